@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+find_package(GTest REQUIRED)
+
+if(SINTER_PCH)
+  sinter_add_pch(SinterPchTest ${CMAKE_CURRENT_LIST_DIR}/PrecompiledTest.h GTest::gtest)
+endif()
+
+# Code in LLVM's headers poisons its allocators under AddressSanitizer, the packaged libraries never unpoison.
+set(SINTER_TEST_ENVIRONMENT "")
+if(SINTER_SANITIZE)
+  set(SINTER_TEST_ENVIRONMENT
+      "ASAN_OPTIONS=allow_user_poisoning=0:detect_stack_use_after_return=0:detect_leaks=0"
+      "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
+endif()
+
+# sinter_add_test(<name> COMMAND <word>... [LABELS <label>...] [TIMEOUT <seconds>] [PROCESSORS <n>])
+function(sinter_add_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT;PROCESSORS" "COMMAND;LABELS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 600)
+  endif()
+  if(NOT arg_PROCESSORS)
+    set(arg_PROCESSORS 1)
+  endif()
+  add_test(NAME ${name} COMMAND ${arg_COMMAND} COMMAND_EXPAND_LISTS)
+  set_tests_properties(${name} PROPERTIES
+    TIMEOUT ${arg_TIMEOUT} PROCESSORS ${arg_PROCESSORS} LABELS "${arg_LABELS}"
+    ENVIRONMENT "${SINTER_TEST_ENVIRONMENT}" SKIP_RETURN_CODE 77)
+endfunction()
+
+# sinter_test(<name> <source>... LIBS <target>... [MLIR] [ARGS <word>...] [LABELS <label>...] [TIMEOUT <s>]
+#             [PROCESSORS <n>])
+# A GoogleTest program in build/<preset>/bin/tests and one ctest of the same name that runs it. MLIR: its units
+# include MLIR headers. See tests/README.md.
+function(sinter_test name)
+  cmake_parse_arguments(arg "MLIR" "TIMEOUT;PROCESSORS" "LIBS;ARGS;LABELS" ${ARGN})
+  add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/tests)
+  target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gtest_main)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  if(arg_MLIR)
+    sinter_use_mlir(${name})
+  elseif(SINTER_PCH)
+    target_precompile_headers(${name} REUSE_FROM SinterPchTest)
+  endif()
+  sinter_add_test(${name} COMMAND ${name} --gtest_brief=1 ${arg_ARGS}
+    LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT} PROCESSORS ${arg_PROCESSORS})
+endfunction()

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public interface of Sinter in one header.
+#pragma once
+
+#include "sinter/ir/base/Array.h"
+#include "sinter/ir/base/DType.h"
+#include "sinter/ir/base/DimExpr.h"
+#include "sinter/ir/base/Error.h"
+#include "sinter/ir/base/Shape.h"
