@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lit suite: text in, text out. Tools (sinter-opt, graph-compile, FileCheck, not, ...) are on PATH."""
+
+import os
+
+import lit.formats
+
+config.name = "sinter"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["Inputs", "CMakeLists.txt", "README.md"]
+config.test_source_root = config.sinterSourceRoot
+config.test_exec_root = config.sinterBinaryRoot
+
+config.environment["PATH"] = os.pathsep.join(
+    [config.sinterToolsDir, config.llvmToolsDir, os.environ["PATH"]])
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "HOME"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+
+config.substitutions.append(("%cxx", config.cxx))
+config.substitutions.append(("%cc", config.cc))
+config.substitutions.append(("%python", config.python))
+config.substitutions.append(("%include", os.path.join(config.sinterToolsDir, "..", "include")))
+
+# REQUIRES: avx2, avx512f
+with open("/proc/cpuinfo") as cpuinfo:
+    flags = next((line for line in cpuinfo if line.startswith("flags")), "").split()
+for feature in ("avx2", "avx512f"):
+    if feature in flags:
+        config.available_features.add(feature)
