@@ -16,7 +16,7 @@ import tempfile
 ROOTS = ["sinter/sinter.h", "sinter/codegen/Program.h", "sinter/runtime/Device.h"]
 # Folders whose files the standard library and the system may pull in.
 SYSTEM = re.compile(r"^/usr/(include/(c\+\+|x86_64-linux-gnu|bits|asm|asm-generic|linux|gnu|sys)/"
-                    r"|include/[a-z_]+\.h$|lib/gcc/|lib/llvm-\d+/lib/clang/|lib/clang/)")
+                    r"|include/[a-z0-9_-]+\.h$|lib/gcc/|lib/llvm-\d+/lib/clang/|lib/clang/)")
 THIRD_PARTY_HEADER = re.compile(r"^/usr/include/(zlib|zconf|png|pngconf|ffi|curl)\.h$")
 THIRD_PARTY_NAME = re.compile(r"\b(mlir|llvm|nlohmann|google::protobuf|onnx|CLI)\s*(::|\{)")
 
