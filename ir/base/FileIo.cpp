@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/ir/base/FileIo.h"
+
+#include "sinter/ir/base/Array.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <memory>
+#include <random>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+namespace sinter {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] static void failedTo(const char *what, const fs::path &path, int error) {
+  throw Error({.code = ErrorCode::FileAccess},
+              std::string("cannot ") + what + " '" + path.string() + "': " + std::strerror(error));
+}
+
+static int openRetrying(const fs::path &path, int flags, mode_t mode = 0) {
+  int descriptor;
+  do
+    descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  while (descriptor < 0 && errno == EINTR);
+  return descriptor;
+}
+
+//===--- Reading ---===//
+
+InputFile::InputFile(const fs::path &path) : name(path) {
+  descriptor = openRetrying(path, O_RDONLY | O_NONBLOCK);
+  if (descriptor < 0)
+    failedTo("read", path, errno);
+  struct stat info;
+  if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(descriptor);
+    failedTo("read", path, S_ISDIR(info.st_mode) ? EISDIR : ESPIPE);
+  }
+  bytes = info.st_size;
+}
+
+InputFile::~InputFile() { ::close(descriptor); }
+
+void InputFile::read(int64_t offset, void *out, size_t count) const {
+  auto *to = static_cast<char *>(out);
+  while (count > 0) {
+    ssize_t got = ::pread(descriptor, to, count, offset);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      failedTo("read", name, errno);
+    if (got == 0)
+      throw Error({.code = ErrorCode::FileAccess},
+                  "cannot read '" + name.string() + "': it is shorter than it was");
+    to += got;
+    offset += got;
+    count -= static_cast<size_t>(got);
+  }
+}
+
+std::string readFile(const fs::path &path, int64_t maxBytes) {
+  // Pipes and devices are welcome here, so the size is found by reading.
+  int descriptor = openRetrying(path, O_RDONLY);
+  if (descriptor < 0)
+    failedTo("read", path, errno);
+  std::unique_ptr<int, void (*)(int *)> closer(&descriptor, [](int *fd) { ::close(*fd); });
+  std::string text;
+  constexpr size_t chunk = 1 << 16;
+  struct stat info;
+  if (::fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode) && info.st_size <= maxBytes)
+    text.reserve(static_cast<size_t>(info.st_size) + chunk);
+  while (true) {
+    size_t filled = text.size();
+    text.resize(filled + chunk);
+    ssize_t got = ::read(descriptor, text.data() + filled, chunk);
+    int error = errno;
+    text.resize(filled + (got > 0 ? static_cast<size_t>(got) : 0));
+    if (got < 0 && error == EINTR)
+      continue;
+    if (got < 0)
+      failedTo("read", path, error);
+    if (got == 0)
+      return text;
+    if (static_cast<int64_t>(text.size()) > maxBytes)
+      throw Error({.code = ErrorCode::Limit},
+                  "'" + path.string() + "' is larger than " + std::to_string(maxBytes) + " bytes");
+  }
+}
+
+//===--- Writing ---===//
+
+static fs::path randomNameIn(const fs::path &folder) {
+  std::random_device random;
+  std::string name = ".sinter-";
+  for (int i = 0; i < 16; ++i)
+    name += "0123456789abcdef"[random() % 16];
+  return folder / name;
+}
+
+AtomicFile::AtomicFile(const fs::path &path) : target(path) {
+  std::error_code ignored;
+  // Replace what a link points to, not the link. A dangling link resolves to the file to be made.
+  if (fs::is_symlink(target, ignored)) {
+    fs::path resolved = fs::weakly_canonical(target, ignored);
+    if (!ignored && !fs::is_symlink(resolved, ignored))
+      target = resolved;
+  }
+  struct stat info;
+  bool exists = ::stat(target.c_str(), &info) == 0;
+  if (exists && S_ISDIR(info.st_mode))
+    failedTo("write", path, EISDIR);
+  if (exists && !S_ISREG(info.st_mode)) {
+    descriptor = openRetrying(target, O_WRONLY);
+    if (descriptor < 0)
+      failedTo("write", path, errno);
+    return;
+  }
+  // A file that may not be written is not to be replaced either.
+  if (exists && ::access(target.c_str(), W_OK) != 0)
+    failedTo("write", path, errno);
+  fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  do {
+    temporary = randomNameIn(folder);
+    descriptor = openRetrying(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
+  } while (descriptor < 0 && errno == EEXIST);
+  if (descriptor < 0) {
+    int error = errno;
+    temporary.clear();
+    failedTo("write", path, error);
+  }
+  // Best effort: a file system without modes is no reason to fail.
+  if (exists && ::fchmod(descriptor, info.st_mode & 07777) != 0)
+    errno = 0;
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor >= 0)
+    ::close(descriptor);
+  if (!temporary.empty())
+    ::unlink(temporary.c_str());
+}
+
+void AtomicFile::write(const void *data, size_t count) {
+  auto *from = static_cast<const char *>(data);
+  while (count > 0) {
+    ssize_t put = ::write(descriptor, from, count);
+    if (put < 0 && errno == EINTR)
+      continue;
+    if (put < 0)
+      failedTo("write", target, errno);
+    from += put;
+    count -= static_cast<size_t>(put);
+  }
+}
+
+void AtomicFile::commit() {
+  if (!temporary.empty() && ::fsync(descriptor) != 0)
+    failedTo("write", target, errno);
+  if (::close(std::exchange(descriptor, -1)) != 0)
+    failedTo("write", target, errno);
+  if (temporary.empty())
+    return;
+  if (::rename(temporary.c_str(), target.c_str()) != 0)
+    failedTo("write", target, errno);
+  temporary.clear();
+  fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  int directory = openRetrying(folder, O_RDONLY | O_DIRECTORY);
+  if (directory < 0)
+    return; // Renamed all the same; a folder that cannot be opened cannot be synced.
+  ::fsync(directory);
+  ::close(directory);
+}
+
+void writeFileAtomically(const fs::path &path, std::string_view bytes) {
+  AtomicFile file(path);
+  file.write(bytes.data(), bytes.size());
+  file.commit();
+}
+
+} // namespace sinter

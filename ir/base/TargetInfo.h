@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/ir/base/Error.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sinter {
+
+/// What code is generated for.
+struct TargetInfo {
+  enum class Kind { Cpu, Cuda };
+
+  Kind kind = Kind::Cpu;
+  /// LLVM CPU name ("znver4", "x86-64-v3", "x86-64") or GPU architecture ("sm_90a").
+  std::string arch;
+  /// LLVM feature string ("+avx512f,…"); empty for named levels.
+  std::string features;
+  /// Widest vector register to use, in bytes: 64 AVX-512, 32 AVX2, 16 baseline.
+  int vectorBytes = 16;
+  /// Architectural vector registers of that width.
+  int vectorRegisters = 16;
+  bool hasFma = false;
+  int64_t l1Bytes = 32 << 10;
+  int64_t l2Bytes = 1 << 20;
+
+  /// This machine, from CPUID and sysfs.
+  static TargetInfo host();
+  /// "cpu", "cpu:native", "cpu:x86-64", "cpu:x86-64-v2", "cpu:x86-64-v3", "cpu:x86-64-v4", "cuda",
+  /// "cuda:sm_80|sm_90|sm_90a|sm_100…". Throws Error(Usage) with a 'did you mean'.
+  static TargetInfo parse(std::string_view text);
+  /// Throws Error(Device) when this machine cannot run code for the target.
+  void requireRunnable() const;
+  /// The text form that parse() accepts.
+  std::string str() const;
+};
+
+} // namespace sinter
