@@ -9,20 +9,25 @@ endif()
 set(SINTER_TEST_ENVIRONMENT "")
 if(SINTER_SANITIZE)
   set(SINTER_TEST_ENVIRONMENT
-      "ASAN_OPTIONS=allow_user_poisoning=0:detect_stack_use_after_return=0:detect_leaks=0"
+      "ASAN_OPTIONS=allow_user_poisoning=0"
       "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
 endif()
 
-# sinter_add_test(<name> COMMAND <word>... [LABELS <label>...] [TIMEOUT <seconds>] [PROCESSORS <n>])
+# sinter_add_test(<name> COMMAND <word>... [LABELS <label>...] [TIMEOUT <seconds>] [PROCESSORS <n>]
+#                 [WORKING_DIRECTORY <folder>])
 function(sinter_add_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT;PROCESSORS" "COMMAND;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT;PROCESSORS;WORKING_DIRECTORY" "COMMAND;LABELS" ${ARGN})
+  if(NOT arg_WORKING_DIRECTORY)
+    set(arg_WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  endif()
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 600)
   endif()
   if(NOT arg_PROCESSORS)
     set(arg_PROCESSORS 1)
   endif()
-  add_test(NAME ${name} COMMAND ${arg_COMMAND} COMMAND_EXPAND_LISTS)
+  add_test(NAME ${name} COMMAND ${arg_COMMAND} COMMAND_EXPAND_LISTS
+           WORKING_DIRECTORY ${arg_WORKING_DIRECTORY})
   set_tests_properties(${name} PROPERTIES
     TIMEOUT ${arg_TIMEOUT} PROCESSORS ${arg_PROCESSORS} LABELS "${arg_LABELS}"
     ENVIRONMENT "${SINTER_TEST_ENVIRONMENT}" SKIP_RETURN_CODE 77)
