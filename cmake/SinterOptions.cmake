@@ -46,5 +46,4 @@ find_package(Threads REQUIRED)
 if(NOT Python3_EXECUTABLE AND EXISTS /usr/bin/python3)
   set(Python3_EXECUTABLE /usr/bin/python3 CACHE FILEPATH "Python for generators; nothing but its standard library")
 endif()
-find_package(ZLIB REQUIRED) # .npz
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
