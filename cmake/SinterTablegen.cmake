@@ -25,12 +25,12 @@ function(sinter_tablegen variable source)
   set(${variable} ${outputs} PARENT_SCOPE)
 endfunction()
 
-# sinter_tablegen_json(<source.td> <output>): the records of <source.td> as JSON, for generators in Python.
+# sinter_tablegen_json(<absolute path of source.td> <output>): the records of <source.td> as JSON, for generators in Python.
 function(sinter_tablegen_json source output)
   add_custom_command(
     OUTPUT ${output}
     COMMAND ${SINTER_LLVM_TBLGEN} --dump-json -I ${SINTER_INCLUDE_DIR} -I ${CMAKE_CURRENT_SOURCE_DIR} -I ${MLIR_INCLUDE_DIRS}
-            ${CMAKE_CURRENT_SOURCE_DIR}/${source} --write-if-changed -o ${output} -d ${output}.d
+            ${source} --write-if-changed -o ${output} -d ${output}.d
     DEPENDS ${source}
     DEPFILE ${output}.d
     COMMENT "Dumping the records of ${source}"
