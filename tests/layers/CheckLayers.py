@@ -27,7 +27,7 @@ SUFFIXES = {".h", ".cpp", ".td"}
 INCLUDE = re.compile(r'^\s*#?\s*include\s+(["<])([^">]+)[">]')
 
 
-def layerOf(path, deviceStems):
+def layerOf(path, sessionStems):
     """The layer of a path relative to the sources (or after "sinter/"); None for what is on top."""
     parts = path.split("/")
     if path in ("codegen/Program.h", "codegen/Program.cpp"):
@@ -35,14 +35,14 @@ def layerOf(path, deviceStems):
     if parts[0] == "ir":
         return "ir/base" if parts[1] == "base" else "ir"
     if parts[0] == "runtime":
-        return "runtime/device" if pathlib.Path(path).stem in deviceStems else "runtime/session"
+        return "runtime/session" if pathlib.Path(path).stem in sessionStems else "runtime/device"
     if path == "sinter.h":
         return "runtime/session"
     return parts[0] if parts[0] in ALLOWED else None
 
 
-def checkFile(root, path, deviceStems):
-    layer = layerOf(path, deviceStems)
+def checkFile(root, path, sessionStems):
+    layer = layerOf(path, sessionStems)
     problems = []
     for number, line in enumerate((root / path).read_text().splitlines(), 1):
         match = INCLUDE.match(line)
@@ -54,7 +54,7 @@ def checkFile(root, path, deviceStems):
             problems.append(f'{path}:{number}: error: "{included}": {reason}')
 
         if included.startswith("sinter/"):
-            target = layerOf(included[len("sinter/"):], deviceStems)
+            target = layerOf(included[len("sinter/"):], sessionStems)
             if target is None:
                 complain("no layer of that name")
             elif target not in (layer, "ir/base") and target not in ALLOWED[layer]:
@@ -67,13 +67,13 @@ def checkFile(root, path, deviceStems):
     return problems
 
 
-def check(root, deviceStems):
+def check(root, sessionStems):
     problems, count = [], 0
     for folder in ("ir", "frontend", "passes", "codegen", "runtime"):
         for file in sorted((root / folder).rglob("*")):
             if file.suffix in SUFFIXES:
                 count += 1
-                problems += checkFile(root, file.relative_to(root).as_posix(), deviceStems)
+                problems += checkFile(root, file.relative_to(root).as_posix(), sessionStems)
     return problems, count
 
 
@@ -105,7 +105,7 @@ def selfTest():
             file = pathlib.Path(folder) / path
             file.parent.mkdir(parents=True)
             file.write_text(text + "\n")
-            problems, _ = check(pathlib.Path(folder), {"CpuDevice"})
+            problems, _ = check(pathlib.Path(folder), {"Session"})
             if bool(problems) == allowed:
                 wrong += 1
                 print(f"{path}: {text}: expected {'no ' if allowed else 'a '}complaint, got {problems}")
@@ -116,12 +116,13 @@ def selfTest():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=pathlib.Path)
-    parser.add_argument("--device", nargs="*", default=[], help="source files of the device half")
+    parser.add_argument("--session", nargs="*", default=[],
+                        help="files of the runtime's session half; the others there are the device half")
     parser.add_argument("--self-test", action="store_true")
     arguments = parser.parse_args()
     if arguments.self_test:
         return selfTest()
-    problems, count = check(arguments.root, {pathlib.Path(file).stem for file in arguments.device})
+    problems, count = check(arguments.root, {pathlib.Path(file).stem for file in arguments.session})
     print("\n".join(problems + [f"{count} files, {len(problems)} forbidden includes"]))
     return 1 if problems or not count else 0
 
