@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/ir/Dialect.h"
+
+#include "sinter/ir/Ops.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include "sinter/ir/Dialect.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "sinter/ir/Types.cpp.inc"
+
+using namespace mlir;
+
+namespace sinter::ir {
+
+void SinterDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "sinter/ir/Types.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "sinter/ir/Ops.cpp.inc"
+      >();
+}
+
+Operation *SinterDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type,
+                                              Location loc) {
+  auto tensor = dyn_cast<TensorType>(type);
+  if (!tensor)
+    return nullptr;
+  if (auto elements = dyn_cast<ElementsAttr>(value))
+    return ConstantOp::create(builder, loc, tensor, elements);
+  if (auto scalar = dyn_cast<TypedAttr>(value); scalar && scalar.getType() == tensor.getElementType())
+    return FullOp::create(builder, loc, tensor, scalar);
+  return nullptr;
+}
+
+void registerAll(DialectRegistry &registry) {
+  registry.insert<SinterDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
+                  LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect, vector::VectorDialect>();
+}
+
+// -- Types ----------------------------------------------------------------------------------------
+
+Type toElementType(MLIRContext *context, DType dtype) {
+  switch (dtype) {
+  case DType::F32:
+    return Float32Type::get(context);
+  case DType::F64:
+    return Float64Type::get(context);
+  case DType::I32:
+    return IntegerType::get(context, 32);
+  case DType::I64:
+    return IntegerType::get(context, 64);
+  case DType::Bool:
+    break;
+  }
+  return IntegerType::get(context, 1);
+}
+
+std::optional<DType> toDType(Type elementType) {
+  if (elementType.isF32())
+    return f32;
+  if (elementType.isF64())
+    return f64;
+  if (elementType.isSignlessInteger(32))
+    return i32;
+  if (elementType.isSignlessInteger(64))
+    return i64;
+  if (elementType.isSignlessInteger(1))
+    return boolean;
+  return std::nullopt;
+}
+
+Attribute toAttribute(MLIRContext *context, const DimExpr &dim) {
+  if (std::optional<int64_t> value = dim.constant())
+    return IntegerAttr::get(IntegerType::get(context, 64), *value);
+  return StringAttr::get(context, dim.str());
+}
+
+std::optional<DimExpr> toDim(Attribute attribute) {
+  if (auto integer = dyn_cast_or_null<IntegerAttr>(attribute)) {
+    if (!integer.getType().isSignlessInteger(64))
+      return std::nullopt;
+    return DimExpr(integer.getInt());
+  }
+  auto text = dyn_cast_or_null<StringAttr>(attribute);
+  if (!text || text.getType() != NoneType::get(text.getContext()))
+    return std::nullopt;
+  std::optional<DimExpr> dim = DimExpr::parse(std::string_view(text.getValue()));
+  if (!dim || dim->isConstant() || dim->str() != std::string_view(text.getValue()))
+    return std::nullopt;
+  return dim;
+}
+
+ArrayAttr toAttribute(MLIRContext *context, const Shape &shape) {
+  SmallVector<Attribute> dims;
+  for (const DimExpr &dim : shape)
+    dims.push_back(toAttribute(context, dim));
+  return ArrayAttr::get(context, dims);
+}
+
+static SmallVector<Attribute> dimAttributes(MLIRContext *context, const Shape &shape) {
+  return llvm::to_vector(toAttribute(context, shape).getValue());
+}
+
+TensorType TensorType::get(MLIRContext *context, DType dtype, const Shape &shape) {
+  return get(context, toElementType(context, dtype), dimAttributes(context, shape));
+}
+
+TensorType TensorType::withElementType(Type elementType) const {
+  return get(getContext(), elementType, getDims());
+}
+
+TensorType TensorType::withShape(const Shape &shape) const {
+  return get(getContext(), getElementType(), dimAttributes(getContext(), shape));
+}
+
+DimExpr TensorType::getDim(int64_t i) const { return *toDim(getDims()[static_cast<size_t>(i)]); }
+
+Shape TensorType::getShape() const {
+  Shape shape;
+  for (Attribute dim : getDims())
+    shape.push_back(*toDim(dim));
+  return shape;
+}
+
+DType TensorType::getDType() const { return *toDType(getElementType()); }
+
+bool TensorType::isStatic() const {
+  return llvm::all_of(getDims(), [](Attribute dim) { return isa<IntegerAttr>(dim); });
+}
+
+/// Byte sizes and offsets must fit in 64 bits with room for alignment.
+static constexpr int64_t maxElements = int64_t{1} << 59;
+static constexpr size_t maxRank = 16;
+
+LogicalResult TensorType::verify(function_ref<InFlightDiagnostic()> emitError, Type elementType,
+                                 ArrayRef<Attribute> dims) {
+  if (!toDType(elementType))
+    return emitError() << "a tensor has elements of f32, f64, i32, i64 or i1, not " << elementType;
+  if (dims.size() > maxRank)
+    return emitError() << "a tensor of rank " << dims.size() << "; the highest rank is " << maxRank;
+  bool empty = false;
+  int64_t product = 1;
+  bool overflow = false;
+  for (Attribute attribute : dims) {
+    std::optional<DimExpr> dim = toDim(attribute);
+    if (!dim)
+      return emitError() << "not a size: " << attribute;
+    std::optional<int64_t> size = dim->constant();
+    if (!size)
+      continue;
+    if (*size < 0)
+      return emitError() << "a size is negative: " << *size;
+    empty |= *size == 0;
+    overflow |= __builtin_mul_overflow(product, *size, &product) || product > maxElements;
+    if (overflow)
+      product = 1;
+  }
+  if (overflow && !empty)
+    return emitError() << "the number of elements is too large";
+  return success();
+}
+
+/// A size: integer, bare name or quoted expression. The text is made canonical.
+static ParseResult parseSize(AsmParser &parser, SmallVectorImpl<Attribute> &dims) {
+  SMLoc where = parser.getCurrentLocation();
+  int64_t value = 0;
+  OptionalParseResult integer = parser.parseOptionalInteger(value);
+  if (integer.has_value()) {
+    if (failed(*integer))
+      return failure();
+    dims.push_back(toAttribute(parser.getContext(), DimExpr(value)));
+    return success();
+  }
+  std::string text;
+  StringRef keyword;
+  if (succeeded(parser.parseOptionalKeyword(&keyword)))
+    text = keyword.str();
+  else if (failed(parser.parseOptionalString(&text)))
+    return parser.emitError(where, "expected a size: an integer, a name or a quoted expression");
+  std::optional<DimExpr> dim = DimExpr::parse(text);
+  if (!dim)
+    return parser.emitError(where) << "'" << text << "' is not a size expression";
+  dims.push_back(toAttribute(parser.getContext(), *dim));
+  return success();
+}
+
+Type TensorType::parse(AsmParser &parser) {
+  Type elementType;
+  SmallVector<Attribute> dims;
+  SMLoc where = parser.getCurrentLocation();
+  if (parser.parseLess() || parser.parseType(elementType) ||
+      parser.parseCommaSeparatedList(AsmParser::Delimiter::Square,
+                                     [&] { return parseSize(parser, dims); }) ||
+      parser.parseGreater())
+    return {};
+  return getChecked([&] { return parser.emitError(where); }, parser.getContext(), elementType, dims);
+}
+
+/// Symbols print bare where the lexer takes them as one word.
+static void printSize(AsmPrinter &printer, Attribute dim) {
+  auto text = dyn_cast<StringAttr>(dim);
+  if (!text) {
+    printer << cast<IntegerAttr>(dim).getInt();
+    return;
+  }
+  StringRef name = text.getValue();
+  bool bare = DimExpr::isValidName(std::string_view(name)) && name.front() != '$';
+  if (bare)
+    printer << name;
+  else
+    printer.printString(name);
+}
+
+void TensorType::print(AsmPrinter &printer) const {
+  printer << "<" << getElementType() << "[";
+  llvm::interleaveComma(getDims(), printer, [&](Attribute dim) { printSize(printer, dim); });
+  printer << "]>";
+}
+
+// -- Locations ------------------------------------------------------------------------------------
+
+SourceLoc toSourceLoc(Location loc) {
+  if (auto range = dyn_cast<FileLineColRange>(LocationAttr(loc)))
+    return SourceLoc(range.getFilename().str(), range.getStartLine(), range.getStartColumn());
+  if (auto name = dyn_cast<NameLoc>(LocationAttr(loc)))
+    return toSourceLoc(name.getChildLoc());
+  if (auto call = dyn_cast<CallSiteLoc>(LocationAttr(loc))) {
+    SourceLoc callee = toSourceLoc(call.getCallee());
+    return callee.known() ? callee : toSourceLoc(call.getCaller());
+  }
+  if (auto fused = dyn_cast<FusedLoc>(LocationAttr(loc)))
+    for (Location part : fused.getLocations())
+      if (SourceLoc found = toSourceLoc(part); found.known())
+        return found;
+  if (auto opaque = dyn_cast<OpaqueLoc>(LocationAttr(loc)))
+    return toSourceLoc(opaque.getFallbackLocation());
+  return {};
+}
+
+} // namespace sinter::ir

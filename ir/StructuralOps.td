@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ops with an index map: creation, shape, reductions, contractions, indexing; and the ops that hold
+// regions. The labels in brackets tie each constraint to its diagnostic and its test.
+#ifndef SINTER_IR_STRUCTURALOPS_TD
+#define SINTER_IR_STRUCTURALOPS_TD
+
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "sinter/ir/OpBase.td"
+
+// -- Creation -------------------------------------------------------------------------------------
+
+def Sinter_ConstantOp : Sinter_Op<"constant", [Pure, ConstantLike,
+    DeclareOpInterfaceMethods<Sinter_DifferentiableOpInterface>]> {
+  let summary = "Fixed data.";
+  let description = [{
+    `value` is a dense attribute (or a resource blob beside the IR for large data) over a builtin tensor of
+    the same static sizes and element type. [constant_c1] shape and dtype agree with the result.
+  }];
+  let arguments = (ins ElementsAttr:$value);
+  let results = (outs Sinter_AnyTensor:$result);
+  let assemblyFormat = "$value attr-dict `:` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Sinter_IotaOp : Sinter_TypedOp<"iota"> {
+  let summary = "The index along `axis`, as a number.";
+  let description = "[iota_c1] axis lies in the result's rank. [iota_c2] the result is numeric.";
+  let noDerivative = "it has no operand";
+  let arguments = (ins I64Attr:$axis);
+  let results = (outs Sinter_NumericTensor:$result);
+}
+
+def Sinter_DimValueOp : Sinter_TypedOp<"dim_value"> {
+  let summary = "The value of a size expression over named dims, as a scalar.";
+  let description = "[dim_value_c1] the text is a size expression. [dim_value_c2] the result is a numeric scalar.";
+  let noDerivative = "it has no operand";
+  let arguments = (ins StrAttr:$expression);
+  let results = (outs Sinter_NumericTensor:$result);
+}
+
+// -- Shape ----------------------------------------------------------------------------------------
+
+def Sinter_BroadcastOp : Sinter_TypedOp<"broadcast"> {
+  let summary = "Repeats the operand along new dims and along dims of size 1.";
+  let description = [{
+    Dim i of the operand becomes dim `dimensions[i]` of the result.
+    [broadcast_c1] one entry per operand dim, strictly increasing, within the result's rank.
+    [broadcast_c2] an operand dim is the constant 1 or equals the result's dim.
+    [broadcast_c3] same element type.
+  }];
+  let arguments = (ins Sinter_AnyTensor:$x, DenseI64ArrayAttr:$dimensions);
+  let results = (outs Sinter_AnyTensor:$result);
+  let hasFolder = 1;
+}
+
+def Sinter_ReshapeOp : Sinter_TypedOp<"reshape"> {
+  let summary = "The same elements in row-major order under other sizes.";
+  let description = "[reshape_c1] equal number of elements, as expressions. [reshape_c2] same element type.";
+  let arguments = (ins Sinter_AnyTensor:$x);
+  let results = (outs Sinter_AnyTensor:$result);
+  let hasFolder = 1;
+}
+
+def Sinter_TransposeOp : Sinter_InferredOp<"transpose"> {
+  let summary = "Permutes dims: dim i of the result is dim `permutation[i]` of the operand.";
+  let description = "[transpose_c1] `permutation` is a permutation of the operand's dims.";
+  let arguments = (ins Sinter_AnyTensor:$x, DenseI64ArrayAttr:$permutation);
+  let results = (outs Sinter_AnyTensor:$result);
+  let hasFolder = 1;
+}
+
+def Sinter_SliceOp : Sinter_InferredOp<"slice"> {
+  let summary = "Elements start, start+stride, … below limit, per dim.";
+  let description = [{
+    `starts` and `limits` hold sizes (an i64 attribute or the text of a size expression).
+    [slice_c1] one start, limit and stride per dim. [slice_c2] strides are positive.
+    [slice_c3] 0 <= start <= limit <= size, where these are constants; a symbolic limit must be the
+    size itself or provably not above it.
+  }];
+  let arguments = (ins Sinter_AnyTensor:$x, ArrayAttr:$starts, ArrayAttr:$limits, DenseI64ArrayAttr:$strides);
+  let results = (outs Sinter_AnyTensor:$result);
+}
+
+def Sinter_ConcatOp : Sinter_InferredOp<"concat"> {
+  let summary = "Joins tensors along `axis`.";
+  let description = [{
+    [concat_c1] at least one operand. [concat_c2] axis lies in the rank. [concat_c3] equal rank, element type,
+    and sizes except along the axis.
+  }];
+  let arguments = (ins Variadic<Sinter_AnyTensor>:$inputs, I64Attr:$axis);
+  let results = (outs Sinter_AnyTensor:$result);
+}
+
+def Sinter_PadOp : Sinter_InferredOp<"pad"> {
+  let summary = "Surrounds the operand with `value`, and spreads its elements.";
+  let description = [{
+    Per dim: `low` values, then each element followed by `interior` values (none when absent), then `high`
+    values; the size is low + size * (interior + 1) + high. `low` and `high` hold sizes; `high` may take back
+    the last interior values. [pad_c1] one entry per dim. [pad_c2] low >= 0, interior >= 0, high >= -interior,
+    where these are constants. [pad_c3] `value` is representable in the element type.
+  }];
+  let arguments = (ins Sinter_AnyTensor:$x, ArrayAttr:$low, ArrayAttr:$high, F64Attr:$value,
+                       OptionalAttr<DenseI64ArrayAttr>:$interior);
+  let results = (outs Sinter_AnyTensor:$result);
+}
+
+// -- Reductions -----------------------------------------------------------------------------------
+
+/// Reduces `axes`, which disappear. [reduce_c1] axes are strictly increasing and lie in the rank.
+class Sinter_ReduceOp<string mnemonic, string combiner> : Sinter_InferredOp<mnemonic> {
+  let arguments = (ins Sinter_NumericTensor:$x, DenseI64ArrayAttr:$axes);
+  let results = (outs Sinter_NumericTensor:$result);
+  let extraClassDeclaration = "static ::sinter::ir::Combiner getCombiner() { return ::sinter::ir::Combiner::"
+      # combiner # "; }";
+}
+def Sinter_ReduceSumOp : Sinter_ReduceOp<"reduce_sum", "Sum"> {
+  let summary = "Sum over `axes`; 0 when empty.";
+}
+def Sinter_ReduceProdOp : Sinter_ReduceOp<"reduce_prod", "Product"> {
+  let summary = "Product over `axes`; 1 when empty. The gradient is right for any number of zeros.";
+}
+def Sinter_ReduceMaxOp : Sinter_ReduceOp<"reduce_max", "Max"> {
+  let summary = "Largest over `axes`; NaN if any is, -inf or the lowest integer when empty. Ties share the gradient.";
+}
+def Sinter_ReduceMinOp : Sinter_ReduceOp<"reduce_min", "Min"> {
+  let summary = "Smallest over `axes`; NaN if any is, +inf or the highest integer when empty. Ties share the gradient.";
+}
+def Sinter_ArgmaxOp : Sinter_InferredOp<"argmax"> {
+  let summary = "Index (i64) of the largest along `axis`: the first NaN, else the first of equals.";
+  let description = "[argmax_c1] axis lies in the rank. [argmax_c2] the size along it is not the constant 0.";
+  let noDerivative = "its result is an index";
+  let arguments = (ins Sinter_NumericTensor:$x, I64Attr:$axis);
+  let results = (outs Sinter_IntTensor:$result);
+}
+
+// -- Contraction ----------------------------------------------------------------------------------
+
+def Sinter_DotGeneralOp : Sinter_InferredOp<"dot_general"> {
+  let summary = "Sums products over contracting dims, batched.";
+  let description = [{
+    Result dims: batch dims in the order of `lhsBatch`, the free dims of lhs, the free dims of rhs.
+    [dot_c1] equal numbers of batch and of contracting dims on both sides. [dot_c2] dims distinct and in range.
+    [dot_c3] matching sizes are equal. [dot_c4] equal element types.
+  }];
+  let arguments = (ins Sinter_NumericTensor:$lhs, Sinter_NumericTensor:$rhs,
+                       DenseI64ArrayAttr:$lhsBatch, DenseI64ArrayAttr:$rhsBatch,
+                       DenseI64ArrayAttr:$lhsContract, DenseI64ArrayAttr:$rhsContract);
+  let results = (outs Sinter_NumericTensor:$result);
+}
+
+// -- Indexing -------------------------------------------------------------------------------------
+
+def Sinter_GatherRowsOp : Sinter_InferredOp<"gather_rows"> {
+  let summary = "result[i..., r...] = table[indices[i...], r...]: an embedding look-up.";
+  let description = "[gather_rows_c1] the table has rank >= 1. An index out of range is reported and gives 0.";
+  let arguments = (ins Sinter_AnyTensor:$table, Sinter_IntTensor:$indices);
+  let results = (outs Sinter_AnyTensor:$result);
+}
+
+def Sinter_ScatterAddRowsOp : Sinter_TypedOp<"scatter_add_rows"> {
+  let summary = "Adds rows: result[indices[i...], r...] += updates[i..., r...], from zero.";
+  let description = [{
+    Duplicate indices add up, in the order of the updates, so the result has the same bits on any number of
+    threads. An index out of range is reported and adds nothing.
+    [scatter_add_rows_c1] updates = indices' dims, then the row dims of the result. [scatter_add_rows_c2] same
+    element type.
+  }];
+  let arguments = (ins Sinter_IntTensor:$indices, Sinter_NumericTensor:$updates);
+  let results = (outs Sinter_NumericTensor:$result);
+}
+
+def Sinter_PickOp : Sinter_InferredOp<"pick"> {
+  let summary = "result[i...] = x[i..., indices[i...]]: one element per row, e.g. the score of a label.";
+  let description = [{
+    [pick_c1] x has rank >= 1 and its leading dims are those of indices.
+    An index out of range is reported and gives 0.
+  }];
+  let arguments = (ins Sinter_AnyTensor:$x, Sinter_IntTensor:$indices);
+  let results = (outs Sinter_AnyTensor:$result);
+}
+
+// -- Differentiation ------------------------------------------------------------------------------
+
+def Sinter_GradientsOp : Sinter_Op<"gradients", [Pure, AttrSizedOperandSegments]> {
+  let summary = "The gradients of sum(ys · cotangents) in xs; expanded by the autodiff pass.";
+  let description = [{
+    [gradients_c1] one cotangent per y, of its type. [gradients_c2] one result per x, of its type.
+    [gradients_c3] ys and xs are float tensors.
+  }];
+  let arguments = (ins Variadic<Sinter_AnyTensor>:$ys, Variadic<Sinter_AnyTensor>:$xs,
+                       Variadic<Sinter_AnyTensor>:$cotangents);
+  let results = (outs Variadic<Sinter_AnyTensor>:$grads);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    $ys `wrt` $xs `seed` $cotangents attr-dict `:` functional-type(operands, $grads)
+  }];
+  let hasCustomAssemblyFormat = 0;
+}
+
+// -- Kernels --------------------------------------------------------------------------------------
+
+def Sinter_FusedOp : Sinter_Op<"fused", [Pure, IsolatedFromAbove,
+    SingleBlockImplicitTerminator<"::sinter::ir::YieldOp">]> {
+  let summary = "A region that becomes one kernel.";
+  let description = [{
+    Block arguments mirror the operands; `sinter.yield` gives the results. A block argument may see its
+    operand, and a result its yielded value, under other sizes with the same number of elements.
+    [fused_c1] as many block arguments as operands, yields as results. [fused_c2] equal dtypes and numbers
+    of elements.
+  }];
+  let arguments = (ins Variadic<Sinter_AnyTensor>:$inputs, OptionalAttr<StrAttr>:$name,
+                       OptionalAttr<DictionaryAttr>:$schedule);
+  let results = (outs Variadic<Sinter_AnyTensor>:$outputs);
+  let regions = (region SizedRegion<1>:$body);
+  let hasVerifier = 1;
+  let hasCustomAssemblyFormat = 1;
+}
+
+def Sinter_YieldOp : Sinter_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"FusedOp">]> {
+  let summary = "Ends a region.";
+  let arguments = (ins Variadic<Sinter_AnyTensor>:$values);
+  let builders = [OpBuilder<(ins), [{}]>];
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+#endif
