@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <sstream>
+#include <sys/mman.h>
 
 namespace sinter {
 
@@ -40,18 +41,37 @@ static std::vector<int64_t> rowMajorStrides(const std::vector<int64_t> &sizes) {
   return strides;
 }
 
+/// Null when there is not enough memory. Large blocks come from the system as huge pages, which are
+/// zeroed when they are first touched.
+static std::shared_ptr<void> allocateZeroed(size_t bytes) {
+  constexpr size_t hugePage = size_t{2} << 20, large = size_t{32} << 20;
+  void *memory = nullptr;
+  if (bytes < large) {
+    // An empty array still has an address of its own.
+    if (posix_memalign(&memory, alignment, std::max<size_t>(bytes, 1)) != 0)
+      return nullptr;
+    std::memset(memory, 0, bytes);
+    return std::shared_ptr<void>(memory, std::free);
+  }
+  size_t mapped = bytes + hugePage;
+  memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    return nullptr;
+  madvise(memory, mapped, MADV_HUGEPAGE); // A wish: small pages work as well.
+  std::shared_ptr<void> owner(memory, [mapped](void *start) { munmap(start, mapped); });
+  auto address = (reinterpret_cast<uintptr_t>(memory) + hugePage - 1) & ~(hugePage - 1);
+  return std::shared_ptr<void>(owner, reinterpret_cast<void *>(address));
+}
+
 Array::Array() : Array(f32, {}) {}
 
 Array::Array(DType dtype, std::vector<int64_t> sizes) : type(dtype), dims(std::move(sizes)) {
   size_t bytes = static_cast<size_t>(requireBytes(type, dims));
-  void *memory = nullptr;
-  // An empty array still has an address of its own.
-  if (posix_memalign(&memory, alignment, std::max<size_t>(bytes, 1)) != 0)
+  storage = allocateZeroed(bytes);
+  if (!storage)
     throw Error({.code = ErrorCode::Limit, .shapes = {Shape(dims)}},
                 "cannot allocate " + std::to_string(bytes) + " bytes for an array");
-  storage = std::shared_ptr<void>(memory, std::free);
-  std::memset(memory, 0, bytes);
-  origin = memory;
+  origin = storage.get();
   steps = rowMajorStrides(dims);
 }
 

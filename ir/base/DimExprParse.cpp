@@ -8,7 +8,8 @@
 namespace sinter {
 namespace {
 
-/// Recursive descent. Every rule returns nullopt on malformed text.
+/// Recursive descent. Every rule returns nullopt on malformed text; two signs in a
+/// row are malformed.
 ///   sum     ::= ["-"] product (("+" | "-") product)*
 ///   product ::= factor ("*" factor)*
 ///   factor  ::= ["-"] (integer | name | function "(" sum "," sum ")" | "(" sum ")")

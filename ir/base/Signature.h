@@ -71,21 +71,21 @@ constexpr std::optional<InitSpec::Kind> parseInitKind(std::string_view text) {
 
 /// An input of a graph or program.
 struct Argument {
-  std::string name;
+  std::string name = {};
   ArgumentKind kind = ArgumentKind::Placeholder;
   DType dtype = f32;
-  Shape shape;
-  InitSpec init;
-  SourceLoc location;
+  Shape shape = {};
+  InitSpec init = {};
+  SourceLoc location = {};
 };
 
 /// An output of a graph or program, or the new value of an argument.
 struct Result {
-  std::string name; ///< Empty for an update.
+  std::string name = {}; ///< Empty for an update.
   DType dtype = f32;
-  Shape shape;
+  Shape shape = {};
   int updates = -1; ///< Index of the argument whose storage this result replaces, or -1.
-  SourceLoc location;
+  SourceLoc location = {};
 };
 
 } // namespace sinter

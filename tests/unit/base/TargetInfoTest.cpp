@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/ir/base/TargetInfo.h"
+
+#include <gtest/gtest.h>
+
+using namespace sinter;
+
+namespace {
+
+TEST(TargetInfoTest, TextRoundTrips) {
+  for (const char *text : {"cpu:native", "cpu:x86-64", "cpu:x86-64-v2", "cpu:x86-64-v3",
+                           "cpu:x86-64-v4", "cuda", "cuda:sm_80", "cuda:sm_90a", "cuda:sm_100"})
+    EXPECT_EQ(TargetInfo::parse(text).str(), text);
+  EXPECT_EQ(TargetInfo::parse("cpu").str(), "cpu:native");
+}
+
+TEST(TargetInfoTest, LevelsHaveTheirVectors) {
+  TargetInfo base = TargetInfo::parse("cpu:x86-64"), v3 = TargetInfo::parse("cpu:x86-64-v3"),
+             v4 = TargetInfo::parse("cpu:x86-64-v4");
+  EXPECT_EQ(base.vectorBytes, 16);
+  EXPECT_FALSE(base.hasFma);
+  EXPECT_EQ(v3.vectorBytes, 32);
+  EXPECT_EQ(v3.vectorRegisters, 16);
+  EXPECT_TRUE(v3.hasFma);
+  EXPECT_EQ(v4.vectorBytes, 64);
+  EXPECT_EQ(v4.vectorRegisters, 32);
+  EXPECT_EQ(v4.arch, "x86-64-v4");
+  EXPECT_EQ(v4.features, "");
+  EXPECT_EQ(TargetInfo::parse("cuda:sm_90a").kind, TargetInfo::Kind::Cuda);
+}
+
+TEST(TargetInfoTest, UnknownTargetsAreUsageErrors) {
+  for (const char *text : {"", "cpu:", "cpu:x86-64-v5", "gpu", "cuda:", "cuda:sm_1", "cpu:nativ"}) {
+    try {
+      TargetInfo::parse(text);
+      ADD_FAILURE() << text;
+    } catch (const Error &error) {
+      EXPECT_EQ(error.code(), ErrorCode::Usage) << text;
+    }
+  }
+  try {
+    TargetInfo::parse("cpu:nativ");
+  } catch (const Error &error) {
+    EXPECT_NE(error.message().find("did you mean 'cpu:native'?"), std::string::npos);
+  }
+}
+
+TEST(TargetInfoTest, TheHostRunsItself) {
+  TargetInfo host = TargetInfo::host();
+  EXPECT_EQ(host.kind, TargetInfo::Kind::Cpu);
+  EXPECT_FALSE(host.arch.empty());
+  EXPECT_FALSE(host.features.empty());
+  EXPECT_GE(host.vectorBytes, 16);
+  EXPECT_GE(host.l1Bytes, 4 << 10);
+  EXPECT_GE(host.l2Bytes, host.l1Bytes);
+  EXPECT_NO_THROW(host.requireRunnable());
+  EXPECT_NO_THROW(TargetInfo::parse("cpu:x86-64").requireRunnable());
+#if defined(__x86_64__)
+  EXPECT_EQ(host.features.find("+avx2") != std::string::npos, !!__builtin_cpu_supports("avx2"));
+  EXPECT_EQ(host.features.find("+avx512f") != std::string::npos,
+            !!__builtin_cpu_supports("avx512f"));
+  EXPECT_EQ(host.hasFma, !!__builtin_cpu_supports("fma"));
+#endif
+}
+
+TEST(TargetInfoTest, MissingMachinesAreDeviceErrors) {
+  auto isDevice = [](const TargetInfo &info) {
+    try {
+      info.requireRunnable();
+    } catch (const Error &error) {
+      return error.kind() == ErrorKind::Device && error.code() == ErrorCode::Device;
+    }
+    return false;
+  };
+  EXPECT_TRUE(isDevice(TargetInfo::parse("cuda:sm_90")));
+  TargetInfo future = TargetInfo::host();
+  future.features += ",+avx1024";
+  EXPECT_TRUE(isDevice(future));
+}
+
+} // namespace
