@@ -60,7 +60,9 @@ public:
       quoted(dim.str());
     return *this;
   }
-  Writer &location(const SourceLoc &loc) { return quoted(loc.file).number(loc.line).number(loc.column); }
+  Writer &location(const SourceLoc &loc) {
+    return quoted(loc.file).number(loc.line).number(loc.column);
+  }
   void end() { text += '\n'; }
   std::string take() { return std::move(text); }
 
@@ -106,8 +108,8 @@ public:
   double real() {
     std::string_view field = word();
     double value = 0;
-    auto [end, problem] = std::from_chars(field.data(), field.data() + field.size(), value,
-                                          std::chars_format::hex);
+    auto [end, problem] =
+        std::from_chars(field.data(), field.data() + field.size(), value, std::chars_format::hex);
     if (problem != std::errc() || end != field.data() + field.size())
       fail("'" + std::string(field) + "' is no hexadecimal float");
     return value;

@@ -9,8 +9,8 @@
 namespace sinter {
 
 /// What a caller must know to run a compiled program, as versioned text: name, target, dims, table,
-/// arguments, results, arena size, kernels' names, sites. Buffers, steps and constants are not part of
-/// it (they live in the generated code). A compiled library carries this text as NAME_program.
+/// arguments, results, arena size, kernels' names, sites. Buffers, steps and constants are not part
+/// of it (they live in the generated code). A compiled library carries this text as NAME_program.
 std::string programText(const Program &program);
 
 /// The inverse. Accepts anything a file may hold: throws Error(Diagnostics) naming the line when it

@@ -22,7 +22,8 @@ Program sample() {
       {"x", ArgumentKind::Placeholder, boolean, Shape{n, 28, 28}, {}, {"a b.cpp", 12, 3}},
       {"w", ArgumentKind::Parameter, f32, Shape{784, 10}, {InitSpec::Kind::Uniform, -0.1, 0.1}, {}},
       {"m", ArgumentKind::State, f64, Shape{}, {InitSpec::Kind::Normal, 1e-310, INFINITY}, {}}};
-  program.results = {{"loss", f32, Shape{}, -1, {"a b.cpp", 14, 1}}, {"", f32, Shape{784, 10}, 1, {}}};
+  program.results = {{"loss", f32, Shape{}, -1, {"a b.cpp", 14, 1}},
+                     {"", f32, Shape{784, 10}, 1, {}}};
   program.kernels = {{"k0", "row", {"exp", "reduce"}, {{"a.cpp", 1, 2}, {}}}};
   program.sites = {{"gather", "index", {"a.cpp", 7, 9}}, {"", "", {}}};
   program.nodes = 17;
@@ -70,7 +71,7 @@ TEST(ProgramTextTest, MalformedTextIsADiagnostic) {
     return text;
   };
   expectError(replaced("sinter-program 1", "sinter-program 2"));
-  expectError(replaced("dim \"N\"", "dim \"M\""));         // N is used but not declared.
+  expectError(replaced("dim \"N\"", "dim \"M\""));        // N is used but not declared.
   expectError(replaced("dim \"N\"", "dim \"$workers\"")); // Twice.
   expectError(replaced("\"w\" parameter", "\"x\" parameter"));
   expectError(replaced("\"w\" parameter", "\"w\" decoration"));

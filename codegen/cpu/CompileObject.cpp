@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/cpu/CompileObject.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/PassManager.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/CodeGen.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Target/TargetOptions.h"
+#include "llvm/TargetParser/Triple.h"
+#include "llvm/Transforms/Scalar/EarlyCSE.h"
+#include "llvm/Transforms/Scalar/LICM.h"
+#include "llvm/Transforms/Scalar/LoopPassManager.h"
+#include "llvm/Transforms/Scalar/SROA.h"
+
+using namespace llvm;
+
+namespace sinter::cpu {
+
+namespace {
+
+/// Only this back end: initialising every target of libLLVM costs milliseconds and memory.
+const Target &x86Target(const Triple &triple) {
+  static const Target *target = [&] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    std::string ignored;
+    return TargetRegistry::lookupTarget(triple, ignored);
+  }();
+  if (!target)
+    throw Error({.kind = ErrorKind::Device}, "this build of LLVM has no x86-64 back end");
+  return *target;
+}
+
+CodeGenOptLevel codegenLevel(int level) {
+  return CodeGenOpt::getLevel(level).value_or(CodeGenOptLevel::Default);
+}
+
+} // namespace
+
+ObjectCompiler::ObjectCompiler(const TargetInfo &target, ObjectOptions options)
+    : options(options), vectorWidth(std::to_string(target.vectorBytes * 8)) {
+  if (target.kind != TargetInfo::Kind::Cpu)
+    throw Error({.kind = ErrorKind::Internal}, "not a CPU target: " + target.str());
+  Triple triple("x86_64-unknown-linux-gnu");
+  TargetOptions targetOptions;
+  targetOptions.AllowFPOpFusion = FPOpFusion::Strict;
+  targetOptions.MCOptions.AsmVerbose = true;
+  machine.reset(x86Target(triple).createTargetMachine(triple, target.arch, target.features,
+                                                      targetOptions, Reloc::PIC_, CodeModel::Small,
+                                                      codegenLevel(options.level)));
+  if (!machine)
+    throw Error({.kind = ErrorKind::Device}, "LLVM has no CPU '" + target.arch + "'");
+}
+
+ObjectCompiler::~ObjectCompiler() = default;
+
+void ObjectCompiler::prepare(Module &module) {
+  module.setTargetTriple(machine->getTargetTriple());
+  module.setDataLayout(machine->createDataLayout());
+  for (Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr(Attribute::NoUnwind);
+    function.addFnAttr("prefer-vector-width", vectorWidth);
+  }
+  std::string problem;
+  raw_string_ostream stream(problem);
+  if (verifyModule(module, &stream))
+    throw Error({.kind = ErrorKind::Internal}, "generated LLVM IR does not verify: " + problem);
+  if (!options.cleanUp)
+    return;
+  PassBuilder builder(machine.get());
+  LoopAnalysisManager loops;
+  FunctionAnalysisManager functions;
+  CGSCCAnalysisManager components;
+  ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  FunctionPassManager passes;
+  passes.addPass(SROAPass(SROAOptions::ModifyCFG));
+  passes.addPass(EarlyCSEPass(/*UseMemorySSA=*/true));
+  passes.addPass(createFunctionToLoopPassAdaptor(LICMPass(LICMOptions()), /*UseMemorySSA=*/true));
+  for (Function &function : module)
+    if (!function.isDeclaration())
+      passes.run(function, functions);
+}
+
+std::string ObjectCompiler::emit(Module &module, bool asText) {
+  prepare(module);
+  SmallVector<char, 0> bytes;
+  raw_svector_ostream stream(bytes);
+  legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, stream, nullptr,
+                                   asText ? CodeGenFileType::AssemblyFile
+                                          : CodeGenFileType::ObjectFile,
+                                   /*DisableVerify=*/true))
+    throw Error({.kind = ErrorKind::Internal}, "the x86-64 back end cannot write object code");
+  passes.run(module);
+  return std::string(bytes.begin(), bytes.end());
+}
+
+std::string ObjectCompiler::object(Module &module) { return emit(module, /*asText=*/false); }
+
+std::string ObjectCompiler::assembly(Module &module) { return emit(module, /*asText=*/true); }
+
+std::string ObjectCompiler::ir(Module &module) {
+  prepare(module);
+  std::string text;
+  raw_string_ostream stream(text);
+  module.print(stream, nullptr);
+  return text;
+}
+
+} // namespace sinter::cpu

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/ir/base/TargetInfo.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace llvm {
+class Module;
+class TargetMachine;
+} // namespace llvm
+
+namespace sinter::cpu {
+
+/// How hard LLVM works on IR whose vectors are already final.
+struct ObjectOptions {
+  /// LLVM's code generation level, 0 to 3.
+  int level = 2;
+  /// Scalar clean-up before code generation: promote allocas, share address arithmetic, hoist
+  /// loop invariants.
+  bool cleanUp = true;
+};
+
+/// Turns LLVM modules into position-independent x86-64 machine code. Floating-point contraction is
+/// off: only explicit fma ops fuse. Not thread-safe: one instance per thread, reused across
+/// modules.
+class ObjectCompiler {
+public:
+  /// Throws Error(Device) when LLVM does not know the target.
+  explicit ObjectCompiler(const TargetInfo &target, ObjectOptions options = {});
+  ~ObjectCompiler();
+
+  /// A relocatable ELF object. Consumes the module's bodies (passes run in place).
+  std::string object(llvm::Module &module);
+  std::string assembly(llvm::Module &module);
+  /// LLVM IR as it enters code generation.
+  std::string ir(llvm::Module &module);
+
+private:
+  void prepare(llvm::Module &module);
+  std::string emit(llvm::Module &module, bool asText);
+
+  ObjectOptions options;
+  std::string vectorWidth;
+  std::unique_ptr<llvm::TargetMachine> machine;
+};
+
+} // namespace sinter::cpu

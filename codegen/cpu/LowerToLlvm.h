@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+namespace llvm {
+class LLVMContext;
+class Module;
+} // namespace llvm
+namespace mlir {
+class DialectRegistry;
+class MLIRContext;
+class ModuleOp;
+} // namespace mlir
+
+namespace sinter {
+struct TargetInfo;
+}
+
+namespace sinter::cpu {
+
+/// Loads every dialect that lowering creates ops of and registers the translation to LLVM IR. Must
+/// run once per context before lowerToLlvm(), which may then run on several threads of that
+/// context.
+void prepareContext(mlir::MLIRContext &context);
+
+/// Lowers a kernel module (func, scf, cf, arith, math, vector, ub + llvm memory ops) in place to
+/// the LLVM dialect. math ops are expanded inline first. Failure has emitted a diagnostic.
+bool lowerToLlvm(mlir::ModuleOp module, const TargetInfo &target);
+
+/// The LLVM module of a module in the LLVM dialect, or null (diagnostic emitted). `context` must
+/// not be in use by another thread.
+std::unique_ptr<llvm::Module> translateToLlvm(mlir::ModuleOp module, llvm::LLVMContext &context);
+
+} // namespace sinter::cpu

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/Program.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace llvm {
+class LLVMContext;
+class Module;
+} // namespace llvm
+
+namespace sinter::cpu {
+
+/// The exported symbols of a generated program called NAME.
+struct ProgramSymbols {
+  explicit ProgramSymbols(const std::string &name);
+  std::string run;        ///< SinterRun
+  std::string sizes;      ///< int64_t (const int64_t *dims, int64_t workers, int64_t *table)
+  std::string arenaBytes; ///< int64_t (const int64_t *table)
+  std::string program;    ///< const char[]: programText()
+};
+
+struct RunFunctionOptions {
+  /// True: constants become data of the module. False: the code refers to the memory of
+  /// Program::constants, which must then outlive the code and be contiguous and aligned.
+  bool embedConstants = true;
+  /// Adds sizes, arenaBytes and the program description; for code that leaves the process.
+  bool exportInterface = true;
+};
+
+/// `name` as a C identifier: other characters become '_'.
+std::string toIdentifier(std::string_view name);
+
+/// The host side of a program: NAME_run launches its steps in order, each through ctx->parallelFor
+/// unless its extent fits one grain or there is none, and returns after the first step that leaves
+/// an error in ctx->status (which it clears on entry). The kernels are hidden symbols of other
+/// modules.
+std::unique_ptr<llvm::Module> buildRunModule(const Program &program, llvm::LLVMContext &context,
+                                             RunFunctionOptions options = {});
+
+} // namespace sinter::cpu

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/cpu/Library.h"
+
+#include "HandWritten.h"
+
+#include "sinter/codegen/ProgramText.h"
+#include "sinter/codegen/cpu/Jit.h"
+#include "sinter/codegen/cpu/RunFunction.h"
+
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Object/ELFObjectFile.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <dlfcn.h>
+#include <filesystem>
+#include <set>
+
+using namespace sinter;
+using namespace sinter::cpu;
+using sinter::test::HandWritten;
+using sinter::test::views;
+namespace fs = std::filesystem;
+
+namespace {
+
+class LibraryTest : public testing::Test {
+protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "sinter-library-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder = pattern;
+  }
+  void TearDown() override { fs::remove_all(folder); }
+
+  fs::path write(LibraryForm form, const char *fileName, const std::string &name = "model",
+                 const char *target = "cpu:x86-64-v3") {
+    Program program = HandWritten::program(name);
+    HandWritten hand;
+    TargetInfo info = TargetInfo::parse(target);
+    CompiledKernels kernels = hand.compile(program, info);
+    writeLibrary(form, program, views(kernels.objects), info, folder / fileName);
+    return folder / fileName;
+  }
+
+  /// Symbols of an ELF file that it wants from elsewhere, or that it defines for others.
+  static std::set<std::string> symbols(const fs::path &path, bool undefined) {
+    auto file = llvm::object::ObjectFile::createObjectFile(path.string());
+    EXPECT_TRUE(bool(file));
+    std::set<std::string> names;
+    auto *elf = llvm::cast<llvm::object::ELFObjectFileBase>(file->getBinary());
+    auto add = [&](const llvm::object::ELFSymbolRef &symbol) {
+      uint32_t flags = llvm::cantFail(symbol.getFlags());
+      bool isUndefined = flags & llvm::object::SymbolRef::SF_Undefined;
+      bool isVisible = (flags & llvm::object::SymbolRef::SF_Global) &&
+                       !(flags & llvm::object::SymbolRef::SF_Hidden);
+      if (isUndefined == undefined && (undefined || isVisible))
+        names.insert(llvm::cantFail(symbol.getName()).str());
+    };
+    if (elf->getEType() == llvm::ELF::ET_DYN)
+      for (const auto &symbol : elf->getDynamicSymbolIterators())
+        add(symbol);
+    else
+      for (const auto &symbol : elf->symbols())
+        add(symbol);
+    names.erase("");
+    return names;
+  }
+
+  fs::path folder;
+};
+
+const std::set<std::string> exported = {"model_run", "model_sizes", "model_arena_bytes",
+                                        "model_program"};
+
+} // namespace
+
+TEST_F(LibraryTest, NeedsOnlyMemoryFunctions) {
+  for (auto [form, name] :
+       {std::pair(LibraryForm::Object, "model.o"), std::pair(LibraryForm::Shared, "libmodel.so")}) {
+    fs::path path = write(form, name);
+    EXPECT_EQ(symbols(path, /*undefined=*/false), exported) << name;
+    for (const std::string &symbol : symbols(path, /*undefined=*/true))
+      EXPECT_TRUE(symbol == "memcpy" || symbol == "memset" || symbol == "memmove") << symbol;
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 2); // No stray temporary files.
+}
+
+TEST_F(LibraryTest, SharedLibraryRuns) {
+  TargetInfo::parse("cpu:x86-64");
+  fs::path path = write(LibraryForm::Shared, "libmodel.so", "model", "cpu:x86-64");
+  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(library, nullptr) << dlerror();
+  Program program = parseProgramText(static_cast<const char *>(dlsym(library, "model_program")));
+  EXPECT_EQ(program.arguments.at(0).name, "x");
+  EXPECT_EQ(program.results.at(1).shape.str(), "[N]");
+  EXPECT_EQ(dlsym(library, "model_kernel0"), nullptr);
+
+  using Sizes = int64_t (*)(const int64_t *, int64_t, int64_t *);
+  using ArenaBytes = int64_t (*)(const int64_t *);
+  auto sizes = reinterpret_cast<Sizes>(dlsym(library, "model_sizes"));
+  auto arenaBytes = reinterpret_cast<ArenaBytes>(dlsym(library, "model_arena_bytes"));
+  auto run = reinterpret_cast<SinterRun>(dlsym(library, "model_run"));
+  int64_t n = 1000;
+  std::vector<int64_t> table(3);
+  ASSERT_EQ(sizes(&n, 1, table.data()), 0);
+  EXPECT_EQ(table, evaluateTable(program, {{"N", n}}, 1));
+  EXPECT_EQ(arenaBytes(table.data()), 64 + 4032);
+  Array x(f32, {n}), y(f32, {n}), z(f32, {n}), arena(boolean, {arenaBytes(table.data())});
+  for (int64_t i = 0; i < n; ++i)
+    x.as<float>()[i] = static_cast<float>(i);
+  void *args[] = {x.data(), y.data(), z.data()};
+  SinterContext context{};
+  run(args, table.data(), arena.data(), &context);
+  EXPECT_EQ(context.status.code, 0);
+  for (int64_t i = 0; i < n; ++i)
+    ASSERT_EQ(y.as<float>()[i], (x.as<float>()[i] * 2 + 0.5f) * 3 + 0.5f);
+  EXPECT_EQ(z.toVector<float>(), x.toVector<float>());
+
+  n = -1;
+  EXPECT_EQ(sizes(&n, 1, table.data()), 1);
+  n = INT64_MAX / 2;
+  EXPECT_EQ(sizes(&n, 1, table.data()), 1);
+  n = 1;
+  EXPECT_EQ(sizes(&n, 0, table.data()), 1);
+  dlclose(library);
+}
+
+TEST_F(LibraryTest, BytesAreReproducible) {
+  for (LibraryForm form : {LibraryForm::Object, LibraryForm::Static, LibraryForm::Shared}) {
+    std::string first = readFile(write(form, "model"));
+    EXPECT_EQ(first, readFile(write(form, "model")));
+  }
+}
+
+TEST_F(LibraryTest, UnwritablePathLeavesNothing) {
+  try {
+    write(LibraryForm::Shared, "no/such/folder.so");
+    FAIL() << "wrote into a folder that does not exist";
+  } catch (const Error &error) {
+    EXPECT_EQ(error.code(), ErrorCode::FileAccess);
+  }
+  EXPECT_TRUE(fs::is_empty(folder));
+}
+
+// The header and the objects in the hands of a C compiler: two programs in one executable.
+TEST_F(LibraryTest, LinksIntoACProgram) {
+  write(LibraryForm::Object, "model.o", "model", "cpu:x86-64");
+  write(LibraryForm::Static, "libother.a", "other", "cpu:x86-64");
+  writeFileAtomically(folder / "model.h", headerText(HandWritten::program("model")));
+  writeFileAtomically(folder / "other.h", headerText(HandWritten::program("other")));
+  writeFileAtomically(folder / "main.c", R"(#include "model.h"
+#include "other.h"
+#include <stdio.h>
+static _Alignas(MODEL_ALIGNMENT) float x[100], y[100], z[100], arena[1000];
+int main(void) {
+  int64_t dims[MODEL_NUM_DIMS], table[MODEL_TABLE_SIZE];
+  void *args[MODEL_NUM_ARGS];
+  SinterContext context = {0};
+  dims[MODEL_DIM_N] = 100;
+  args[MODEL_ARG_X] = x;
+  args[MODEL_RESULT_Y] = y;
+  args[MODEL_RESULT_Z] = z;
+  x[99] = 1;
+  if (model_sizes(dims, 1, table) != 0 || model_arena_bytes(table) > (int64_t)sizeof arena)
+    return 1;
+  model_run(args, table, arena, &context);
+  if (context.status.code != SINTER_OK || y[99] != 8 || z[99] != 1)
+    return 2;
+  y[99] = 0;
+  other_run(args, table, arena, &context);
+  return y[99] == 8 ? 0 : 3;
+}
+)");
+  std::string in = "cd '" + folder.string() + "' && ";
+  ASSERT_EQ(std::system(
+                (in + SINTER_TEST_CC
+                 " -std=c11 -Wall -Wextra -pedantic -Werror main.c model.o libother.a -lm -o main")
+                    .c_str()),
+            0);
+  EXPECT_EQ(std::system((in + "./main").c_str()), 0);
+  writeFileAtomically(folder / "main.cpp", "#include \"model.h\"\n#include \"other.h\"\n");
+  EXPECT_EQ(
+      std::system((in + SINTER_TEST_CXX " -Wall -Wextra -pedantic -Werror -c main.cpp").c_str()),
+      0);
+}
+
+TEST_F(LibraryTest, HeaderSurvivesHostileNames) {
+  Program program = HandWritten::program("9 lives*/");
+  program.arguments[0].name = "*/ #error \n#error";
+  program.results[1].name = "*/ #error \n#error";
+  program.results[0].name = "Y";
+  program.results[1].name = "y";
+  writeFileAtomically(folder / "p.h", headerText(program));
+  writeFileAtomically(folder / "p.c", "#include \"p.h\"\nint x = _9_LIVES___RESULT_Y_2;\n");
+  EXPECT_EQ(std::system(("cd '" + folder.string() +
+                         "' && " SINTER_TEST_CC " -std=c99 -Wall -Wextra "
+                         "-pedantic -Werror -c p.c")
+                            .c_str()),
+            0);
+}
+
+// The generated size functions agree with DimExpr, for the odd operations and on overflow.
+TEST(SizesTest, AgreeWithTheExpressions) {
+  Program program;
+  program.name = "s";
+  DimExpr n = DimExpr::symbol("N"), m = DimExpr::symbol("M"), w = DimExpr::symbol(workersSymbol);
+  program.dims = {"N", "M"};
+  program.table = {floorDiv(n - 7, m), ceilDiv(n - 7, m), max(n, 3 * m) + w, n * n * m, 5,
+                   floorDiv(n, m - n)};
+  program.arenaBytes = max(n * m, 64) * w;
+  program.dims.push_back(workersSymbol);
+  std::string object = runObject(program, TargetInfo::host(), false, true);
+  Jit jit({object});
+  auto sizes = jit.function<int64_t (*)(const int64_t *, int64_t, int64_t *)>("s_sizes");
+  auto arenaBytes = jit.function<int64_t (*)(const int64_t *)>("s_arena_bytes");
+  const int64_t interesting[] = {0, 1, 2, 3, 7, 8, 100, 1 << 20, INT64_MAX / 4, INT64_MAX};
+  int good = 0;
+  for (int64_t nValue : interesting)
+    for (int64_t mValue : interesting) {
+      DimBinding binding = {{"N", nValue}, {"M", mValue}};
+      int64_t dims[] = {nValue, mValue};
+      std::vector<int64_t> table(9);
+      bool isGood = sizes(dims, 2, table.data()) == 0;
+      try {
+        std::vector<int64_t> expected = evaluateTable(program, binding, 2);
+        EXPECT_TRUE(isGood) << nValue << " " << mValue;
+        EXPECT_EQ(table, expected);
+        binding[workersSymbol] = 2;
+        EXPECT_EQ(arenaBytes(table.data()), program.arenaBytes.evaluate(binding).value_or(-1));
+        ++good;
+      } catch (const Error &) {
+        EXPECT_FALSE(isGood) << nValue << " " << mValue;
+      }
+    }
+  EXPECT_GT(good, 20);
+}
