@@ -157,6 +157,25 @@ TEST(DimExprTest, ParseIsBounded) {
   EXPECT_FALSE(DimExpr::parse(powers));
 }
 
+TEST(DimExprTest, ParseSurvivesAnyText) {
+  const char *tokens[] = {"N", "M1",   "max", "floordiv", "ceildiv", "(", ")",
+                          ",", "+",    "-",   "*",        "0",       "7", "9223372036854775807",
+                          " ", "\xff", "$",   "/"};
+  std::mt19937 random(1);
+  int accepted = 0;
+  for (int round = 0; round < 50000; ++round) {
+    std::string text;
+    for (size_t length = random() % 12; length > 0; --length)
+      text += tokens[random() % std::size(tokens)];
+    std::optional<DimExpr> e = DimExpr::parse(text);
+    if (!e)
+      continue;
+    ++accepted;
+    ASSERT_EQ(DimExpr::parse(e->str()), e) << text;
+  }
+  EXPECT_GT(accepted, 1000);
+}
+
 TEST(DimExprTest, OverflowAndGrowthAreLimits) {
   auto isLimit = [](auto fn) {
     try {

@@ -14,8 +14,9 @@ namespace {
 
 constexpr const char *magic = "\x93NUMPY";
 
-/// Not synced: these files are many and need not survive.
+/// Not synced: these files are many and need not last.
 void dump(const fs::path &path, const std::string &bytes) {
+  fs::remove(path); // Some file systems sync a file that is overwritten.
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
