@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/runtime/ExecutableImpl.h"
+
+namespace sinter {
+
+BoundCall::BoundCall(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
+BoundCall::BoundCall(BoundCall &&) noexcept = default;
+BoundCall &BoundCall::operator=(BoundCall &&) noexcept = default;
+BoundCall::~BoundCall() = default;
+
+void BoundCall::operator()() {
+  if (impl->running.exchange(true, std::memory_order_acquire))
+    throw Error({.kind = ErrorKind::User,
+                 .op = "call",
+                 .hint = "bind once per thread; an Executable itself may be called by several"},
+                "this bound call is already running in another thread");
+  struct Release {
+    std::atomic<bool> &running;
+    ~Release() { running.store(false, std::memory_order_release); }
+  } release{impl->running};
+  impl->run();
+}
+
+const std::vector<Array> &BoundCall::outputs() const { return impl->outputs; }
+int64_t BoundCall::arenaBytes() const { return impl->plan->arenaBytes; }
+const void *BoundCall::arena() const { return impl->arena.get(); }
+
+void BoundCall::Impl::run() {
+  StateUse use(state.get(), executable->hasUpdates);
+  if (executable->code.entry)
+    runCode();
+  else
+    interpret();
+}
+
+void BoundCall::Impl::runCode() {
+  for (const Staged &staged : gathers)
+    staged.plan.gather(staged.user, staged.buffer);
+  SinterStatus status = executable->device->run(executable->code.entry, pointers.data(),
+                                                plan->table.data(), arena.get());
+  if (status.code != static_cast<int64_t>(StatusCode::Ok))
+    throwStatus(status);
+  for (const Staged &staged : scatters)
+    staged.plan.scatter(staged.buffer, staged.user);
+}
+
+void BoundCall::Impl::interpret() {
+  const Program &program = *executable->code.program;
+  std::vector<Array> values = executable->code.interpreter(arguments);
+  if (values.size() != results.size())
+    throw Error({.kind = ErrorKind::Internal, .op = "interpreter"},
+                "returned " + std::to_string(values.size()) + " results, not " +
+                    std::to_string(results.size()));
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i].dtype() != results[i].dtype() || values[i].sizes() != results[i].sizes())
+      throw Error({.kind = ErrorKind::Internal,
+                   .op = "interpreter",
+                   .shapes = {Shape(values[i].sizes()), Shape(results[i].sizes())},
+                   .location = program.results[i].location},
+                  "result " + std::to_string(i) + " is " + values[i].str() + ", not " +
+                      std::string(name(results[i].dtype())) + Shape(results[i].sizes()).str());
+    // A result may be a view of a variable that a later result replaces.
+    if (executable->hasUpdates)
+      values[i] = values[i].clone();
+  }
+  for (size_t i = 0; i < values.size(); ++i)
+    results[i].copyFrom(values[i]);
+}
+
+void BoundCall::Impl::throwStatus(const SinterStatus &status) const {
+  const std::vector<Site> &sites = executable->code.program->sites;
+  if (status.code != static_cast<int64_t>(StatusCode::IndexOutOfRange) || status.site < 0 ||
+      status.site >= static_cast<int64_t>(sites.size()))
+    throw Error({.kind = ErrorKind::Internal, .op = "call"},
+                "a kernel reported the unknown status " + std::to_string(status.code) +
+                    " at site " + std::to_string(status.site));
+  const Site &site = sites[static_cast<size_t>(status.site)];
+  throw Error({.kind = ErrorKind::User, .op = site.op, .location = site.location},
+              site.what + " " + std::to_string(status.value) + " is not in [0, " +
+                  std::to_string(status.bound) + ")");
+}
+
+} // namespace sinter
