@@ -3,6 +3,7 @@
 
 #include "sinter/ir/base/DimExpr.h"
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 
 #include <memory>
