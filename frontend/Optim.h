@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/frontend/Graph.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace sinter {
+
+/// Turns gradients into updates of parameters, as part of the graph. What it carries from step to
+/// step becomes state of the graph, named "<optimizer>.<what>/<parameter>".
+class Optimizer {
+public:
+  using Rule = std::function<Updates(const std::vector<Tensor> &parameters,
+                                     const std::vector<Tensor> &gradients)>;
+  /// `rule` may assume equal numbers, shapes and dtypes, floats, and no parameter twice.
+  Optimizer(std::string name, Rule rule) : label(std::move(name)), rule(std::move(rule)) {}
+
+  const std::string &name() const { return label; }
+  /// One gradient per parameter, as gradients() returns them.
+  Updates updates(const std::vector<Tensor> &parameters, const std::vector<Tensor> &gradients,
+                  std::source_location loc = std::source_location::current()) const;
+
+private:
+  std::string label;
+  Rule rule;
+};
+
+namespace optim {
+
+struct SgdOptions {
+  Operand learningRate = 1e-2; ///< A number or a scalar tensor (e.g. a placeholder).
+  double momentum = 0;
+  bool nesterov = false;
+  double weightDecay = 0; ///< Added to the gradient, times the parameter.
+  std::string name = "sgd";
+};
+/// Stochastic gradient descent, with PyTorch's meaning of momentum.
+Optimizer sgd(SgdOptions options = {}, std::source_location loc = std::source_location::current());
+
+struct AdamOptions {
+  Operand learningRate = 1e-3; ///< A number or a scalar tensor (e.g. a placeholder).
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weightDecay = 0; ///< Added to the gradient, times the parameter.
+  std::string name = "adam";
+};
+Optimizer adam(AdamOptions options = {},
+               std::source_location loc = std::source_location::current());
+
+struct AdamWOptions {
+  Operand learningRate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weightDecay = 1e-2; ///< Shrinks the parameter itself, times the learning rate.
+  std::string name = "adamW";
+};
+/// Adam with decoupled weight decay.
+Optimizer adamW(AdamWOptions options = {},
+                std::source_location loc = std::source_location::current());
+
+} // namespace optim
+} // namespace sinter
