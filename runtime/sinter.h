@@ -2,6 +2,8 @@
 // The public interface of Sinter in one header.
 #pragma once
 
+#include "sinter/frontend/Graph.h"
+#include "sinter/frontend/Optim.h"
 #include "sinter/ir/base/Array.h"
 #include "sinter/ir/base/DType.h"
 #include "sinter/ir/base/DimExpr.h"

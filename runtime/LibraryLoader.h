@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/runtime/Executable.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace sinter {
+
+struct LibraryOptions {
+  /// Which program of the library; may stay empty when it has only one.
+  std::string program;
+  /// 0: the default number of threads. Ignored when a device is given.
+  int64_t threads = 0;
+  std::shared_ptr<Device> device;
+};
+
+/// The program in a shared library made by `graph-compile --emit=lib`. The file is examined before
+/// any of its code is loaded: Error(FileAccess) when it cannot be read, Error(Device) when it is
+/// damaged, not such a library, of another version, or built for a CPU that this machine is not.
+Executable loadLibrary(const std::filesystem::path &path, const LibraryOptions &options = {});
+
+} // namespace sinter
