@@ -214,9 +214,11 @@ public:
 private:
   static constexpr size_t maxBytes = size_t{1} << 30;
   static constexpr size_t stubSize = 8;
+  /// Callers built with -fsanitize=function read the words before a function.
+  static constexpr std::array<size_t, NumRegions> initialSizes = {64, 0, 0};
 
   void copySections() {
-    std::array<size_t, NumRegions> cursor{};
+    std::array<size_t, NumRegions> cursor = initialSizes;
     for (Object &object : objects)
       for (size_t i = 0; i < object.sections.size(); ++i) {
         const Elf64_Shdr &section = object.sections[i];
@@ -299,28 +301,35 @@ private:
         fail("relocation outside of its section");
       char *place = section + entry.r_offset;
       char *target = resolve(object, ELF64_R_SYM(entry.r_info));
+      // Plain numbers: these are no pointers into one object.
+      auto distanceTo = [&](const char *to) {
+        return static_cast<int64_t>(reinterpret_cast<uintptr_t>(to) -
+                                    reinterpret_cast<uintptr_t>(place) +
+                                    static_cast<uint64_t>(entry.r_addend));
+      };
       switch (type) {
       case R_X86_64_64: {
-        char *value = target + entry.r_addend;
+        uint64_t value =
+            reinterpret_cast<uintptr_t>(target) + static_cast<uint64_t>(entry.r_addend);
         std::memcpy(place, &value, sizeof(value));
         break;
       }
       case R_X86_64_PC64: {
-        int64_t value = target + entry.r_addend - place;
+        int64_t value = distanceTo(target);
         std::memcpy(place, &value, sizeof(value));
         break;
       }
       case R_X86_64_PLT32:
-        if (!isNear(target + entry.r_addend - place))
+        if (!isNear(distanceTo(target)))
           target = stubFor(target);
         [[fallthrough]];
       case R_X86_64_PC32:
-        write32(place, target + entry.r_addend - place);
+        write32(place, distanceTo(target));
         break;
       case R_X86_64_GOTPCREL:
       case R_X86_64_GOTPCRELX:
       case R_X86_64_REX_GOTPCRELX:
-        write32(place, slotFor(target) + entry.r_addend - place);
+        write32(place, distanceTo(slotFor(target)));
         break;
       default:
         fail("unknown relocation type " + std::to_string(type));
@@ -339,7 +348,7 @@ private:
   }
 
   std::vector<Object> objects;
-  std::array<size_t, NumRegions> sizes{}, starts{};
+  std::array<size_t, NumRegions> sizes = initialSizes, starts{};
   size_t stubOffset = 0, slotOffset = 0;
   char *base = nullptr;
   std::unordered_map<std::string, void *> globals;
@@ -351,8 +360,6 @@ private:
 Jit::Jit(const std::vector<std::string_view> &objects) {
   Linker linker(objects);
   mappedBytes = linker.layout();
-  if (mappedBytes == 0)
-    return;
   void *memory =
       mmap(nullptr, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)

@@ -68,12 +68,16 @@ private:
 
   /// Truncating division, corrected by `step` where the exact quotient lies on that side.
   Value *quotient(Value *a, Value *b, int64_t step) {
-    Value *isUndefined =
-        builder.CreateOr(builder.CreateICmpEQ(b, constant(0)),
-                         builder.CreateAnd(builder.CreateICmpEQ(a, constant(INT64_MIN)),
-                                           builder.CreateICmpEQ(b, constant(-1))));
-    failIf(isUndefined);
-    Value *divisor = builder.CreateSelect(isUndefined, constant(1), b);
+    Value *divisor = b;
+    auto *known = dyn_cast<ConstantInt>(b);
+    if (!known || known->getSExtValue() <= 0) {
+      Value *isUndefined =
+          builder.CreateOr(builder.CreateICmpEQ(b, constant(0)),
+                           builder.CreateAnd(builder.CreateICmpEQ(a, constant(INT64_MIN)),
+                                             builder.CreateICmpEQ(b, constant(-1))));
+      failIf(isUndefined);
+      divisor = builder.CreateSelect(isUndefined, constant(1), b);
+    }
     Value *truncated = builder.CreateSDiv(a, divisor);
     Value *remainder = builder.CreateSub(a, builder.CreateMul(truncated, divisor));
     Value *isInexact = builder.CreateICmpNE(remainder, constant(0));
