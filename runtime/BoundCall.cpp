@@ -46,7 +46,8 @@ void BoundCall::Impl::runCode() {
 
 void BoundCall::Impl::interpret() {
   const Program &program = *executable->code.program;
-  std::vector<Array> values = executable->code.interpreter(arguments);
+  std::vector<Array> values =
+      executable->code.interpreter(arguments, executable->sizes.binding(plan->dims));
   if (values.size() != results.size())
     throw Error({.kind = ErrorKind::Internal, .op = "interpreter"},
                 "returned " + std::to_string(values.size()) + " results, not " +

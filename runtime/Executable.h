@@ -16,8 +16,10 @@ namespace sinter {
 
 /// What runs: a compiled entry or an interpreter. Both get the same checks.
 struct ExecutableCode {
-  /// Takes one array per argument, returns one per result, updates included.
-  using Interpreter = std::function<std::vector<Array>(const std::vector<Array> &arguments)>;
+  /// Takes one array per argument and the sizes of the named dimensions, returns one array per
+  /// result, updates included.
+  using Interpreter = std::function<std::vector<Array>(const std::vector<Array> &arguments,
+                                                       const DimBinding &dims)>;
 
   std::shared_ptr<const Program> program =
       nullptr; ///< An interpreter needs only arguments and results.

@@ -14,7 +14,7 @@ struct LibraryOptions {
   std::string program;
   /// 0: the default number of threads. Ignored when a device is given.
   int64_t threads = 0;
-  std::shared_ptr<Device> device;
+  std::shared_ptr<Device> device = nullptr;
 };
 
 /// The program in a shared library made by `graph-compile --emit=lib`. The file is examined before

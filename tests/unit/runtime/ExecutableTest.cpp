@@ -152,7 +152,8 @@ TEST(ExecutableTest, InfersDimensionsThroughCompositeSizes) {
   program->arguments = {{.name = "a", .shape = {n * DimExpr(2) + DimExpr(1)}}};
   program->results = {{.name = "b", .shape = {n}}, {.name = "c", .shape = {n - DimExpr(2)}}};
   Executable exe({.program = program,
-                  .interpreter = [](const std::vector<Array> &arguments) -> std::vector<Array> {
+                  .interpreter = [](const std::vector<Array> &arguments,
+                                    const DimBinding &) -> std::vector<Array> {
                     int64_t n = arguments[0].sizes()[0] / 2;
                     return {Array(f32, {n}), Array(f32, {n - 2})};
                   }},
@@ -165,11 +166,12 @@ TEST(ExecutableTest, InfersDimensionsThroughCompositeSizes) {
 TEST(ExecutableTest, RefusesADimensionThatNothingDetermines) {
   auto program = std::make_shared<Program>();
   program->results = {{.name = "b", .shape = {dim("N")}}};
-  Executable exe({.program = program,
-                  .interpreter = [](const std::vector<Array> &) -> std::vector<Array> {
-                    return {Array(f32, {5})};
-                  }},
-                 CpuDevice::shared(2));
+  Executable exe(
+      {.program = program,
+       .interpreter = [](const std::vector<Array> &, const DimBinding &dims) -> std::vector<Array> {
+         return {Array(f32, {dims.at("N")})};
+       }},
+      CpuDevice::shared(2));
   EXPECT_CONTAINS(errorOf([&] { exe({}); }), "dimension 'N'");
   exe.bind({}, {{"b", Array(f32, {5})}})();
 }

@@ -122,12 +122,11 @@ Executable rowsExecutable(bool updates, std::shared_ptr<Device> device) {
 }
 
 Executable rowsInterpreter(bool updates) {
-  return Executable({.program = rowsProgram(updates),
-                     .interpreter =
-                         [updates](const std::vector<Array> &arguments) {
-                           return interpretRows(arguments, updates);
-                         }},
-                    CpuDevice::shared(2));
+  return Executable(
+      {.program = rowsProgram(updates),
+       .interpreter = [updates](const std::vector<Array> &arguments,
+                                const DimBinding &) { return interpretRows(arguments, updates); }},
+      CpuDevice::shared(2));
 }
 
 Executable addExecutable() {

@@ -3,6 +3,7 @@
 
 #include "sinter/codegen/cpu/Library.h"
 #include "sinter/ir/base/TargetInfo.h"
+#include "sinter/runtime/ElfFile.h"
 #include "tests/unit/codegen/HandWritten.h"
 #include "tests/unit/runtime/HandProgram.h"
 
@@ -11,7 +12,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <random>
-#include <thread>
 
 using namespace sinter;
 using namespace sinter::test;
@@ -92,6 +92,23 @@ TEST_F(LibraryLoaderTest, RefusesTruncatedLibraries) {
   for (size_t size = 0; size < bytes.size(); size += 97) {
     writeFileAtomically(path, bytes.substr(0, size));
     refusal(path);
+  }
+}
+
+TEST_F(LibraryLoaderTest, ReadsNothingOutsideADamagedFile) {
+  const std::string bytes = readFile(write());
+  std::mt19937 random(7);
+  for (int i = 0; i < 3000; ++i) {
+    std::string damaged = bytes;
+    for (int j = 0; j < 4; ++j) // mostly headers and tables
+      damaged[random() % (j < 2 ? 400 : damaged.size())] = static_cast<char>(random());
+    try {
+      ElfFile file(damaged);
+      for (std::string_view symbol : file.symbols())
+        file.text(symbol);
+    } catch (const Error &error) {
+      EXPECT_EQ(error.kind(), ErrorKind::Device);
+    }
   }
 }
 

@@ -115,15 +115,16 @@ struct Gate {
     program->results = {{.name = "y", .shape = {2}}};
     if (updates)
       program->results.push_back({.shape = {2}, .updates = 0});
-    return Executable({.program = program,
-                       .interpreter =
-                           [this, updates](const std::vector<Array> &arguments) {
-                             ++inside;
-                             while (!open)
-                               std::this_thread::yield();
-                             return std::vector<Array>(updates ? 2 : 1, arguments[0]);
-                           }},
-                      CpuDevice::shared(2));
+    return Executable(
+        {.program = program,
+         .interpreter =
+             [this, updates](const std::vector<Array> &arguments, const DimBinding &) {
+               ++inside;
+               while (!open)
+                 std::this_thread::yield();
+               return std::vector<Array>(updates ? 2 : 1, arguments[0]);
+             }},
+        CpuDevice::shared(2));
   }
 };
 
