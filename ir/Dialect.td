@@ -27,7 +27,6 @@ def Sinter_Dialect : Dialect {
     - pow follows IEEE 754 (pow(x, 0) is 1); its gradient in the exponent is 0 where the base is 0.
   }];
   let useDefaultTypePrinterParser = 1;
-  let useDefaultAttributePrinterParser = 1;
   let hasConstantMaterializer = 1;
 }
 

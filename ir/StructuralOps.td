@@ -220,7 +220,7 @@ def Sinter_FusedOp : Sinter_Op<"fused", [Pure, IsolatedFromAbove,
 def Sinter_YieldOp : Sinter_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"FusedOp">]> {
   let summary = "Ends a region.";
   let arguments = (ins Variadic<Sinter_AnyTensor>:$values);
-  let builders = [OpBuilder<(ins), [{}]>];
+  let builders = [OpBuilder<(ins), [{ (void)$_state; }]>];
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
 
