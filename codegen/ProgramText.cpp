@@ -271,7 +271,8 @@ void checkConsistency(const Program &program, size_t line) {
   for (const Result &result : program.results) {
     requireShape(result.shape);
     if (result.updates < 0) {
-      requireUnique(results, result.name);
+      if (!result.name.empty()) // Outputs may lack one.
+        requireUnique(results, result.name);
       continue;
     }
     if (static_cast<size_t>(result.updates) >= program.arguments.size())

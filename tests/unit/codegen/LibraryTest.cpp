@@ -6,6 +6,7 @@
 #include "sinter/codegen/ProgramText.h"
 #include "sinter/codegen/cpu/Jit.h"
 #include "sinter/codegen/cpu/RunFunction.h"
+#include "sinter/runtime/LibraryLoader.h"
 
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
@@ -89,7 +90,6 @@ TEST_F(LibraryTest, NeedsOnlyMemoryFunctions) {
 }
 
 TEST_F(LibraryTest, SharedLibraryRuns) {
-  TargetInfo::parse("cpu:x86-64");
   fs::path path = write(LibraryForm::Shared, "libmodel.so", "model", "cpu:x86-64");
   void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   ASSERT_NE(library, nullptr) << dlerror();
@@ -126,6 +126,12 @@ TEST_F(LibraryTest, SharedLibraryRuns) {
   n = 1;
   EXPECT_EQ(sizes(&n, 0, table.data()), 1);
   dlclose(library);
+}
+
+TEST_F(LibraryTest, RuntimeLoadsIt) {
+  Executable model = loadLibrary(write(LibraryForm::Shared, "libmodel.so", "model", "cpu:x86-64"));
+  Array x = Array::from<float>({1, 2, 3});
+  EXPECT_EQ(model({{"x", x}}).at(0).toVector<float>(), (std::vector<float>{8, 14, 20}));
 }
 
 TEST_F(LibraryTest, BytesAreReproducible) {

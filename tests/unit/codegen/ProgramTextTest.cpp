@@ -23,7 +23,9 @@ Program sample() {
       {"w", ArgumentKind::Parameter, f32, Shape{784, 10}, {InitSpec::Kind::Uniform, -0.1, 0.1}, {}},
       {"m", ArgumentKind::State, f64, Shape{}, {InitSpec::Kind::Normal, 1e-310, INFINITY}, {}}};
   program.results = {{"loss", f32, Shape{}, -1, {"a b.cpp", 14, 1}},
-                     {"", f32, Shape{784, 10}, 1, {}}};
+                     {"", f32, Shape{784, 10}, 1, {}},
+                     {"", f32, Shape{}, -1, {}},
+                     {"", f64, Shape{}, -1, {}}};
   program.kernels = {{"k0", "row", {"exp", "reduce"}, {{"a.cpp", 1, 2}, {}}}};
   program.sites = {{"gather", "index", {"a.cpp", 7, 9}}, {"", "", {}}};
   program.nodes = 17;
@@ -75,8 +77,8 @@ TEST(ProgramTextTest, MalformedTextIsADiagnostic) {
   expectError(replaced("dim \"N\"", "dim \"$workers\"")); // Twice.
   expectError(replaced("\"w\" parameter", "\"x\" parameter"));
   expectError(replaced("\"w\" parameter", "\"w\" decoration"));
-  expectError(replaced(" 1 \"\" 0 0\nkernel", " 9 \"\" 0 0\nkernel")); // Updates argument 9.
-  expectError(replaced(" 1 \"\" 0 0\nkernel", " 0 \"\" 0 0\nkernel")); // Another shape.
+  expectError(replaced(" 1 \"\" 0 0\nresult", " 9 \"\" 0 0\nresult")); // Updates argument 9.
+  expectError(replaced(" 1 \"\" 0 0\nresult", " 0 \"\" 0 0\nresult")); // Another shape.
   expectError(replaced("bool 3", "bool 9999999999999999999"));
   expectError(replaced("bool 3", "bool 60"));
   expectError(replaced("\"784\"", "\"-784\""));
