@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/BuildProgram.h"
+
+#include "sinter/codegen/PlanMemory.h"
+
+#include "mlir/IR/DialectResourceBlobManager.h"
+
+#include <set>
+
+using namespace mlir;
+using namespace sinter::ir;
+
+namespace sinter::codegen {
+
+// -- Signature ------------------------------------------------------------------------------------
+
+static InitSpec initOf(DictionaryAttr attribute) {
+  InitSpec init;
+  if (!attribute)
+    return init;
+  if (auto kind = attribute.getAs<StringAttr>("kind"))
+    init.kind = parseInitKind(kind.getValue()).value_or(init.kind);
+  if (auto a = attribute.getAs<FloatAttr>("a"))
+    init.a = a.getValueAsDouble();
+  if (auto b = attribute.getAs<FloatAttr>("b"))
+    init.b = b.getValueAsDouble();
+  return init;
+}
+
+std::vector<Argument> argumentsOf(func::FuncOp graph) {
+  std::vector<Argument> arguments;
+  for (BlockArgument value : graph.getArguments()) {
+    unsigned number = value.getArgNumber();
+    auto type = tensorType(value);
+    Argument argument;
+    auto name = graph.getArgAttrOfType<StringAttr>(number, nameAttr);
+    argument.name = name ? name.str() : "arg" + std::to_string(number);
+    if (auto kind = graph.getArgAttrOfType<StringAttr>(number, kindAttr))
+      argument.kind = parseArgumentKind(kind.getValue()).value_or(ArgumentKind::Placeholder);
+    argument.dtype = type.getDType();
+    argument.shape = type.getShape();
+    argument.init = initOf(graph.getArgAttrOfType<DictionaryAttr>(number, initAttr));
+    argument.location = toSourceLoc(value.getLoc());
+    arguments.push_back(std::move(argument));
+  }
+  return arguments;
+}
+
+std::vector<Result> resultsOf(func::FuncOp graph, const std::vector<Argument> &arguments) {
+  std::vector<Result> results;
+  for (OpOperand &use : graph.getBody().front().getTerminator()->getOpOperands()) {
+    auto type = tensorType(use.get());
+    Result result;
+    result.dtype = type.getDType();
+    result.shape = type.getShape();
+    result.location = toSourceLoc(use.get().getLoc());
+    if (auto updates = graph.getResultAttrOfType<StringAttr>(use.getOperandNumber(), updatesAttr)) {
+      auto it = llvm::find_if(arguments, [&](const Argument &a) { return a.name == updates.getValue(); });
+      result.updates = it == arguments.end() ? -1 : static_cast<int>(it - arguments.begin());
+    }
+    if (result.updates < 0) {
+      auto name = graph.getResultAttrOfType<StringAttr>(use.getOperandNumber(), nameAttr);
+      result.name = name ? name.str() : "result" + std::to_string(use.getOperandNumber());
+    }
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+int64_t siteOf(Program &program, Operation *op) {
+  Site site{op->getName().getStringRef().str(), "index", toSourceLoc(op->getLoc())};
+  for (auto [number, known] : llvm::enumerate(program.sites))
+    if (known.op == site.op && known.location == site.location)
+      return static_cast<int64_t>(number);
+  program.sites.push_back(site);
+  return static_cast<int64_t>(program.sites.size()) - 1;
+}
+
+// -- Building -------------------------------------------------------------------------------------
+
+namespace {
+
+Array arrayOf(ConstantOp constant) {
+  auto type = tensorType(constant.getResult());
+  std::vector<int64_t> sizes;
+  for (const DimExpr &dim : type.getShape())
+    sizes.push_back(*dim.constant());
+  Array array(type.getDType(), sizes);
+  ElementsAttr value = constant.getValue();
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
+    llvm::ArrayRef<char> bytes = resource.getRawHandle().getBlob()->getData();
+    std::memcpy(array.data(), bytes.data(), std::min<size_t>(bytes.size(), static_cast<size_t>(array.numBytes())));
+    return array;
+  }
+  auto dense = cast<DenseElementsAttr>(value);
+  if (type.getDType() == boolean) {
+    auto *out = static_cast<uint8_t *>(array.data());
+    for (bool flag : dense.getValues<bool>())
+      *out++ = flag;
+  } else if (dense.isSplat()) {
+    auto bytes = dense.getRawData();
+    for (int64_t i = 0; i < array.numElements(); ++i)
+      std::memcpy(static_cast<char *>(array.data()) + i * static_cast<int64_t>(bytes.size()), bytes.data(), bytes.size());
+  } else {
+    std::memcpy(array.data(), dense.getRawData().data(), dense.getRawData().size());
+  }
+  return array;
+}
+
+class Builder {
+public:
+  Builder(func::FuncOp graph, const TargetInfo &target) : graph(graph), block(graph.getBody().front()) {
+    program.target = target.str();
+  }
+
+  FailureOr<PlannedProgram> run() {
+    program.arguments = argumentsOf(graph);
+    program.results = resultsOf(graph, program.arguments);
+    for (BlockArgument argument : block.getArguments())
+      bufferOf[argument] = addBuffer({Buffer::Kind::Argument, static_cast<int>(argument.getArgNumber()), 0,
+                                      bytesOf(argument), program.arguments[argument.getArgNumber()].name});
+    for (Operation &op : block.without_terminator())
+      if (failed(place(&op)))
+        return failure();
+    returnValues();
+    shareAndPlan();
+    collectSizes();
+    return PlannedProgram{std::move(program), std::move(launches), std::move(plans)};
+  }
+
+private:
+  static DimExpr bytesOf(Value value) {
+    auto type = tensorType(value);
+    return type.getNumElements() * byteSize(type.getDType());
+  }
+
+  int addBuffer(Buffer buffer) {
+    program.buffers.push_back(std::move(buffer));
+    return static_cast<int>(program.buffers.size()) - 1;
+  }
+
+  LogicalResult place(Operation *op) {
+    if (auto constant = dyn_cast<ConstantOp>(op)) {
+      bufferOf[constant.getResult()] = addBuffer({Buffer::Kind::Constant, static_cast<int>(program.constants.size()), 0,
+                                                  bytesOf(constant.getResult()), "constant"});
+      program.constants.push_back(arrayOf(constant));
+      return success();
+    }
+    if (auto reshape = dyn_cast<ReshapeOp>(op)) {
+      bufferOf[reshape.getResult()] = bufferOf.lookup(reshape.getX());
+      return success();
+    }
+    auto fused = dyn_cast<FusedOp>(op);
+    if (!fused)
+      return op->emitError("is not part of a kernel");
+    program.nodes += static_cast<int>(fused.getBody().front().getOperations().size()) - 1;
+    auto plan = planKernel(fused);
+    if (failed(plan))
+      return failure();
+    std::string name = fused.getName().value_or("kernel").str();
+    std::vector<int> buffers;
+    for (Value input : fused.getInputs())
+      buffers.push_back(bufferOf.lookup(input));
+    for (Value output : fused.getOutputs()) {
+      bufferOf[output] = addBuffer({Buffer::Kind::Arena, 0, 0, bytesOf(output), name});
+      buffers.push_back(bufferOf[output]);
+    }
+    for (const DimExpr &bytes : plan->workspaces)
+      buffers.push_back(addBuffer({Buffer::Kind::Arena, 0, 0, bytes, name + " scratch"}));
+    for (auto [stage, launch] : llvm::enumerate(plan->stages)) {
+      Launch step;
+      step.kernel = static_cast<int>(launches.size());
+      step.buffers = buffers;
+      step.extent = launch.extent;
+      step.grain = launch.grain;
+      step.bytesMoved = stage == 0 ? plan->bytesMoved : DimExpr(0);
+      step.flops = stage == 0 ? plan->flops : DimExpr(0);
+      step.stage = static_cast<int>(stage);
+      Kernel kernel;
+      kernel.symbol = name;
+      kernel.form = passes::stringify(plan->analysis.form).str();
+      fused.getBody().walk([&](Operation *inner) {
+        if (isa<YieldOp>(inner))
+          return;
+        kernel.ops.push_back(inner->getName().stripDialect().str());
+        SourceLoc loc = toSourceLoc(inner->getLoc());
+        if (loc.known() && !llvm::is_contained(kernel.locations, loc))
+          kernel.locations.push_back(loc);
+      });
+      program.kernels.push_back(std::move(kernel));
+      launches.push_back({fused, static_cast<unsigned>(stage), program.steps.size()});
+      plans.push_back(*plan);
+      program.steps.push_back(step);
+    }
+    return success();
+  }
+
+  /// The last launch that uses a buffer; -1 for none.
+  int lastUse(int buffer) const {
+    int last = -1;
+    for (auto [number, step] : llvm::enumerate(program.steps))
+      if (auto *launch = std::get_if<Launch>(&step); launch && llvm::is_contained(launch->buffers, buffer))
+        last = static_cast<int>(number);
+    return last;
+  }
+
+  /// Gives every result its place: the result's own buffer, the updated argument's, or a copy at the end.
+  void returnValues() {
+    Operation *ret = block.getTerminator();
+    llvm::DenseSet<int> given, copiedFrom;
+    std::vector<Copy> stageCopies, copies;
+    // Outputs first: an update must not overwrite an argument that is also an output.
+    for (auto [i, value] : llvm::enumerate(ret->getOperands())) {
+      if (program.results[i].updates >= 0)
+        continue;
+      int buffer = bufferOf.lookup(value);
+      Buffer target{Buffer::Kind::Result, static_cast<int>(i), 0, bytesOf(value), program.results[i].name};
+      if (program.buffers[static_cast<size_t>(buffer)].kind == Buffer::Kind::Arena && given.insert(buffer).second) {
+        program.buffers[static_cast<size_t>(buffer)] = target;
+        continue;
+      }
+      copies.push_back({buffer, addBuffer(target), bytesOf(value)});
+      copiedFrom.insert(buffer);
+    }
+    for (auto [i, value] : llvm::enumerate(ret->getOperands())) {
+      int argument = program.results[i].updates;
+      if (argument < 0)
+        continue;
+      int target = bufferOf.lookup(block.getArgument(static_cast<unsigned>(argument)));
+      int buffer = bufferOf.lookup(value);
+      if (buffer == target)
+        continue;
+      if (!copiedFrom.contains(target) && !updated.contains(target) && canUpdateInPlace(value, buffer, target)) {
+        replaceBuffer(buffer, target);
+        updated.insert(target);
+        continue;
+      }
+      if (program.buffers[static_cast<size_t>(buffer)].kind == Buffer::Kind::Argument) {
+        int stage = addBuffer({Buffer::Kind::Arena, 0, 0, bytesOf(value), "staged update"});
+        stageCopies.push_back({buffer, stage, bytesOf(value)});
+        buffer = stage;
+      }
+      updates.push_back({buffer, target, bytesOf(value)});
+    }
+    // Old values are read before any argument is overwritten.
+    for (const auto *list : {&copies, &stageCopies, &updates})
+      for (const Copy &copy : *list)
+        program.steps.push_back(copy);
+  }
+
+  bool canUpdateInPlace(Value value, int buffer, int target) const {
+    auto fused = dyn_cast_or_null<FusedOp>(value.getDefiningOp());
+    if (!fused || program.buffers[static_cast<size_t>(buffer)].kind != Buffer::Kind::Arena)
+      return false;
+    int writer = -1;
+    for (const PlannedLaunch &launch : launches)
+      if (launch.fused == fused)
+        writer = static_cast<int>(launch.step);
+    if (lastUse(target) > writer)
+      return false;
+    // Several launches of one region: the value must not be written while an earlier one may still read.
+    unsigned output = cast<OpResult>(value).getResultNumber();
+    for (auto [i, input] : llvm::enumerate(fused.getInputs()))
+      if (bufferOf.lookup(input) == target && !mayShareBuffer(fused, static_cast<unsigned>(i), output))
+        return false;
+    return true;
+  }
+
+  void replaceBuffer(int from, int to) {
+    for (Step &step : program.steps)
+      if (auto *launch = std::get_if<Launch>(&step))
+        for (int &buffer : launch->buffers)
+          if (buffer == from)
+            buffer = to;
+    for (auto &entry : bufferOf)
+      if (entry.second == from)
+        entry.second = to;
+    dead.insert(from);
+  }
+
+  /// Lifetimes, sharing of a dying input's memory by an output of the same size, then offsets.
+  void shareAndPlan() {
+    size_t count = program.buffers.size();
+    std::vector<int> first(count, -1), last(count, -1);
+    auto touch = [&](int buffer, int step) {
+      auto at = static_cast<size_t>(buffer);
+      if (first[at] < 0)
+        first[at] = step;
+      last[at] = step;
+    };
+    for (auto [number, step] : llvm::enumerate(program.steps)) {
+      if (auto *launch = std::get_if<Launch>(&step)) {
+        for (int buffer : launch->buffers)
+          touch(buffer, static_cast<int>(number));
+      } else {
+        const Copy &copy = std::get<Copy>(step);
+        touch(copy.from, static_cast<int>(number));
+        touch(copy.to, static_cast<int>(number));
+      }
+    }
+    std::vector<int> root(count);
+    for (size_t i = 0; i < count; ++i)
+      root[i] = static_cast<int>(i);
+    std::function<int(int)> find = [&](int i) { return root[static_cast<size_t>(i)] == i ? i : find(root[static_cast<size_t>(i)]); };
+    auto isArena = [&](int buffer) {
+      return program.buffers[static_cast<size_t>(buffer)].kind == Buffer::Kind::Arena && !dead.contains(buffer);
+    };
+    for (const PlannedLaunch &launch : launches) {
+      if (launch.stage != 0)
+        continue;
+      FusedOp fused = launch.fused;
+      const auto &buffers = std::get<Launch>(program.steps[launch.step]).buffers;
+      size_t inputs = fused.getInputs().size();
+      std::set<int> taken;
+      for (size_t o = 0; o < fused.getOutputs().size(); ++o)
+        for (size_t i = 0; i < inputs; ++i) {
+          int from = find(buffers[i]), to = buffers[inputs + o];
+          if (!isArena(from) || !isArena(to) || find(to) != to || taken.contains(from) || from == to)
+            continue;
+          auto source = static_cast<size_t>(from);
+          if (last[source] != static_cast<int>(launch.step) || first[static_cast<size_t>(to)] != static_cast<int>(launch.step) ||
+              program.buffers[source].bytes != program.buffers[static_cast<size_t>(to)].bytes)
+            continue;
+          // Every input that lies in that memory must be read in step with the output.
+          bool legal = true;
+          for (size_t k = 0; k < inputs; ++k)
+            legal &= find(buffers[k]) != from || mayShareBuffer(fused, static_cast<unsigned>(k), static_cast<unsigned>(o));
+          if (!legal)
+            continue;
+          root[static_cast<size_t>(to)] = from;
+          last[source] = last[static_cast<size_t>(to)];
+          taken.insert(from);
+          break;
+        }
+    }
+    std::vector<Allocation> allocations;
+    std::vector<int> owner(count, -1);
+    for (size_t i = 0; i < count; ++i) {
+      int number = static_cast<int>(i);
+      if (!isArena(number) || find(number) != number || first[i] < 0)
+        continue;
+      owner[i] = static_cast<int>(allocations.size());
+      allocations.push_back({program.buffers[i].bytes, first[i], last[i]});
+    }
+    MemoryPlan plan = planMemory(allocations);
+    for (size_t i = 0; i < count; ++i)
+      if (isArena(static_cast<int>(i)))
+        if (int place = owner[static_cast<size_t>(find(static_cast<int>(i)))]; place >= 0)
+          program.buffers[i].offset = plan.offsets[static_cast<size_t>(place)];
+    program.arenaBytes = plan.bytes;
+  }
+
+  /// Named dims, and every derived size that the program reads at run time.
+  void collectSizes() {
+    std::set<std::string> symbols;
+    std::set<std::string> known;
+    auto look = [&](const DimExpr &size) {
+      size.collectSymbols(symbols);
+      if (!size.isConstant() && !size.isSymbol() && known.insert(size.str()).second)
+        program.table.push_back(size);
+    };
+    for (const Argument &argument : program.arguments)
+      for (const DimExpr &size : argument.shape)
+        size.collectSymbols(symbols);
+    for (const Result &result : program.results)
+      for (const DimExpr &size : result.shape)
+        size.collectSymbols(symbols);
+    for (const Buffer &buffer : program.buffers)
+      if (buffer.kind == Buffer::Kind::Arena)
+        look(buffer.offset);
+    for (const Step &step : program.steps) {
+      if (auto *launch = std::get_if<Launch>(&step)) {
+        look(launch->extent);
+        look(launch->grain);
+      } else {
+        look(std::get<Copy>(step).bytes);
+      }
+    }
+    look(program.arenaBytes);
+    graph.walk([&](Operation *op) {
+      for (Value value : op->getResults())
+        if (auto type = dyn_cast<ir::TensorType>(value.getType()))
+          for (const DimExpr &size : type.getShape())
+            size.collectSymbols(symbols);
+      if (auto dim = dyn_cast<DimValueOp>(op))
+        if (auto size = DimExpr::parse(dim.getExpression()))
+          size->collectSymbols(symbols);
+    });
+    bool workers = symbols.erase(workersSymbol) > 0;
+    program.dims.assign(symbols.begin(), symbols.end());
+    if (workers)
+      program.dims.push_back(workersSymbol);
+  }
+
+  func::FuncOp graph;
+  Block &block;
+  Program program;
+  std::vector<PlannedLaunch> launches;
+  std::vector<KernelPlan> plans;
+  llvm::DenseMap<Value, int> bufferOf;
+  llvm::DenseSet<int> dead, updated;
+  std::vector<Copy> updates;
+};
+
+} // namespace
+
+FailureOr<PlannedProgram> buildProgram(func::FuncOp graph, const TargetInfo &target) {
+  return Builder(graph, target).run();
+}
+
+} // namespace sinter::codegen

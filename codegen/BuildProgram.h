@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/Program.h"
+#include "sinter/codegen/Schedule.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <vector>
+
+namespace sinter::codegen {
+
+/// A launch of the program before its kernel is compiled.
+struct PlannedLaunch {
+  ir::FusedOp fused;
+  unsigned stage = 0;
+  size_t step = 0; ///< In Program::steps.
+};
+
+/// Everything but machine code: arguments, results, buffers with offsets, steps. Launches name kernel `i` for the
+/// i-th planned launch; equal kernels are merged when they are compiled.
+struct PlannedProgram {
+  Program program;
+  std::vector<PlannedLaunch> launches;
+  std::vector<KernelPlan> plans; ///< One per launch.
+};
+
+/// Orders are those of the block; results that update an argument are computed in its own buffer where no later
+/// step reads the old value. Fails with diagnostics on IR that is not scheduled.
+mlir::FailureOr<PlannedProgram> buildProgram(mlir::func::FuncOp graph, const TargetInfo &target);
+
+/// The number of an op that can report a run-time error, in Program::sites.
+int64_t siteOf(Program &program, mlir::Operation *op);
+
+/// The signature attributes of a graph function as plain data.
+std::vector<Argument> argumentsOf(mlir::func::FuncOp graph);
+std::vector<Result> resultsOf(mlir::func::FuncOp graph, const std::vector<Argument> &arguments);
+
+} // namespace sinter::codegen

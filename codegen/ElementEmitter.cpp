@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/ElementEmitter.h"
+
+#include "sinter/codegen/Program.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace sinter::ir;
+
+namespace sinter::codegen {
+
+ElementEmitter::ElementEmitter(OpBuilder &builder, Location loc, KernelEnvironment &env, int64_t lanes)
+    : builder(builder), loc(loc), env(env), lanes(lanes), mem(builder, loc, lanes),
+      indices(builder, loc, *env.sizes, lanes) {}
+
+const Indexing &ElementEmitter::indexingOf(Operation *op) {
+  auto it = indexings.find(op);
+  if (it == indexings.end())
+    it = indexings.emplace(op, cast<IndexedOpInterface>(op).getIndexing()).first;
+  return it->second;
+}
+
+static bool sameIndex(llvm::ArrayRef<LaneIndex> a, llvm::ArrayRef<LaneIndex> b) {
+  return llvm::equal(a, b, [](const LaneIndex &x, const LaneIndex &y) {
+    return x.base == y.base && x.step == y.step && x.vector == y.vector;
+  });
+}
+
+Element ElementEmitter::emit(Value tensor, llvm::ArrayRef<LaneIndex> index) {
+  for (const Cached &entry : llvm::reverse(cache))
+    if (entry.tensor == tensor && entry.mask == mask && sameIndex(entry.index, index))
+      return entry.element;
+  Element element = compute(tensor, index);
+  cache.push_back({tensor, Index(index.begin(), index.end()), mask, element});
+  return element;
+}
+
+Element ElementEmitter::compute(Value tensor, llvm::ArrayRef<LaneIndex> index) {
+  if (auto it = overrides.find(tensor); it != overrides.end())
+    if (Element element = it->second(index))
+      return element;
+  if (auto it = env.buffers.find(tensor); it != env.buffers.end())
+    return load(it->second, index);
+  Operation *op = tensor.getDefiningOp();
+  if (isa<ElementwiseOpInterface>(op))
+    return elementwise(op, index);
+  return structural(op, indexingOf(op), index);
+}
+
+Element ElementEmitter::elementwise(Operation *op, llvm::ArrayRef<LaneIndex> index) {
+  llvm::SmallVector<Element> operands;
+  bool uniform = true;
+  for (Value operand : op->getOperands()) {
+    operands.push_back(emit(operand, index));
+    uniform &= operands.back().uniform;
+  }
+  llvm::SmallVector<Value> values;
+  for (const Element &operand : operands)
+    values.push_back(uniform ? operand.value : mem.asVector(operand));
+  int64_t width = uniform || lanes == 1 ? 0 : lanes;
+  return {cast<ElementwiseOpInterface>(op).emitScalar(builder, loc, values, width), uniform};
+}
+
+// -- Structural ops -------------------------------------------------------------------------------
+
+Element ElementEmitter::structural(Operation *op, const Indexing &indexing, llvm::ArrayRef<LaneIndex> index) {
+  return choose(op, indexing, 0, index);
+}
+
+Element ElementEmitter::choose(Operation *op, const Indexing &indexing, size_t k, llvm::ArrayRef<LaneIndex> index) {
+  if (k == indexing.accesses.size())
+    return fallback(op, indexing, index);
+  const Access &access = indexing.accesses[k];
+  Value inside = inRange(op, access, index);
+  if (!inside)
+    return read(op, access, index);
+  Type elementType = tensorType(op->getResult(0)).getElementType();
+  return guarded(
+      elementType, inside, [&] { return read(op, access, index); },
+      [&] { return choose(op, indexing, k + 1, index); });
+}
+
+/// `then` is emitted so that it only touches memory where `condition` (i1 or one bit per lane) holds.
+Element ElementEmitter::guarded(Type elementType, Value condition, llvm::function_ref<Element()> then,
+                                llvm::function_ref<Element()> otherwise) {
+  if (!isa<VectorType>(condition.getType())) {
+    Type type = mem.vectorType(elementType);
+    auto branch = scf::IfOp::create(builder, loc, TypeRange{type}, condition, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard insertion(builder);
+    for (auto [block, make] : {std::pair(branch.thenBlock(), then), std::pair(branch.elseBlock(), otherwise)}) {
+      Scope scope(*this);
+      builder.setInsertionPointToEnd(block);
+      Value value = mem.asVector(make());
+      scf::YieldOp::create(builder, loc, value);
+    }
+    return {branch.getResult(0), lanes == 1};
+  }
+  Value outer = mask;
+  bool outerMasks = masksUniform;
+  mask = outer ? Value(arith::AndIOp::create(builder, loc, outer, condition)) : condition;
+  masksUniform = true;
+  Value taken = mem.asVector(then());
+  mask = outer;
+  masksUniform = outerMasks;
+  Value other = mem.asVector(otherwise());
+  return {arith::SelectOp::create(builder, loc, condition, taken, other), false};
+}
+
+Element ElementEmitter::fallback(Operation *op, const Indexing &indexing, llvm::ArrayRef<LaneIndex> index) {
+  Type type = tensorType(op->getResult(0)).getElementType();
+  if (!indexing.generator) {
+    double value = indexing.otherwise.value_or(0.0);
+    if (auto floatType = dyn_cast<FloatType>(type))
+      return {arith::ConstantOp::create(builder, loc, builder.getFloatAttr(floatType, value)), true};
+    return {arith::ConstantOp::create(builder, loc,
+                                      builder.getIntegerAttr(type, static_cast<int64_t>(value))),
+            true};
+  }
+  LaneIndex number = evaluate(op, *indexing.generator, index);
+  bool uniform = number.isUniform() || lanes == 1;
+  Value value = uniform ? number.base : indices.asVector(number);
+  Type target = uniform ? type : mem.vectorType(type);
+  if (isa<FloatType>(type))
+    return {arith::SIToFPOp::create(builder, loc, target, value), uniform};
+  if (type.isInteger(32))
+    return {arith::TruncIOp::create(builder, loc, target, value), uniform};
+  return {value, uniform};
+}
+
+Value ElementEmitter::inRange(Operation *op, const Access &access, llvm::ArrayRef<LaneIndex> index) {
+  Value all;
+  for (const Guard &guard : access.guards) {
+    Value inside = indices.inRange(evaluate(op, guard.index, index), guard.low, guard.high);
+    if (!inside)
+      continue;
+    if (!all) {
+      all = inside;
+      continue;
+    }
+    bool vectorAll = isa<VectorType>(all.getType()), vectorInside = isa<VectorType>(inside.getType());
+    if (vectorAll != vectorInside)
+      (vectorAll ? inside : all) = mem.splat(vectorAll ? inside : all);
+    all = arith::AndIOp::create(builder, loc, all, inside);
+  }
+  return all;
+}
+
+Index ElementEmitter::positions(Operation *op, llvm::ArrayRef<IndexExpr> exprs, llvm::ArrayRef<LaneIndex> index,
+                                Value &valid) {
+  valid = {};
+  Value *outer = std::exchange(lookUpValid, &valid);
+  Index at;
+  for (const IndexExpr &expr : exprs)
+    at.push_back(evaluate(op, expr, index));
+  lookUpValid = outer;
+  return at;
+}
+
+Element ElementEmitter::read(Operation *op, const Access &access, llvm::ArrayRef<LaneIndex> index) {
+  Value valid;
+  Index at = positions(op, access.index, index, valid);
+  Value source = op->getOperand(access.operand);
+  if (!valid)
+    return emit(source, at);
+  Type elementType = tensorType(op->getResult(0)).getElementType();
+  return guarded(
+      elementType, valid, [&] { return emit(source, at); },
+      [&]() -> Element {
+        return {arith::ConstantOp::create(builder, loc, builder.getZeroAttr(elementType)), true};
+      });
+}
+
+// -- Indices --------------------------------------------------------------------------------------
+
+LaneIndex ElementEmitter::evaluate(Operation *op, const IndexExpr &expr, llvm::ArrayRef<LaneIndex> index) {
+  switch (expr.kind()) {
+  case IndexExpr::Kind::Dim:
+    return index[expr.dimOrOperand()];
+  case IndexExpr::Kind::Size:
+    return indices.uniform(expr.size());
+  case IndexExpr::Kind::Add:
+    return indices.add(evaluate(op, expr.lhs(), index), evaluate(op, expr.rhs(), index));
+  case IndexExpr::Kind::Mul:
+    return indices.mul(evaluate(op, expr.lhs(), index), expr.size());
+  case IndexExpr::Kind::FloorDiv:
+    return indices.floorDiv(evaluate(op, expr.lhs(), index), expr.size());
+  case IndexExpr::Kind::Mod:
+    return indices.mod(evaluate(op, expr.lhs(), index), expr.size());
+  case IndexExpr::Kind::Load:
+    break;
+  }
+  return lookUp(op, expr, index, *lookUpValid);
+}
+
+LaneIndex ElementEmitter::lookUp(Operation *op, const IndexExpr &expr, llvm::ArrayRef<LaneIndex> index, Value &valid) {
+  Index at;
+  for (const IndexExpr &inner : expr.indices())
+    at.push_back(evaluate(op, inner, index));
+  Element element = emit(op->getOperand(expr.dimOrOperand()), at);
+  bool uniform = element.uniform || lanes == 1;
+  Type i64 = uniform ? Type(builder.getI64Type()) : mem.vectorType(builder.getI64Type());
+  Value value = element.value;
+  if (value.getType() != i64)
+    value = arith::ExtSIOp::create(builder, loc, i64, value);
+  Value bound = env.sizes->get(expr.size());
+  Value limit = uniform ? bound : mem.splat(bound);
+  // Unsigned: a negative index is above every bound.
+  Value good = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult, value, limit);
+  Value bad = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::uge, value, limit);
+  if (!uniform && mask)
+    bad = arith::AndIOp::create(builder, loc, bad, mask);
+  if (uniform && masksUniform && mask) {
+    Value any = vector::ReductionOp::create(builder, loc, vector::CombiningKind::OR, mask);
+    bad = arith::AndIOp::create(builder, loc, bad, any);
+  }
+  report(op, bad, value, bound);
+  if (valid && isa<VectorType>(valid.getType()) != isa<VectorType>(good.getType()))
+    (uniform ? good : valid) = mem.splat(uniform ? good : valid);
+  valid = valid ? Value(arith::AndIOp::create(builder, loc, valid, good)) : good;
+  if (uniform)
+    return {value, 0, {}};
+  return {{}, 0, value};
+}
+
+void ElementEmitter::report(Operation *op, Value bad, Value value, Value bound) {
+  Value any = bad, worst = value;
+  if (isa<VectorType>(bad.getType())) {
+    any = vector::ReductionOp::create(builder, loc, vector::CombiningKind::OR, bad);
+    Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(value.getType()));
+    Value offending = arith::SelectOp::create(builder, loc, bad, value, zero);
+    worst = vector::ReductionOp::create(builder, loc, vector::CombiningKind::MAXUI, offending);
+  }
+  auto branch = scf::IfOp::create(builder, loc, any, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard insertion(builder);
+  builder.setInsertionPointToStart(branch.thenBlock());
+  Value none = indices.constant(0);
+  Value code = indices.constant(static_cast<int64_t>(StatusCode::IndexOutOfRange));
+  Value exchange = LLVM::AtomicCmpXchgOp::create(builder, loc, env.status, none, code,
+                                                 LLVM::AtomicOrdering::monotonic, LLVM::AtomicOrdering::monotonic);
+  Value first = LLVM::ExtractValueOp::create(builder, loc, exchange, llvm::ArrayRef<int64_t>{1});
+  auto write = scf::IfOp::create(builder, loc, first, /*withElseRegion=*/false);
+  builder.setInsertionPointToStart(write.thenBlock());
+  mem.storeScalar(indices.constant(env.site(op)), env.status, indices.constant(1));
+  mem.storeScalar(worst, env.status, indices.constant(2));
+  mem.storeScalar(bound, env.status, indices.constant(3));
+}
+
+Element ElementEmitter::load(const BufferRef &buffer, llvm::ArrayRef<LaneIndex> index) {
+  LaneIndex offset = indices.linearize(index, buffer.shape);
+  if (lanes == 1)
+    return {mem.loadScalar(buffer.pointer, buffer.elementType, offset.base), true};
+  if (offset.isUniform()) {
+    if (!masksUniform)
+      return {mem.loadScalar(buffer.pointer, buffer.elementType, offset.base), true};
+    return {mem.gather(buffer.pointer, buffer.elementType, indices.asVector(offset), mask), false};
+  }
+  if (!offset.vector && offset.step == 1)
+    return {mem.loadVector(buffer.pointer, buffer.elementType, offset.base, mask), false};
+  return {mem.gather(buffer.pointer, buffer.elementType, indices.asVector(offset), mask), false};
+}
+
+} // namespace sinter::codegen

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/Memory.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace sinter::codegen {
+
+static Type sameShape(Type like, Type element) {
+  if (auto vector = dyn_cast<VectorType>(like))
+    return vector.clone(element);
+  return element;
+}
+static unsigned byteWidth(Type type) { return std::max(1u, type.getIntOrFloatBitWidth() / 8); }
+
+Type Memory::storageType(Type elementType) const {
+  return elementType.isInteger(1) ? builder.getI8Type() : elementType;
+}
+
+Type Memory::vectorType(Type type) const { return lanes == 1 ? type : VectorType::get({lanes}, type); }
+
+Value Memory::fromStorage(Value value) {
+  Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(value.getType()));
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, value, zero);
+}
+
+Value Memory::toStorage(Value value) {
+  return arith::ExtUIOp::create(builder, loc, sameShape(value.getType(), builder.getI8Type()), value);
+}
+
+Value Memory::address(Value pointer, Type elementType, Value offset) {
+  Type result = LLVM::LLVMPointerType::get(builder.getContext());
+  if (auto vector = dyn_cast<VectorType>(offset.getType()))
+    result = VectorType::get(vector.getShape(), result);
+  return LLVM::GEPOp::create(builder, loc, result, storageType(elementType), pointer, ValueRange{offset});
+}
+
+Value Memory::loadScalar(Value pointer, Type elementType, Value offset) {
+  Type type = storageType(elementType);
+  Value value = LLVM::LoadOp::create(builder, loc, type, address(pointer, elementType, offset), byteWidth(type));
+  return elementType.isInteger(1) ? fromStorage(value) : value;
+}
+
+void Memory::storeScalar(Value value, Value pointer, Value offset) {
+  Type elementType = value.getType();
+  Value stored = elementType.isInteger(1) ? toStorage(value) : value;
+  LLVM::StoreOp::create(builder, loc, stored, address(pointer, elementType, offset),
+                        byteWidth(stored.getType()));
+}
+
+Value Memory::allTrue() {
+  auto type = VectorType::get({lanes}, builder.getI1Type());
+  return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, true));
+}
+
+Value Memory::loadVector(Value pointer, Type elementType, Value offset, Value mask) {
+  if (lanes == 1)
+    return loadScalar(pointer, elementType, offset);
+  Type element = storageType(elementType);
+  auto type = VectorType::get({lanes}, element);
+  Value at = address(pointer, elementType, offset);
+  Value value;
+  if (mask) {
+    Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
+    value = LLVM::MaskedLoadOp::create(builder, loc, type, at, mask, zero, byteWidth(element));
+  } else {
+    value = LLVM::LoadOp::create(builder, loc, type, at, byteWidth(element));
+  }
+  return elementType.isInteger(1) ? fromStorage(value) : value;
+}
+
+Value Memory::gather(Value pointer, Type elementType, Value offsets, Value mask) {
+  Type element = storageType(elementType);
+  auto type = VectorType::get({lanes}, element);
+  Value at = address(pointer, elementType, offsets);
+  Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
+  Value value = LLVM::masked_gather::create(builder, loc, type, at, mask ? mask : allTrue(), ValueRange{zero},
+                                            byteWidth(element));
+  return elementType.isInteger(1) ? fromStorage(value) : value;
+}
+
+void Memory::storeVector(Value value, Value pointer, Value offset, Value mask, bool stream) {
+  if (lanes == 1)
+    return storeScalar(value, pointer, offset);
+  Type elementType = cast<VectorType>(value.getType()).getElementType();
+  Value stored = elementType.isInteger(1) ? toStorage(value) : value;
+  unsigned width = byteWidth(storageType(elementType));
+  Value at = address(pointer, elementType, offset);
+  if (mask)
+    LLVM::MaskedStoreOp::create(builder, loc, stored, at, mask, width);
+  else
+    LLVM::StoreOp::create(builder, loc, stored, at, stream ? width * static_cast<unsigned>(lanes) : width,
+                          /*isVolatile=*/false, stream);
+}
+
+Value Memory::splat(Value scalar) {
+  if (lanes == 1)
+    return scalar;
+  return vector::BroadcastOp::create(builder, loc, VectorType::get({lanes}, scalar.getType()), scalar);
+}
+
+Value Memory::tailMask(Value count) {
+  if (lanes == 1)
+    return {};
+  auto type = VectorType::get({lanes}, builder.getI64Type());
+  llvm::SmallVector<int64_t> numbers;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    numbers.push_back(lane);
+  Value lane = arith::ConstantOp::create(builder, loc, DenseIntElementsAttr::get(type, numbers));
+  Value limit = vector::BroadcastOp::create(builder, loc, type, count);
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, lane, limit);
+}
+
+} // namespace sinter::codegen

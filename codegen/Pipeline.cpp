@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/Pipeline.h"
+
+#include "sinter/codegen/ProgramText.h"
+#include "sinter/codegen/cpu/CompileKernels.h"
+#include "sinter/codegen/cpu/KernelFunction.h"
+#include "sinter/passes/Passes.h"
+#include "sinter/passes/StageContracts.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <chrono>
+
+using namespace mlir;
+
+namespace sinter::codegen {
+
+func::FuncOp Compilation::graph() { return module.lookupSymbol<func::FuncOp>("main"); }
+
+namespace {
+
+// -- Errors ---------------------------------------------------------------------------------------
+
+/// Turns MLIR's diagnostics into one Error; nothing reaches stderr.
+class Diagnostics {
+public:
+  explicit Diagnostics(MLIRContext *context)
+      : handler(context, [this](Diagnostic &diagnostic) {
+          if (diagnostic.getSeverity() == DiagnosticSeverity::Error && text.empty()) {
+            text = diagnostic.str();
+            location = ir::toSourceLoc(diagnostic.getLocation());
+          }
+          return success();
+        }) {}
+  [[noreturn]] void fail(std::string_view stage, ErrorKind kind) {
+    throw Error({.kind = kind, .op = std::string(stage), .location = location},
+                text.empty() ? "failed without a diagnostic" : text);
+  }
+
+private:
+  ScopedDiagnosticHandler handler;
+  std::string text;
+  SourceLoc location;
+};
+
+// -- Passes ---------------------------------------------------------------------------------------
+
+struct PassEntry {
+  std::string_view name;
+  StageId stage;
+  std::unique_ptr<Pass> (*create)();
+  /// What runs in its place when it is disabled; null: nothing.
+  std::unique_ptr<Pass> (*whenDisabled)();
+};
+
+constexpr PassEntry passTable[] = {
+    {"simplify", StageId::Simplified, [] { return passes::createSimplify(); }, nullptr},
+    {"fuse", StageId::Fused, [] { return passes::createFuse(); },
+     [] { return passes::createFuse(passes::FuseOptions{.fusion = false}); }},
+    {"collapse-dims", StageId::Fused, [] { return passes::createCollapseDims(); }, nullptr},
+};
+
+bool isDisabled(std::string_view name, const PipelineOptions &options) {
+  return llvm::is_contained(options.disabledPasses, name);
+}
+
+/// Runs the table's passes of a stage, and `required` before them.
+void runPasses(Compilation &compilation, const PipelineOptions &options, StageId stage, std::string_view stageName,
+               std::unique_ptr<Pass> required) {
+  PassManager manager(compilation.module->getContext());
+  manager.enableVerifier(false); // The stage's own verification follows.
+  if (options.configure)
+    options.configure(manager);
+  OpPassManager &functions = manager.nest<func::FuncOp>();
+  if (required)
+    functions.addPass(std::move(required));
+  for (const PassEntry &pass : passTable)
+    if (pass.stage == stage) {
+      bool disabled = isDisabled(pass.name, options);
+      if (!disabled || pass.whenDisabled)
+        functions.addPass(disabled ? pass.whenDisabled() : pass.create());
+    }
+  Diagnostics diagnostics(compilation.module->getContext());
+  if (failed(manager.run(compilation.module)))
+    diagnostics.fail(stageName, ErrorKind::User);
+}
+
+// -- Stages ---------------------------------------------------------------------------------------
+
+void traced(Compilation &compilation, const PipelineOptions &) {
+  if (!compilation.graph())
+    throw Error({.kind = ErrorKind::User, .op = "compile"}, "the module has no function @main");
+}
+
+void differentiated(Compilation &compilation, const PipelineOptions &options) {
+  runPasses(compilation, options, StageId::Differentiated, "autodiff", passes::createAutodiff());
+}
+
+void simplified(Compilation &compilation, const PipelineOptions &options) {
+  runPasses(compilation, options, StageId::Simplified, "simplify", nullptr);
+}
+
+void fused(Compilation &compilation, const PipelineOptions &options) {
+  runPasses(compilation, options, StageId::Fused, "fuse", passes::createNormalizeContractions());
+}
+
+void scheduled(Compilation &compilation, const PipelineOptions &options) {
+  Diagnostics diagnostics(compilation.module->getContext());
+  compilation.graph().walk([&](ir::FusedOp fused) {
+    auto schedule = chooseSchedule(fused, options.target);
+    if (failed(schedule))
+      diagnostics.fail("schedule", ErrorKind::Internal);
+    fused.setScheduleAttr(schedule->toAttribute(fused.getContext()));
+  });
+}
+
+void planned(Compilation &compilation, const PipelineOptions &options) {
+  Diagnostics diagnostics(compilation.module->getContext());
+  auto plan = buildProgram(compilation.graph(), options.target);
+  if (failed(plan))
+    diagnostics.fail("plan", ErrorKind::Internal);
+  compilation.planned = std::move(*plan);
+}
+
+void kernels(Compilation &compilation, const PipelineOptions &options) {
+  if (options.target.kind == TargetInfo::Kind::Cuda)
+    throw Error({.kind = ErrorKind::Unsupported, .op = "compile"}, "kernels for a GPU can be printed but not run yet");
+  cpu::prepareContext(*compilation.module->getContext());
+  cpu::KernelFunction::Options kernelOptions;
+  kernelOptions.dims = compilation.program().dims;
+  kernelOptions.site = [&](Operation *op) { return siteOf(compilation.program(), op); };
+  kernelOptions.target = options.target;
+  for (auto [launch, plan] : llvm::zip(compilation.planned.launches, compilation.planned.plans))
+    compilation.kernels.push_back(cpu::emitKernel(launch.fused, plan, launch.stage, kernelOptions));
+}
+
+void program(Compilation &compilation, const PipelineOptions &options) {
+  std::vector<ModuleOp> modules;
+  for (auto &kernel : compilation.kernels)
+    modules.push_back(*kernel);
+  cpu::CompileKernelsOptions compileOptions;
+  compileOptions.object.level = options.optLevel;
+  compileOptions.threads = options.threads;
+  cpu::CompiledKernels compiled = cpu::compileKernels(modules, options.target, compileOptions);
+  compilation.objects = std::move(compiled.objects);
+  // Launches named kernels by their own number; now equal ones share one.
+  std::vector<Kernel> unique(compiled.symbols.size());
+  for (auto [launch, number] : llvm::zip(compilation.planned.launches, compiled.mapping)) {
+    auto &step = std::get<Launch>(compilation.program().steps[launch.step]);
+    Kernel &kernel = unique[static_cast<size_t>(number)];
+    if (kernel.symbol.empty())
+      kernel = compilation.program().kernels[static_cast<size_t>(step.kernel)];
+    kernel.symbol = compiled.symbols[static_cast<size_t>(number)];
+    step.kernel = number;
+  }
+  compilation.program().kernels = std::move(unique);
+  for (auto [name, milliseconds] :
+       {std::pair("kernels: deduplicate", compiled.times.deduplicate), std::pair("kernels: lower", compiled.times.lower),
+        std::pair("kernels: translate", compiled.times.translate), std::pair("kernels: codegen", compiled.times.codegen)})
+    compilation.times.push_back({name, milliseconds});
+}
+
+// -- The table ------------------------------------------------------------------------------------
+
+LogicalResult noContract(ModuleOp) { return success(); }
+LogicalResult verifyIr(ModuleOp module) { return verify(module); }
+LogicalResult verifyDifferentiated(ModuleOp module) {
+  return success(succeeded(verify(module)) && succeeded(passes::verifyDifferentiated(module)));
+}
+LogicalResult verifyFused(ModuleOp module) {
+  return success(succeeded(verify(module)) && succeeded(passes::verifyFused(module)));
+}
+
+std::string printIr(Compilation &compilation) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  compilation.module->print(stream);
+  return text;
+}
+std::string printProgram(Compilation &compilation) { return programText(compilation.program()); }
+std::string printKernels(Compilation &compilation) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  for (auto [launch, kernel] : llvm::zip(compilation.planned.launches, compilation.kernels)) {
+    const auto &step = std::get<Launch>(compilation.program().steps[launch.step]);
+    stream << "// " << compilation.program().kernels[static_cast<size_t>(step.kernel)].symbol << ", launch "
+           << launch.stage << "\n";
+    kernel->print(stream);
+    stream << "\n";
+  }
+  return text;
+}
+
+struct Stage {
+  StageId id;
+  std::string_view name;
+  std::string_view doc;
+  void (*run)(Compilation &, const PipelineOptions &);
+  LogicalResult (*verify)(ModuleOp);
+  std::string (*print)(Compilation &);
+};
+
+constexpr Stage stageTable[] = {
+    {StageId::Traced, "traced", "the graph as written", traced, verifyIr, printIr},
+    {StageId::Differentiated, "differentiated", "gradients expanded", differentiated, verifyDifferentiated, printIr},
+    {StageId::Simplified, "simplified", "folded, merged, without dead ops", simplified, verifyIr, printIr},
+    {StageId::Fused, "fused", "ops grouped into kernels", fused, verifyFused, printIr},
+    {StageId::Scheduled, "scheduled", "a schedule on every kernel", scheduled, noContract, printIr},
+    {StageId::Planned, "planned", "buffers, offsets and launches", planned, noContract, printProgram},
+    {StageId::Kernels, "kernels", "loops of vector code", kernels, noContract, printKernels},
+    {StageId::Program, "program", "machine code", program, noContract, printProgram},
+};
+
+} // namespace
+
+Compilation runPipeline(ModuleOp module, const PipelineOptions &options) {
+  requirePasses(options.disabledPasses);
+  Compilation compilation;
+  compilation.module = module;
+  using Clock = std::chrono::steady_clock;
+  auto since = [](Clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  };
+  Clock::time_point start = Clock::now();
+  std::string last;
+  for (const Stage &stage : stageTable) {
+    Clock::time_point begin = Clock::now();
+    stage.run(compilation, options);
+    {
+      Diagnostics diagnostics(module->getContext());
+      if (failed(stage.verify(module)))
+        diagnostics.fail(stage.name, stage.id == StageId::Traced ? ErrorKind::User : ErrorKind::Internal);
+    }
+    compilation.times.push_back({std::string(stage.name), since(begin)});
+    if (options.dump) {
+      std::string text = stage.print(compilation);
+      if (text != last)
+        options.dump(stage.name, text);
+      last = std::move(text);
+    }
+    if (stage.id == options.stopAfter)
+      break;
+  }
+  compilation.milliseconds = since(start);
+  return compilation;
+}
+
+std::vector<std::string> stageNames() {
+  std::vector<std::string> names;
+  for (const Stage &stage : stageTable)
+    names.emplace_back(stage.name);
+  return names;
+}
+
+std::vector<std::string> passNames() {
+  std::vector<std::string> names;
+  for (const PassEntry &pass : passTable)
+    names.emplace_back(pass.name);
+  return names;
+}
+
+StageId parseStage(std::string_view name) {
+  for (const Stage &stage : stageTable)
+    if (stage.name == name)
+      return stage.id;
+  throw Error({.kind = ErrorKind::User, .code = ErrorCode::Usage},
+              "unknown stage '" + std::string(name) + "'" + didYouMean(name, stageNames()));
+}
+
+void requirePasses(const std::vector<std::string> &names) {
+  std::vector<std::string> known = passNames();
+  for (const std::string &name : names)
+    if (!llvm::is_contained(known, name))
+      throw Error({.kind = ErrorKind::User, .code = ErrorCode::Usage},
+                  "unknown pass '" + name + "'" + didYouMean(name, known));
+}
+
+} // namespace sinter::codegen

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/BuildProgram.h"
+#include "sinter/codegen/cpu/CompileObject.h"
+#include "sinter/ir/base/TargetInfo.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mlir {
+class PassManager;
+}
+
+namespace sinter::codegen {
+
+/// The stages of a compilation, in order. The graph is IR up to `scheduled`; `planned` adds the program's plain data,
+/// `kernels` one module per launch, `program` machine code.
+enum class StageId : uint8_t { Traced, Differentiated, Simplified, Fused, Scheduled, Planned, Kernels, Program };
+
+struct StageTime {
+  std::string name;
+  double milliseconds = 0;
+};
+
+struct PipelineOptions {
+  TargetInfo target = TargetInfo::host();
+  /// Stop when this stage is complete.
+  StageId stopAfter = StageId::Program;
+  /// Passes to leave out, by the names of passNames().
+  std::vector<std::string> disabledPasses;
+  /// 0 to 3: how hard machine code is optimised.
+  int optLevel = 2;
+  /// Threads that compile kernels; 0: one per hardware thread.
+  int threads = 0;
+  /// Called with the text of every stage that changed something, as it completes.
+  std::function<void(std::string_view stage, std::string_view text)> dump;
+  /// Adds MLIR's own flags (printing, timing, crash reproducer) to the pass managers.
+  std::function<void(mlir::PassManager &)> configure;
+};
+
+/// What has been made so far of one graph.
+struct Compilation {
+  mlir::ModuleOp module; ///< Changed in place by the IR stages.
+  PlannedProgram planned;
+  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> kernels; ///< One per launch, before equal ones are merged.
+  std::vector<std::string> objects;                       ///< One per distinct kernel.
+  std::vector<StageTime> times;
+  double milliseconds = 0;
+
+  mlir::func::FuncOp graph();
+  Program &program() { return planned.program; }
+};
+
+/// Runs the stages on `module`, whose function @main is the graph. Throws Error: User for a graph that breaks a
+/// stage's contract, Unsupported, Internal.
+Compilation runPipeline(mlir::ModuleOp module, const PipelineOptions &options);
+
+/// Names for --stop-after and --disable-pass.
+std::vector<std::string> stageNames();
+std::vector<std::string> passNames();
+/// Throws Error(Usage) with a 'did you mean'.
+StageId parseStage(std::string_view name);
+/// Throws Error(Usage) unless every name is a pass.
+void requirePasses(const std::vector<std::string> &names);
+
+} // namespace sinter::codegen

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// Row form: a unit is one row. Each phase walks the row once and reduces; a last walk writes the outputs. The row
+// stays in cache between walks, and values that are dear to compute stay in row-local scratch.
+#include "sinter/codegen/cpu/KernelFunction.h"
+#include "sinter/codegen/cpu/Reducer.h"
+#include "sinter/codegen/Program.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace sinter::codegen;
+using sinter::passes::Role;
+
+namespace sinter::cpu {
+
+namespace {
+
+class RowEmitter {
+public:
+  explicit RowEmitter(KernelFunction &kernel)
+      : kernel(kernel), plan(kernel.plan), analysis(kernel.plan.analysis),
+        vectors(kernel.builder, kernel.loc, kernel.env, kernel.plan.schedule.lanes),
+        scalars(kernel.builder, kernel.loc, kernel.env, 1) {
+    const Shape &domain = analysis.domain;
+    unsigned rows = analysis.numRowDims();
+    outer.assign(domain.begin(), domain.begin() + rows);
+    inner.assign(domain.begin() + rows, domain.end());
+  }
+
+  void run() {
+    kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value row, ValueRange) {
+      ElementEmitter::Scope vectorScope(vectors), scalarScope(scalars);
+      rowIndex.clear();
+      for (const LaneIndex &i : vectors.math().delinearize(row, outer))
+        rowIndex.push_back(i);
+      emitRow();
+      return KernelFunction::Values();
+    });
+  }
+
+private:
+  void emitRow() {
+    for (unsigned phase = 0; phase < analysis.numPhases; ++phase) {
+      reducePhase(phase);
+      computeKept(phase + 1);
+    }
+    writeOutputs();
+    for (Value value : overridden) {
+      vectors.clearOverride(value);
+      scalars.clearOverride(value);
+    }
+    overridden.clear();
+  }
+
+  /// A per-row value is one scalar, wherever it is read.
+  void give(Value value, Value scalar) {
+    auto answer = [scalar](llvm::ArrayRef<LaneIndex>) { return Element{scalar, true}; };
+    vectors.setOverride(value, answer);
+    scalars.setOverride(value, answer);
+    overridden.push_back(value);
+  }
+
+  /// Computes what follows from the reductions so far once per row, outside the walks.
+  void computeKept(unsigned ready) {
+    for (Operation &op : kernel.fused.getBody().front().without_terminator()) {
+      if (llvm::is_contained(analysis.anchors, &op))
+        continue;
+      for (Value value : op.getResults())
+        if (analysis.roles.lookup(value) == Role::Kept && analysis.roles.contains(value) &&
+            analysis.ready.lookup(value) == ready)
+          give(value, scalars.emit(value, keptIndex(ir::tensorType(value).getShape())).value);
+    }
+  }
+
+  /// Visits every vector of the row: body(index of the domain, flat position in the row, mask, carried).
+  using Body = llvm::function_ref<KernelFunction::Values(llvm::ArrayRef<LaneIndex>, Value position, ValueRange)>;
+  KernelFunction::Values walk(KernelFunction::Values carried, Body body) {
+    Index index = rowIndex;
+    return walkDim(0, kernel.constant(0), index, std::move(carried), body);
+  }
+
+  KernelFunction::Values walkDim(size_t d, Value flat, Index &index, KernelFunction::Values carried, Body body) {
+    Value zero = kernel.constant(0), size = kernel.size(inner[d]);
+    Value start = kernel.mul(flat, size);
+    if (d + 1 < inner.size())
+      return kernel.loop(zero, size, 1, carried, [&](Value iv, ValueRange state) {
+        Index deeper = index;
+        deeper.push_back({iv, 0, {}});
+        return walkDim(d + 1, kernel.add(start, iv), deeper, KernelFunction::Values(state), body);
+      });
+    int64_t lanes = plan.schedule.lanes;
+    return kernel.vectorLoop(zero, size, lanes, plan.schedule.unroll, std::move(carried),
+                             [&](Value base, Value mask, ValueRange state) {
+                               ElementEmitter::Scope scope(vectors);
+                               Index full = index;
+                               full.push_back({base, lanes == 1 ? 0 : 1, {}});
+                               vectors.setMask(mask);
+                               auto next = body(full, kernel.add(start, base), state);
+                               vectors.setMask({});
+                               return next;
+                             });
+  }
+
+  void reducePhase(unsigned phase) {
+    llvm::SmallVector<Operation *> anchors;
+    for (Operation *anchor : analysis.anchors)
+      if (analysis.phase.lookup(anchor) == phase)
+        anchors.push_back(anchor);
+    int64_t lanes = plan.schedule.lanes, unroll = plan.schedule.unroll;
+    llvm::SmallVector<Reducer> reducers;
+    KernelFunction::Values carried;
+    for (Operation *anchor : anchors)
+      reducers.push_back(Reducer::of(kernel.builder, anchor, lanes));
+    for (int64_t slot = 0; slot < unroll; ++slot)
+      for (Reducer &reducer : reducers)
+        llvm::append_range(carried, reducer.initial());
+
+    carried = walk(carried, [&](llvm::ArrayRef<LaneIndex> index, Value position, ValueRange state) {
+      KernelFunction::Values next;
+      Value positions;
+      size_t at = 0;
+      for (auto [anchor, reducer] : llvm::zip(anchors, reducers)) {
+        Value element = vectors.memory().asVector(vectors.emit(anchor->getOperand(0), index));
+        if (reducer.numStates() > 1 && !positions)
+          positions = lanes == 1 ? position : vectors.math().asVector({position, 1, {}});
+        llvm::append_range(next, reducer.step(state.slice(at, reducer.numStates()), element, positions,
+                                              vectors.getMask()));
+        at += reducer.numStates();
+      }
+      cacheValues(phase, index, position);
+      return next;
+    });
+
+    // Slots, then lanes, in a fixed order.
+    size_t group = carried.size() / static_cast<size_t>(unroll), at = 0;
+    for (auto [anchor, reducer] : llvm::zip(anchors, reducers)) {
+      size_t count = reducer.numStates();
+      Reducer::Values state(ValueRange(carried).slice(at, count));
+      for (int64_t slot = 1; slot < unroll; ++slot)
+        state = reducer.merge(state, ValueRange(carried).slice(static_cast<size_t>(slot) * group + at, count));
+      at += count;
+      Value result = anchor->getResult(0);
+      Value scalar = reducer.finish(reducer.horizontal(state), ir::tensorType(result).getElementType());
+      give(result, scalar);
+    }
+    // From here on the values of this phase come from scratch.
+    for (auto [number, value] : llvm::enumerate(plan.cached))
+      if (firstPhase(value) == phase)
+        readFromScratch(number, value);
+  }
+
+  /// The phase in which a cached value is first computed: as soon as what it needs is ready.
+  unsigned firstPhase(Value value) const { return analysis.ready.lookup(value); }
+
+  /// This worker's slice of the scratch that holds a cached value.
+  Value scratch(size_t number) {
+    // The plan multiplied the size of a slice by the number of workers.
+    DimExpr slice = *plan.workspaces[number].dividedExactlyBy(DimExpr::symbol(workersSymbol));
+    return kernel.offsetBytes(kernel.workspaces[number], kernel.mul(kernel.worker, kernel.size(slice)));
+  }
+
+  void cacheValues(unsigned phase, llvm::ArrayRef<LaneIndex> index, Value position) {
+    for (auto [number, value] : llvm::enumerate(plan.cached)) {
+      if (firstPhase(value) != phase)
+        continue;
+      Element element = vectors.emit(value, index);
+      vectors.memory().storeVector(vectors.memory().asVector(element), scratch(number), position, vectors.getMask(), false);
+    }
+  }
+
+  void readFromScratch(size_t number, Value value) {
+    Type elementType = ir::tensorType(value).getElementType();
+    overridden.push_back(value);
+    vectors.setOverride(value, [this, number, elementType](llvm::ArrayRef<LaneIndex> index) -> Element {
+      Value position = kernel.constant(0);
+      for (size_t d = 0; d < inner.size(); ++d)
+        position = kernel.add(kernel.mul(position, kernel.size(inner[d])), index[rowIndex.size() + d].base);
+      return {vectors.memory().loadVector(scratch(number), elementType, position, vectors.getMask()),
+              plan.schedule.lanes == 1};
+    });
+  }
+
+  void writeOutputs() {
+    auto values = kernel.fused.getBody().front().getTerminator()->getOperands();
+    bool anyFull = llvm::any_of(values, [&](Value v) { return analysis.roles.lookup(v) == Role::Full; });
+    if (anyFull)
+      walk({}, [&](llvm::ArrayRef<LaneIndex> index, Value, ValueRange) {
+        llvm::SmallVector<Element> elements;
+        for (Value value : values)
+          elements.push_back(analysis.roles.lookup(value) == Role::Full ? vectors.emit(value, index) : Element());
+        for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
+          if (element)
+            kernel.store(vectors, buffer, index, element, plan.schedule.streamStores);
+        return KernelFunction::Values();
+      });
+    for (auto [value, buffer] : llvm::zip(values, kernel.outputs)) {
+      if (analysis.roles.lookup(value) != Role::Kept)
+        continue;
+      Index index = keptIndex(buffer.shape);
+      kernel.store(scalars, buffer, index, scalars.emit(value, index), false);
+    }
+  }
+
+  /// The row's index in a per-row value, which may have size-1 dims besides.
+  Index keptIndex(const Shape &shape) {
+    Index index;
+    size_t next = 0;
+    for (const DimExpr &size : shape) {
+      if (size.constant() == 1) {
+        index.push_back({kernel.constant(0), 0, {}});
+        continue;
+      }
+      while (outer[next].constant() == 1)
+        ++next;
+      index.push_back(rowIndex[next++]);
+    }
+    return index;
+  }
+
+  KernelFunction &kernel;
+  const KernelPlan &plan;
+  const passes::KernelAnalysis &analysis;
+  ElementEmitter vectors, scalars;
+  llvm::SmallVector<DimExpr> outer, inner;
+  Index rowIndex;
+  llvm::SmallVector<Value> overridden;
+};
+
+} // namespace
+
+void emitRow(KernelFunction &kernel) { RowEmitter(kernel).run(); }
+
+} // namespace sinter::cpu

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/cpu/Reducer.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace sinter::ir;
+
+namespace sinter::cpu {
+
+Reducer::Reducer(OpBuilder &builder, Location loc, Combiner combiner, Type elementType, int64_t lanes)
+    : builder(builder), loc(loc), combiner(combiner), elementType(elementType), lanes(lanes) {}
+
+Reducer Reducer::of(OpBuilder &builder, Operation *anchor, int64_t lanes) {
+  Combiner combiner = cast<IndexedOpInterface>(anchor).getIndexing().combiner;
+  return Reducer(builder, anchor->getLoc(), combiner, tensorType(anchor->getOperand(0)).getElementType(), lanes);
+}
+
+llvm::SmallVector<Type, 2> Reducer::stateTypes() const {
+  llvm::SmallVector<Type, 2> types{elementType};
+  if (combiner == Combiner::ArgMax)
+    types.push_back(IntegerType::get(elementType.getContext(), 64));
+  return types;
+}
+
+TypedAttr Reducer::neutral() const {
+  Builder b(elementType.getContext());
+  bool lowest = combiner == Combiner::Max || combiner == Combiner::ArgMax;
+  double number = combiner == Combiner::Product ? 1 : 0;
+  if (auto type = dyn_cast<FloatType>(elementType)) {
+    if (lowest || combiner == Combiner::Min)
+      number = lowest ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
+    return b.getFloatAttr(type, number);
+  }
+  unsigned width = elementType.getIntOrFloatBitWidth();
+  llvm::APInt value(width, static_cast<uint64_t>(number));
+  if (lowest)
+    value = llvm::APInt::getSignedMinValue(width);
+  if (combiner == Combiner::Min)
+    value = llvm::APInt::getSignedMaxValue(width);
+  return b.getIntegerAttr(elementType, value);
+}
+
+Reducer::Values Reducer::initialScalars() {
+  Values state{arith::ConstantOp::create(builder, loc, neutral())};
+  if (combiner == Combiner::ArgMax)
+    state.push_back(arith::ConstantIntOp::create(builder, loc, std::numeric_limits<int64_t>::max(), 64));
+  return state;
+}
+
+Reducer::Values Reducer::initial() {
+  codegen::Memory memory(builder, loc, lanes);
+  Values state = initialScalars();
+  for (Value &value : state)
+    value = memory.splat(value);
+  return state;
+}
+
+Value Reducer::combine(Value a, Value b) {
+  bool isFloat = isa<FloatType>(elementType);
+  switch (combiner) {
+  case Combiner::Sum:
+    return isFloat ? Value(arith::AddFOp::create(builder, loc, a, b)) : Value(arith::AddIOp::create(builder, loc, a, b));
+  case Combiner::Product:
+    return isFloat ? Value(arith::MulFOp::create(builder, loc, a, b)) : Value(arith::MulIOp::create(builder, loc, a, b));
+  default:
+    break;
+  }
+  bool max = combiner == Combiner::Max;
+  if (!isFloat)
+    return max ? Value(arith::MaxSIOp::create(builder, loc, a, b)) : Value(arith::MinSIOp::create(builder, loc, a, b));
+  // The new value wins when it is better or NaN; a NaN in the state is never better than nothing.
+  Value better = arith::CmpFOp::create(builder, loc, max ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, b, a);
+  Value nan = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, b, b);
+  return arith::SelectOp::create(builder, loc, arith::OrIOp::create(builder, loc, better, nan), b, a);
+}
+
+Reducer::Values Reducer::merge(ValueRange a, ValueRange b) {
+  if (combiner != Combiner::ArgMax)
+    return {combine(a[0], b[0])};
+  Value earlier = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, b[1], a[1]);
+  Value better, equal;
+  if (isa<FloatType>(elementType)) {
+    Value nan = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, b[0], b[0]);
+    Value stateNan = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, a[0], a[0]);
+    Value ordered = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::ORD, a[0], a[0]);
+    Value greater = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT, b[0], a[0]);
+    better = arith::OrIOp::create(builder, loc, greater, arith::AndIOp::create(builder, loc, nan, ordered));
+    Value same = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, b[0], a[0]);
+    equal = arith::OrIOp::create(builder, loc, same, arith::AndIOp::create(builder, loc, nan, stateNan));
+  } else {
+    better = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sgt, b[0], a[0]);
+    equal = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, b[0], a[0]);
+  }
+  Value wins = arith::OrIOp::create(builder, loc, better, arith::AndIOp::create(builder, loc, equal, earlier));
+  return {arith::SelectOp::create(builder, loc, wins, b[0], a[0]),
+          arith::SelectOp::create(builder, loc, wins, b[1], a[1])};
+}
+
+Reducer::Values Reducer::step(ValueRange state, Value element, Value position, Value mask) {
+  Values incoming{element};
+  if (combiner == Combiner::ArgMax)
+    incoming.push_back(position);
+  Values next = merge(state, incoming);
+  if (mask)
+    for (auto [value, old] : llvm::zip(next, state))
+      value = arith::SelectOp::create(builder, loc, mask, value, old);
+  return next;
+}
+
+Reducer::Values Reducer::horizontal(ValueRange state) {
+  Values current(state.begin(), state.end());
+  for (int64_t width = lanes; width > 1; width /= 2) {
+    Values low, high;
+    for (Value value : current) {
+      for (auto [part, offset] : {std::pair(&low, int64_t{0}), std::pair(&high, width / 2)})
+        part->push_back(vector::ExtractStridedSliceOp::create(builder, loc, value, llvm::ArrayRef<int64_t>{offset},
+                                                              llvm::ArrayRef<int64_t>{width / 2},
+                                                              llvm::ArrayRef<int64_t>{1}));
+    }
+    current = merge(low, high);
+  }
+  if (lanes > 1)
+    for (Value &value : current)
+      value = vector::ExtractOp::create(builder, loc, value, llvm::ArrayRef<int64_t>{0});
+  return current;
+}
+
+Value Reducer::finish(ValueRange state, Type resultElementType) {
+  if (combiner != Combiner::ArgMax)
+    return state[0];
+  // An empty range leaves the neutral index behind.
+  Value index = state[1];
+  auto like = [&](int64_t number) -> Value {
+    auto attr = builder.getIntegerAttr(getElementTypeOrSelf(index.getType()), number);
+    if (auto vector = dyn_cast<VectorType>(index.getType()))
+      return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(vector, attr));
+    return arith::ConstantOp::create(builder, loc, attr);
+  };
+  Value none = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, index,
+                                     like(std::numeric_limits<int64_t>::max()));
+  index = arith::SelectOp::create(builder, loc, none, like(0), index);
+  if (resultElementType.isInteger(32)) {
+    Type narrow = resultElementType;
+    if (auto vector = dyn_cast<VectorType>(index.getType()))
+      narrow = vector.clone(narrow);
+    index = arith::TruncIOp::create(builder, loc, narrow, index);
+  }
+  return index;
+}
+
+} // namespace sinter::cpu

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/Memory.h"
+
+namespace sinter::cpu {
+
+/// The running state of a reduction in registers: one value per lane (argmax: value and index).
+/// Lanes are combined at the end by a fixed tree, so the bits depend on the lane count only.
+class Reducer {
+public:
+  using Values = llvm::SmallVector<mlir::Value, 2>;
+  Reducer(mlir::OpBuilder &builder, mlir::Location loc, ir::Combiner combiner, mlir::Type elementType,
+          int64_t lanes);
+  static Reducer of(mlir::OpBuilder &builder, mlir::Operation *anchor, int64_t lanes);
+
+  size_t numStates() const { return combiner == ir::Combiner::ArgMax ? 2 : 1; }
+  /// Element types of the state: the value's, and i64 for the index.
+  llvm::SmallVector<mlir::Type, 2> stateTypes() const;
+  /// The neutral state, in every lane.
+  Values initial();
+  /// The neutral value of one lane, as scalars.
+  Values initialScalars();
+  /// Takes in one element per lane where `mask` (null: everywhere) holds. `position` (vector of i64, argmax
+  /// only) numbers the elements.
+  Values step(mlir::ValueRange state, mlir::Value element, mlir::Value position, mlir::Value mask);
+  /// Combines two states of equal width (vectors or scalars).
+  Values merge(mlir::ValueRange a, mlir::ValueRange b);
+  /// One scalar state from all lanes.
+  Values horizontal(mlir::ValueRange state);
+  /// The result element from a scalar state (or from lane states).
+  mlir::Value finish(mlir::ValueRange state, mlir::Type resultElementType);
+
+private:
+  mlir::TypedAttr neutral() const;
+  mlir::Value combine(mlir::Value a, mlir::Value b);
+  mlir::OpBuilder &builder;
+  mlir::Location loc;
+  ir::Combiner combiner;
+  mlir::Type elementType;
+  int64_t lanes;
+};
+
+} // namespace sinter::cpu
