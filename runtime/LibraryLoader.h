@@ -11,7 +11,7 @@ namespace sinter {
 
 struct LibraryOptions {
   /// Which program of the library; may stay empty when it has only one.
-  std::string program;
+  std::string program = {};
   /// 0: the default number of threads. Ignored when a device is given.
   int64_t threads = 0;
   std::shared_ptr<Device> device = nullptr;
