@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/runtime/Session.h"
+#include "sinter/codegen/Interpreter.h"
+#include "sinter/codegen/Pipeline.h"
+#include "sinter/codegen/cpu/Jit.h"
+#include "sinter/codegen/cpu/Library.h"
+#include "sinter/codegen/cpu/RunFunction.h"
+#include "sinter/frontend/GraphImpl.h"
+#include "sinter/runtime/CpuDevice.h"
+
+namespace sinter {
+namespace {
+
+/// The function to compile; its context belongs to the graph.
+mlir::OwningOpRef<mlir::ModuleOp> extractProgram(const Graph &graph, const CompileOptions &options,
+                                                 std::source_location loc) {
+  if (options.outputs.empty() && options.updates.empty())
+    return extract(graph, graph.outputs(), graph.updates(), loc);
+  return extract(graph, options.outputs, options.updates, loc);
+}
+
+codegen::PipelineOptions pipelineOptions(const CompileOptions &options) {
+  codegen::PipelineOptions result;
+  result.target = options.target.info();
+  result.disabledPasses = options.disabledPasses;
+  result.optLevel = options.optLevel;
+  result.dump = options.onStage;
+  if (options.engine == Engine::Interpreter)
+    result.stopAfter = codegen::StageId::Differentiated;
+  return result;
+}
+
+/// A graph that the interpreter reads, with the context it lives in.
+struct InterpretedGraph {
+  Graph graph;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+};
+
+ExecutableCode interpreted(const Graph &graph, mlir::OwningOpRef<mlir::ModuleOp> module,
+                           codegen::Compilation &compilation) {
+  mlir::func::FuncOp function = compilation.graph();
+  auto program = std::make_shared<Program>();
+  program->arguments = codegen::argumentsOf(function);
+  program->results = codegen::resultsOf(function, program->arguments);
+  auto held = std::make_shared<InterpretedGraph>(graph, std::move(module));
+  return {
+      .program = std::move(program),
+      .interpreter = [held, function](const std::vector<Array> &arguments, const DimBinding &dims) {
+        return codegen::interpret(function, arguments, dims);
+      }};
+}
+
+ExecutableCode compiled(codegen::Compilation &compilation, const TargetInfo &target) {
+  // The code refers to the constants where they lie.
+  auto program = std::make_shared<const Program>(std::move(compilation.program()));
+  std::string run = cpu::runObject(*program, target, /*embedConstants=*/false,
+                                   /*exportInterface=*/false);
+  std::vector<std::string_view> objects(compilation.objects.begin(), compilation.objects.end());
+  objects.push_back(run);
+  auto code = std::make_shared<const cpu::Jit>(objects);
+  auto entry = code->function<SinterRun>(cpu::ProgramSymbols(program->name).run);
+  return {.program = std::move(program), .entry = entry, .keepAlive = std::move(code)};
+}
+
+} // namespace
+
+State::State(const Graph &graph, uint64_t seed, const DimBinding &dims)
+    : State(graph.arguments(), seed, dims) {}
+
+Executable compile(const Graph &graph, const CompileOptions &options, std::source_location loc) {
+  const TargetInfo &target = options.target.info();
+  if (options.engine == Engine::Compiled)
+    target.requireRunnable();
+  mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
+  codegen::Compilation compilation = codegen::runPipeline(*module, pipelineOptions(options));
+  ExecutableCode code = options.engine == Engine::Interpreter
+                            ? interpreted(graph, std::move(module), compilation)
+                            : compiled(compilation, target);
+  std::shared_ptr<Device> device = options.device;
+  if (!device)
+    device = CpuDevice::shared(options.threads);
+  return Executable(std::move(code), std::move(device));
+}
+
+} // namespace sinter

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/frontend/Graph.h"
+#include "sinter/runtime/Executable.h"
+#include "sinter/runtime/Target.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sinter {
+
+enum class Engine : uint8_t {
+  Compiled,
+  /// Plain loops over the differentiated graph, in a stated order: slow, and the reference that
+  /// compiled programs are compared with.
+  Interpreter,
+};
+
+struct CompileOptions {
+  /// What calls return, in this order. Without outputs and updates: the graph's named outputs and
+  /// the updates it records.
+  std::vector<Tensor> outputs = {};
+  /// New values of parameters and state, stored in the State by every call.
+  Updates updates = {};
+  Target target = {};
+  Engine engine = Engine::Compiled;
+  /// Threads of the calls, the caller's included; 0: the default. Executables with the same number
+  /// share them. Ignored when a device is given.
+  int64_t threads = 0;
+  /// Passes to leave out, by name, e.g. "fuse".
+  std::vector<std::string> disabledPasses = {};
+  /// 0 to 3: how hard machine code is optimised.
+  int optLevel = 2;
+  /// Called with the name and the text of every stage that changed something, e.g. "fused".
+  std::function<void(std::string_view stage, std::string_view text)> onStage = nullptr;
+  /// Where it runs, if not on the shared CPU device.
+  std::shared_ptr<Device> device = nullptr;
+};
+
+/// Compiles what the outputs and updates need of a graph. The executable is independent of the
+/// graph: more may be added to it later.
+Executable compile(const Graph &graph, const CompileOptions &options = {},
+                   std::source_location loc = std::source_location::current());
+
+} // namespace sinter

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/runtime/sinter.h"
+#include "tests/unit/runtime/AllocationCounter.h"
+#include "tests/unit/runtime/HandProgram.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <thread>
+
+using namespace sinter;
+using namespace sinter::test;
+
+namespace {
+
+constexpr Engine engines[] = {Engine::Compiled, Engine::Interpreter};
+
+/// Two layers with a label pick, and Adam steps.
+struct Model {
+  Graph g;
+  Tensor x = g.placeholder("x", f32, {dim("N"), 8});
+  Tensor y = g.placeholder("y", i32, {dim("N")});
+  Tensor w1 = g.parameter("w1", f32, {8, 16}, init::uniform(-0.5, 0.5));
+  Tensor b1 = g.parameter("b1", f32, {16});
+  Tensor w2 = g.parameter("w2", f32, {16, 3}, init::uniform(-0.5, 0.5));
+  Tensor logits = (x.matmul(w1) + b1).relu().matmul(w2);
+  Tensor loss = softmaxCrossEntropy(logits, y).mean();
+  Updates step;
+
+  Model() {
+    std::vector<Tensor> parameters = {w1, b1, w2};
+    step = optim::adam({.learningRate = 0.05}).updates(parameters, gradients(loss, parameters));
+  }
+};
+
+Array features(int64_t n) {
+  Array x(f32, {n, 8});
+  for (int64_t i = 0; i < x.numElements(); ++i)
+    x.as<float>()[i] = static_cast<float>(std::sin(0.7 * static_cast<double>(i)));
+  return x;
+}
+Array classes(int64_t n) {
+  Array y(i32, {n});
+  for (int64_t i = 0; i < n; ++i)
+    y.as<int32_t>()[i] = static_cast<int32_t>(i % 3);
+  return y;
+}
+bool sameBits(const Array &a, const Array &b) {
+  return a.sizes() == b.sizes() && std::memcmp(a.data(), b.data(), a.numBytes()) == 0;
+}
+
+TEST(SessionTest, ScalarAddition) {
+  for (Engine engine : engines) {
+    Graph g;
+    Tensor a = g.placeholder("a", f32, {});
+    Executable exe = compile(g, {.outputs = {a + 1}, .engine = engine});
+    EXPECT_EQ(exe({{"a", Array::scalar(2.0f)}})[0].item(), 3);
+  }
+}
+
+TEST(SessionTest, TrainingLowersTheLoss) {
+  for (Engine engine : engines) {
+    Model model;
+    Executable train =
+        compile(model.g, {.outputs = {model.loss}, .updates = model.step, .engine = engine});
+    State state(model.g, 1);
+    Array x = features(12), y = classes(12);
+    double first = train(state, {{"x", x}, {"y", y}})[0].item(), last = first;
+    for (int i = 0; i < 60; ++i)
+      last = train(state, {{"x", x}, {"y", y}})[0].item();
+    EXPECT_NEAR(first, std::log(3), 0.5);
+    EXPECT_LT(last, 0.5 * first);
+  }
+}
+
+TEST(SessionTest, EnginesAgree) {
+  Model model;
+  State compiledState(model.g, 1), interpretedState(model.g, 1);
+  CompileOptions options{.outputs = {model.loss, model.logits}, .updates = model.step};
+  Executable compiled = compile(model.g, options);
+  options.engine = Engine::Interpreter;
+  Executable interpreted = compile(model.g, options);
+  for (int64_t n : {5, 1, 64}) {
+    NamedArrays inputs = {{"x", features(n)}, {"y", classes(n)}};
+    std::vector<Array> a = compiled(compiledState, inputs),
+                       b = interpreted(interpretedState, inputs);
+    EXPECT_NEAR(a[0].item(), b[0].item(), 1e-5);
+    for (const std::string &name : compiledState.names()) {
+      std::vector<double> left = compiledState.get(name).toVector<double>();
+      std::vector<double> right = interpretedState.get(name).toVector<double>();
+      for (size_t i = 0; i < left.size(); ++i)
+        ASSERT_NEAR(left[i], right[i], 1e-4) << name << " " << i;
+    }
+  }
+}
+
+TEST(SessionTest, SameBitsForEveryNumberOfThreads) {
+  Model model;
+  std::vector<Array> expected;
+  for (int64_t threads : {1, 2, 3, 7}) {
+    State state(model.g, 1);
+    Executable train =
+        compile(model.g, {.outputs = {model.loss}, .updates = model.step, .threads = threads});
+    std::vector<Array> values;
+    for (int i = 0; i < 3; ++i)
+      values.push_back(train(state, {{"x", features(500)}, {"y", classes(500)}})[0]);
+    for (const std::string &name : state.names())
+      values.push_back(state.get(name));
+    if (expected.empty())
+      expected = values;
+    for (size_t i = 0; i < values.size(); ++i)
+      EXPECT_TRUE(sameBits(values[i], expected[i])) << threads << " threads, value " << i;
+  }
+}
+
+TEST(SessionTest, BoundTrainingStepAllocatesNothing) {
+  Model model;
+  State state(model.g, 1);
+  BoundCall step = compile(model.g, {.outputs = {model.loss}, .updates = model.step})
+                       .bind(state, {{"x", features(64)}, {"y", classes(64)}});
+  step();
+  int64_t before = allocationCount();
+  for (int i = 0; i < 20; ++i)
+    step();
+  EXPECT_EQ(allocationCount(), before);
+}
+
+TEST(SessionTest, TheArenaIsUsedToItsPlannedEnd) {
+  auto device =
+      std::make_shared<CpuDevice>(CpuDeviceOptions{.pool = {.threads = 2}, .poison = true});
+  Model model;
+  State state(model.g, 1);
+  BoundCall step =
+      compile(model.g, {.outputs = {model.loss}, .updates = model.step, .device = device})
+          .bind(state, {{"x", features(64)}, {"y", classes(64)}});
+  step();
+  EXPECT_TRUE(std::isfinite(step.outputs()[0].item()));
+  EXPECT_FALSE(device->guardTouched(step.arena(), step.arenaBytes()));
+  // The last buffer may end up to one alignment unit before the arena does.
+  EXPECT_GT(device->highWaterMark(step.arena(), step.arenaBytes()),
+            step.arenaBytes() - bufferAlignment);
+}
+
+TEST(SessionTest, TrainAndEvaluateShareAState) {
+  Model model;
+  State state(model.g, 1);
+  Executable train = compile(model.g, {.outputs = {model.loss}, .updates = model.step});
+  Executable evaluate = compile(model.g, {.outputs = {model.logits}});
+  EXPECT_EQ(evaluate.inputNames(), (std::vector<std::string>{"x"}));
+  Array before = evaluate(state, {{"x", features(4)}})[0];
+  train(state, {{"x", features(4)}, {"y", classes(4)}});
+  EXPECT_FALSE(sameBits(before, evaluate(state, {{"x", features(4)}})[0]));
+}
+
+TEST(SessionTest, BadLabelNamesTheUsersLine) {
+  for (Engine engine : engines) {
+    Model model;
+    State state(model.g, 1);
+    Executable train = compile(model.g, {.outputs = {model.loss}, .engine = engine});
+    Array y = classes(4);
+    y.as<int32_t>()[2] = 3;
+    std::string text = errorOf([&] { train(state, {{"x", features(4)}, {"y", y}}); });
+    EXPECT_NE(text.find("SessionTest.cpp"), std::string::npos) << text;
+    EXPECT_NE(text.find(" 3 "), std::string::npos) << text;
+  }
+}
+
+TEST(SessionTest, NamedOutputsAndRecordedUpdatesAreTheDefault) {
+  Model model;
+  model.g.output("loss", model.loss);
+  model.g.update(model.step);
+  Executable exe = compile(model.g);
+  EXPECT_EQ(exe.outputNames(), (std::vector<std::string>{"loss"}));
+  EXPECT_TRUE(exe.updatesState());
+  State state(model.g);
+  EXPECT_TRUE(exe.run(state, {{"x", features(2)}, {"y", classes(2)}}).contains("loss"));
+}
+
+TEST(SessionTest, ExecutableOutlivesItsGraph) {
+  for (Engine engine : engines) {
+    Executable exe = [&] {
+      Graph g;
+      Tensor a = g.placeholder("a", f32, {dim("N")});
+      Tensor c = g.constant(Array::from(std::vector<float>{1, 2, 3}));
+      return compile(g, {.outputs = {(a * c).sum()}, .engine = engine});
+    }();
+    EXPECT_EQ(exe({{"a", Array::from(std::vector<float>{1, 1, 2})}})[0].item(), 9);
+  }
+}
+
+TEST(SessionTest, SeveralThreadsCallOneExecutable) {
+  Model model;
+  State state(model.g, 1);
+  Executable evaluate = compile(model.g, {.outputs = {model.logits}});
+  Array expected = evaluate(state, {{"x", features(33)}})[0];
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 50; ++i)
+        EXPECT_TRUE(sameBits(expected, evaluate(state, {{"x", features(33)}})[0]));
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+}
+
+TEST(SessionTest, RefusesBadRequests) {
+  Model model, other;
+  errorOf([&] { compile(Graph()); });
+  errorOf([&] { compile(model.g, {.outputs = {other.loss}}); });
+  std::string text =
+      errorOf([&] { compile(model.g, {.outputs = {model.loss}, .disabledPasses = {"fusee"}}); },
+              ErrorKind::User, ErrorCode::Usage);
+  EXPECT_NE(text.find("did you mean"), std::string::npos);
+  errorOf([&] { compile(model.g, {.outputs = {model.loss}, .target = Target::cuda("sm_90a")}); },
+          ErrorKind::Device, ErrorCode::Device);
+  errorOf([&] { Target::cpu("z80"); }, ErrorKind::User, ErrorCode::Usage);
+}
+
+TEST(SessionTest, StagesCanBeWatched) {
+  std::vector<std::string> stages;
+  Graph g;
+  Tensor a = g.placeholder("a", f32, {dim("N")});
+  compile(g, {.outputs = {gradient(a.tanh().sum(), a)},
+              .onStage = [&](std::string_view stage, std::string_view text) {
+                stages.emplace_back(stage);
+                EXPECT_FALSE(text.empty());
+              }});
+  EXPECT_NE(std::find(stages.begin(), stages.end(), "fused"), stages.end());
+}
+
+} // namespace
