@@ -6,6 +6,8 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/ADT/Sequence.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <cmath>
 
@@ -195,47 +197,46 @@ Num powerOfTwo(const Rounded &n, int offset) {
 }
 
 /// vscalef works on whole 512-bit registers; it rounds once, as the two-step product does.
-static Num scaleByInstruction(Num p, Num n, StringRef name, int64_t lanes) {
-  MathEmitter &e = *p.emitter;
-  auto type = cast<VectorType>(p.type());
+static Value scaleByInstruction(MathEmitter &e, Value p, Value n) {
+  auto type = cast<VectorType>(p.getType());
   Type element = type.getElementType();
-  auto part = VectorType::get({lanes}, element);
+  bool single = element.isF32();
+  int64_t lanes = single ? 16 : 8, size = type.getDimSize(0);
+  if (size > lanes) { // By halves: the size is a power of two.
+    auto half = [&](Value v, int64_t offset) -> Value {
+      auto indices = llvm::to_vector(llvm::seq(offset, offset + size / 2));
+      return vector::ShuffleOp::create(e.builder, e.loc, v, v, indices);
+    };
+    Value low = scaleByInstruction(e, half(p, 0), half(n, 0));
+    Value high = scaleByInstruction(e, half(p, size / 2), half(n, size / 2));
+    return vector::ShuffleOp::create(e.builder, e.loc, low, high,
+                                     llvm::to_vector(llvm::seq<int64_t>(0, size)));
+  }
+  StringRef name =
+      single ? "llvm.x86.avx512.mask.scalef.ps.512" : "llvm.x86.avx512.mask.scalef.pd.512";
   Type maskType = e.builder.getIntegerType(lanes);
-  Value source = e.constant(part, FloatAttr::get(element, 0.0)).value;
+  Value source = e.constant(type, FloatAttr::get(element, 0.0)).value;
   Value mask = e.constant(maskType, IntegerAttr::get(maskType, -1)).value;
   Value rounding =
       e.constant(e.builder.getI32Type(), e.builder.getI32IntegerAttr(4)).value; // As in MXCSR.
-  auto scale = [&](Value a, Value b) -> Value {
-    return LLVM::CallIntrinsicOp::create(e.builder, e.loc, part, e.builder.getStringAttr(name),
-                                         ValueRange{a, b, source, mask, rounding})
-        .getResult(0);
-  };
-  int64_t size = type.getDimSize(0);
-  if (size == lanes)
-    return e.wrap(scale(p.value, n.value));
-  Value result = floatLike(p, 0.0).value;
-  for (int64_t offset = 0; offset < size; offset += lanes) {
-    auto slice = [&](Value v) -> Value {
-      return vector::ExtractStridedSliceOp::create(e.builder, e.loc, v, ArrayRef<int64_t>{offset},
-                                                   ArrayRef<int64_t>{lanes}, ArrayRef<int64_t>{1});
-    };
-    result = vector::InsertStridedSliceOp::create(e.builder, e.loc,
-                                                  scale(slice(p.value), slice(n.value)), result,
-                                                  ArrayRef<int64_t>{offset}, ArrayRef<int64_t>{1});
-  }
-  return e.wrap(result);
+  return LLVM::CallIntrinsicOp::create(e.builder, e.loc, type, e.builder.getStringAttr(name),
+                                       ValueRange{p, n, source, mask, rounding})
+      .getResult(0);
+}
+
+/// The vector is one or a power of two of whole 512-bit registers.
+static bool fillsRegisters(Type type) {
+  auto vector = dyn_cast<VectorType>(type);
+  if (!vector)
+    return false;
+  int64_t bits = vector.getDimSize(0) * vector.getElementTypeBitWidth();
+  return bits >= 512 && llvm::isPowerOf2_64(bits);
 }
 
 Num scaleByPowerOfTwo(Num p, const Rounded &n) {
   FloatFormat format = formatOf(p);
-  if (auto vector = dyn_cast<VectorType>(p.type()); vector && p.emitter->options.hasAvx512) {
-    int64_t lanes = 512 / format.width;
-    if (vector.getRank() == 1 && vector.getDimSize(0) % lanes == 0)
-      return scaleByInstruction(p, n.value,
-                                format.width == 32 ? "llvm.x86.avx512.mask.scalef.ps.512"
-                                                   : "llvm.x86.avx512.mask.scalef.pd.512",
-                                lanes);
-  }
+  if (p.emitter->options.hasAvx512 && fillsRegisters(p.type()))
+    return p.emitter->wrap(scaleByInstruction(*p.emitter, p.value, n.value.value));
   // 2^n need not be a float: multiply by 2^floor(n/2), which is exact, then by the rest.
   int shift = format.mantissaBits;
   Num one = integerLike(n.bits, uint64_t(format.bias) << shift);

@@ -23,7 +23,7 @@ static Num erfSingle(Num a) {
   return select(a < 1.0, small, fma(-e, powerOfTwo(n), 1.0));
 }
 
-// Small 2^-56, large 2^-62.
+// Small 2^-56, large 2^-57.
 static Num erfDouble(Num a) {
   Num square = a * a;
   Num small = poly(square, {0x1.06eba8214db68p-3, -0x1.812746b0379bp-2, 0x1.ce2f21a0407a7p-4,
@@ -31,15 +31,14 @@ static Num erfDouble(Num a) {
                             0x1.f9a2b5ed13ab2p-14, -0x1.f4ca0c4d39e74p-17, 0x1.b97d8c38d9bbdp-20,
                             -0x1.5bfa559b5f6cp-23, 0x1.d6c8f1b5b01fcp-27, -0x1.aac9a454e8b2fp-31});
   small = fma(small, a, a);
-  // -ln(erfc(a)) around 3.
-  Num u = atMost(a, 5.93) - 3.0;
-  Num q = poly(u, {0x1.570d36cb51caap+3,   0x1.9370b35013bccp+2,   0x1.ea2f933641f84p-1,
-                   0x1.e5bee8d9e8be2p-8,   -0x1.62c3205433efap-10, 0x1.01a07c0b6e6abp-12,
-                   -0x1.696559b330133p-15, 0x1.dd82ee4b30c4p-18,   -0x1.1f15ca2e97d88p-20,
-                   0x1.24311511aa9a9p-23,  -0x1.89e8daca12c29p-27, -0x1.22aec00856fb8p-31,
-                   0x1.7d4ce126c8967p-31,  -0x1.a33e956816176p-33, 0x1.181af636c33e3p-37,
-                   -0x1.e2a9d5960763fp-36, 0x1.01e09421d2ad1p-40,  0x1.9d1b0934d2eaap-39,
-                   0x1.5e1ecebacc018p-40,  0x1.92716ece32376p-43});
+  // -ln(erfc(a)) around 1, where its error counts most.
+  Num u = atMost(a, 5.93) - 1.0;
+  Num q = poly(u, {0x1.d97fbf27aa2a1p+0, 0x1.51c9b0006c22bp+1, 0x1.afabc11a2a5f3p-1,
+                   0x1.5477f09a5a54bp-5, -0x1.48c9d396b9cd5p-7, 0x1.033f5c0bf80e1p-9,
+                   -0x1.f1b0bc973e5dap-13, -0x1.b924fa4c3cd16p-16, 0x1.c842f54d5658cp-16,
+                   -0x1.445c09897e854p-17, 0x1.1d8c3a5dc4deap-19, -0x1.b133133512263p-23,
+                   -0x1.ffd4818fdfe57p-25, 0x1.23cda6be47507p-25, -0x1.29d72b70d1fd9p-27,
+                   0x1.71a3a3eda9fd5p-30, -0x1.0c276ca225d2p-33, 0x1.5ecbeff9d2a25p-38});
   Num exponent = -q;
   Rounded n = roundToLn2(exponent);
   Num e = expReduced(reduceByLn2(exponent, n));
