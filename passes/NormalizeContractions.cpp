@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transposes operands of contractions whose free or contracting dims are not evenly spaced in memory, so that every
 // contraction that reaches a back end is a batch of matrix products.
+#include "sinter/passes/ContractionDims.h"
 #include "sinter/passes/Passes.h"
 
 namespace sinter::passes {
@@ -14,30 +15,11 @@ using namespace sinter::ir;
 namespace sinter::passes {
 namespace {
 
-/// Dims of size 1 do not matter; the others must follow each other in memory.
-bool evenlySpaced(const Shape &shape, llvm::ArrayRef<int64_t> dims) {
-  std::optional<int64_t> previous;
-  for (int64_t d : dims) {
-    if (shape[d].constant() == 1)
-      continue;
-    if (previous && d < *previous)
-      return false;
-    for (int64_t between = previous.value_or(d) + 1; between < d; ++between)
-      if (shape[between].constant() != 1)
-        return false;
-    previous = d;
-  }
-  return true;
-}
-
 /// Brings an operand to [batch..., free..., contract...]; updates the dims to match.
 Value transposed(OpBuilder &builder, Location loc, Value operand, llvm::SmallVector<int64_t> &batch,
                  llvm::SmallVector<int64_t> &contract) {
   int64_t rank = tensorType(operand).getRank();
-  llvm::SmallVector<int64_t> free, order;
-  for (int64_t d = 0; d < rank; ++d)
-    if (!llvm::is_contained(batch, d) && !llvm::is_contained(contract, d))
-      free.push_back(d);
+  llvm::SmallVector<int64_t> free = freeDims(rank, batch, contract), order;
   Shape shape = tensorType(operand).getShape();
   if (evenlySpaced(shape, free) && evenlySpaced(shape, contract))
     return operand;

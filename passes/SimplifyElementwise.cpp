@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules for elementwise ops. Where a rule is for integers only, floats would lose a -0 or a NaN.
+#include "sinter/passes/SimplifyRules.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace sinter::ir;
+
+namespace sinter::passes {
+
+TypedAttr fullValue(Value value) {
+  auto full = value.getDefiningOp<FullOp>();
+  return full ? full.getValue() : TypedAttr();
+}
+
+namespace {
+
+/// Equal numbers of the same sign; false for values that are not `full`.
+bool isFull(Value value, double number) {
+  TypedAttr attribute = fullValue(value);
+  if (auto real = dyn_cast_or_null<FloatAttr>(attribute)) {
+    double x = real.getValueAsDouble();
+    return x == number && std::signbit(x) == std::signbit(number);
+  }
+  auto integer = dyn_cast_or_null<IntegerAttr>(attribute);
+  if (!integer)
+    return false;
+  APInt bits = integer.getValue();
+  double x = bits.getBitWidth() == 1 ? double(bits.getZExtValue()) : double(bits.getSExtValue());
+  return x == number;
+}
+
+bool isIntegral(Value value) { return !isFloat(tensorType(value).getDType()); }
+
+/// +0 keeps no float's bits under addition, -0 does.
+bool isAdditionNeutral(Value value) { return isFull(value, isIntegral(value) ? 0.0 : -0.0); }
+
+Value full(PatternRewriter &rewriter, Location loc, ir::TensorType type, double number) {
+  Type element = type.getElementType();
+  TypedAttr value = isa<FloatType>(element)
+                        ? TypedAttr(rewriter.getFloatAttr(element, number))
+                        : TypedAttr(rewriter.getIntegerAttr(element, static_cast<int64_t>(number)));
+  return FullOp::create(rewriter, loc, type, value);
+}
+
+// -- Arithmetic -----------------------------------------------------------------------------------
+
+Value simplifyAdd(AddOp op, PatternRewriter &rewriter) {
+  Value a = op.getA(), b = op.getB();
+  if (isAdditionNeutral(b))
+    return a;
+  if (isAdditionNeutral(a))
+    return b;
+  if (auto neg = b.getDefiningOp<NegOp>())
+    return SubOp::create(rewriter, op.getLoc(), a, neg.getX());
+  if (auto neg = a.getDefiningOp<NegOp>())
+    return SubOp::create(rewriter, op.getLoc(), b, neg.getX());
+  return {};
+}
+
+Value simplifySub(SubOp op, PatternRewriter &rewriter) {
+  Value a = op.getA(), b = op.getB();
+  if (isFull(b, 0))
+    return a;
+  if (isAdditionNeutral(a)) // -0 - x is -x, +0 - x loses the sign of -0
+    return NegOp::create(rewriter, op.getLoc(), b);
+  if (auto neg = b.getDefiningOp<NegOp>())
+    return AddOp::create(rewriter, op.getLoc(), a, neg.getX());
+  return {};
+}
+
+Value simplifyMul(MulOp op, PatternRewriter &rewriter) {
+  Value a = op.getA(), b = op.getB();
+  for (auto [x, factor] : {std::pair(a, b), std::pair(b, a)}) {
+    if (isFull(factor, 1))
+      return x;
+    if (isFull(factor, -1))
+      return NegOp::create(rewriter, op.getLoc(), x);
+    if (isIntegral(x) && isFull(factor, 0))
+      return factor;
+  }
+  auto negA = a.getDefiningOp<NegOp>(), negB = b.getDefiningOp<NegOp>();
+  if (negA && negB)
+    return MulOp::create(rewriter, op.getLoc(), negA.getX(), negB.getX());
+  return {};
+}
+
+Value simplifyDiv(DivOp op, PatternRewriter &rewriter) {
+  if (isFull(op.getB(), 1))
+    return op.getA();
+  // The reciprocal of a power of two is exact.
+  auto divisor = dyn_cast_or_null<FloatAttr>(fullValue(op.getB()));
+  if (!divisor)
+    return {};
+  APFloat inverse(divisor.getValue().getSemantics());
+  if (!divisor.getValue().getExactInverse(&inverse))
+    return {};
+  auto type = op.getType();
+  Value factor = FullOp::create(rewriter, op.getLoc(), type, rewriter.getFloatAttr(type.getElementType(), inverse));
+  return MulOp::create(rewriter, op.getLoc(), op.getA(), factor);
+}
+
+Value simplifyNeg(NegOp op, PatternRewriter &rewriter) {
+  if (auto inner = op.getX().getDefiningOp<NegOp>())
+    return inner.getX();
+  return {};
+}
+
+Value simplifyPow(PowOp op, PatternRewriter &rewriter) {
+  auto attribute = dyn_cast_or_null<FloatAttr>(fullValue(op.getB()));
+  if (!attribute)
+    return {};
+  double exponent = attribute.getValueAsDouble();
+  Value x = op.getA();
+  auto product = [&](Value a, Value b) { return MulOp::create(rewriter, op.getLoc(), a, b).getResult(); };
+  if (exponent == 0)
+    return full(rewriter, op.getLoc(), op.getType(), 1);
+  if (exponent == 1)
+    return x;
+  if (exponent == -1)
+    return DivOp::create(rewriter, op.getLoc(), full(rewriter, op.getLoc(), op.getType(), 1), x);
+  if (exponent == 2)
+    return product(x, x);
+  if (exponent == 3)
+    return product(product(x, x), x);
+  if (exponent == 4) {
+    Value square = product(x, x);
+    return product(square, square);
+  }
+  return {};
+}
+
+// -- Logic and selection --------------------------------------------------------------------------
+
+Value simplifyNot(NotOp op, PatternRewriter &) {
+  if (auto inner = op.getX().getDefiningOp<NotOp>())
+    return inner.getX();
+  return {};
+}
+
+Value simplifyAnd(AndOp op, PatternRewriter &) {
+  for (auto [x, other] : {std::pair(op.getA(), op.getB()), std::pair(op.getB(), op.getA())}) {
+    if (isFull(other, 1) || x == other)
+      return x;
+    if (isFull(other, 0))
+      return other;
+  }
+  return {};
+}
+
+Value simplifyOr(OrOp op, PatternRewriter &) {
+  for (auto [x, other] : {std::pair(op.getA(), op.getB()), std::pair(op.getB(), op.getA())}) {
+    if (isFull(other, 0) || x == other)
+      return x;
+    if (isFull(other, 1))
+      return other;
+  }
+  return {};
+}
+
+Value simplifySelect(SelectOp op, PatternRewriter &rewriter) {
+  if (op.getA() == op.getB() || isFull(op.getCondition(), 1))
+    return op.getA();
+  if (isFull(op.getCondition(), 0))
+    return op.getB();
+  if (TypedAttr a = fullValue(op.getA()); a && a == fullValue(op.getB()))
+    return op.getA();
+  if (auto inner = op.getCondition().getDefiningOp<NotOp>())
+    return SelectOp::create(rewriter, op.getLoc(), op.getType(), inner.getX(), op.getB(), op.getA());
+  return {};
+}
+
+// -- Conversion -----------------------------------------------------------------------------------
+
+/// Every value of `from` is one of `to`, so that converting on gives what converting at once does.
+bool isLossless(DType from, DType to) {
+  if (from == DType::Bool)
+    return true;
+  if (from == DType::I32)
+    return to == DType::I64 || to == DType::F64;
+  return from == DType::F32 && to == DType::F64;
+}
+
+Value simplifyCast(CastOp op, PatternRewriter &rewriter) {
+  Value x = op.getX();
+  if (x.getType() == op.getType())
+    return x;
+  auto inner = x.getDefiningOp<CastOp>();
+  if (!inner || !isLossless(tensorType(inner.getX()).getDType(), tensorType(x).getDType()))
+    return {};
+  if (inner.getX().getType() == op.getType())
+    return inner.getX();
+  return CastOp::create(rewriter, op.getLoc(), op.getType(), inner.getX());
+}
+
+/// Only autodiff reads it, and that has been.
+Value simplifyStopGradient(StopGradientOp op, PatternRewriter &) { return op.getX(); }
+
+// -- All elementwise ops --------------------------------------------------------------------------
+
+Scalar toScalar(TypedAttr value) {
+  if (auto number = dyn_cast<FloatAttr>(value))
+    return Scalar(number.getValueAsDouble());
+  APInt bits = cast<IntegerAttr>(value).getValue();
+  return Scalar(bits.getBitWidth() == 1 ? int64_t(bits.getZExtValue()) : bits.getSExtValue());
+}
+
+TypedAttr toAttribute(Builder &builder, const Scalar &value, Type type) {
+  if (isa<FloatType>(type)) {
+    double number = value.isFloat ? value.f : static_cast<double>(value.i);
+    return builder.getFloatAttr(type, number);
+  }
+  auto bits = static_cast<uint64_t>(value.isFloat ? static_cast<int64_t>(value.f) : value.i);
+  return builder.getIntegerAttr(type, APInt(64, bits).trunc(type.getIntOrFloatBitWidth()));
+}
+
+/// An op on `full` operands is `full`.
+struct FoldFull : OpInterfaceRewritePattern<ElementwiseOpInterface> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+  LogicalResult matchAndRewrite(ElementwiseOpInterface op, PatternRewriter &rewriter) const override {
+    llvm::SmallVector<Scalar> operands;
+    for (Value operand : op->getOperands()) {
+      TypedAttr value = fullValue(operand);
+      if (!value)
+        return failure();
+      operands.push_back(toScalar(value));
+    }
+    if (operands.empty())
+      return failure();
+    auto type = cast<ir::TensorType>(op->getResult(0).getType());
+    TypedAttr value = toAttribute(rewriter, op.evaluate(operands), type.getElementType());
+    rewriter.replaceOpWithNewOp<FullOp>(op, type, value);
+    return success();
+  }
+};
+
+/// An op on equal broadcasts is the broadcast of the op: computed once per element that differs.
+struct HoistOverBroadcast : OpInterfaceRewritePattern<ElementwiseOpInterface> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+  LogicalResult matchAndRewrite(ElementwiseOpInterface op, PatternRewriter &rewriter) const override {
+    BroadcastOp first;
+    for (Value operand : op->getOperands()) {
+      if (fullValue(operand))
+        continue;
+      auto broadcast = operand.getDefiningOp<BroadcastOp>();
+      if (!broadcast)
+        return failure();
+      if (!first)
+        first = broadcast;
+      if (broadcast.getDimensions() != first.getDimensions() ||
+          broadcast.getX().getType().getDims() != first.getX().getType().getDims())
+        return failure();
+    }
+    if (!first)
+      return failure();
+    auto type = cast<ir::TensorType>(op->getResult(0).getType());
+    auto narrow = [&](ir::TensorType like) {
+      return first.getX().getType().withElementType(like.getElementType());
+    };
+    llvm::SmallVector<Value> operands;
+    for (Value operand : op->getOperands()) {
+      if (TypedAttr value = fullValue(operand))
+        operands.push_back(FullOp::create(rewriter, op.getLoc(), narrow(tensorType(operand)), value));
+      else
+        operands.push_back(operand.getDefiningOp<BroadcastOp>().getX());
+    }
+    Operation *small = rewriter.clone(*op);
+    rewriter.modifyOpInPlace(small, [&] {
+      small->setOperands(operands);
+      small->getResult(0).setType(narrow(type));
+    });
+    rewriter.replaceOpWithNewOp<BroadcastOp>(op, type, small->getResult(0), first.getDimensions());
+    return success();
+  }
+};
+
+} // namespace
+
+void addElementwiseRules(RewritePatternSet &rules) {
+  addRule(rules, simplifyAdd);
+  addRule(rules, simplifySub);
+  addRule(rules, simplifyMul);
+  addRule(rules, simplifyDiv);
+  addRule(rules, simplifyNeg);
+  addRule(rules, simplifyPow);
+  addRule(rules, simplifyNot);
+  addRule(rules, simplifyAnd);
+  addRule(rules, simplifyOr);
+  addRule(rules, simplifySelect);
+  addRule(rules, simplifyCast);
+  addRule(rules, simplifyStopGradient);
+  rules.add<FoldFull, HoistOverBroadcast>(rules.getContext());
+}
+
+} // namespace sinter::passes

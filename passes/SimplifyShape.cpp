@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules for ops that move or repeat elements, and for reductions over nothing.
+#include "sinter/passes/SimplifyRules.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+using namespace sinter::ir;
+
+namespace sinter::passes {
+namespace {
+
+bool isOne(Attribute dim) {
+  auto size = dyn_cast<IntegerAttr>(dim);
+  return size && size.getInt() == 1;
+}
+
+/// The sizes other than the constant 1.
+llvm::SmallVector<Attribute> properDims(ir::TensorType type) {
+  return llvm::to_vector(llvm::make_filter_range(type.getDims(), [](Attribute dim) { return !isOne(dim); }));
+}
+
+Value refill(Value source, ir::TensorType type, Location loc, PatternRewriter &rewriter) {
+  TypedAttr value = fullValue(source);
+  return value ? FullOp::create(rewriter, loc, type, value).getResult() : Value();
+}
+
+// -- Creation -------------------------------------------------------------------------------------
+
+Value simplifyConstant(ConstantOp op, PatternRewriter &rewriter) {
+  auto dense = dyn_cast<DenseElementsAttr>(op.getValue());
+  if (!dense || !dense.isSplat())
+    return {};
+  auto value = dyn_cast<TypedAttr>(dense.getSplatValue<Attribute>());
+  return value ? FullOp::create(rewriter, op.getLoc(), op.getType(), value).getResult() : Value();
+}
+
+Value simplifyDimValue(DimValueOp op, PatternRewriter &rewriter) {
+  auto size = DimExpr::parse(std::string_view(op.getExpression()));
+  if (!size || !size->isConstant())
+    return {};
+  Type element = op.getType().getElementType();
+  TypedAttr value = isa<FloatType>(element)
+                        ? TypedAttr(rewriter.getFloatAttr(element, static_cast<double>(*size->constant())))
+                        : TypedAttr(rewriter.getIntegerAttr(element, *size->constant()));
+  return FullOp::create(rewriter, op.getLoc(), op.getType(), value);
+}
+
+// -- Views ----------------------------------------------------------------------------------------
+
+Value simplifyBroadcast(BroadcastOp op, PatternRewriter &rewriter) {
+  Value x = op.getX();
+  if (Value same = refill(x, op.getType(), op.getLoc(), rewriter))
+    return same;
+  if (auto inner = x.getDefiningOp<BroadcastOp>()) {
+    llvm::SmallVector<int64_t> dimensions;
+    for (int64_t d : inner.getDimensions())
+      dimensions.push_back(op.getDimensions()[static_cast<size_t>(d)]);
+    return BroadcastOp::create(rewriter, op.getLoc(), op.getType(), inner.getX(), dimensions);
+  }
+  if (properDims(tensorType(x)) == properDims(op.getType()))
+    return ReshapeOp::create(rewriter, op.getLoc(), op.getType(), x);
+  // Where sizes of 1 are only put in or taken out before, the broadcast can read the original.
+  auto reshape = x.getDefiningOp<ReshapeOp>();
+  if (!reshape || properDims(tensorType(reshape.getX())) != properDims(tensorType(x)))
+    return {};
+  auto from = tensorType(reshape.getX());
+  llvm::SmallVector<int64_t> proper, dimensions;
+  for (auto [dim, d] : llvm::zip_equal(tensorType(x).getDims(), op.getDimensions()))
+    if (!isOne(dim))
+      proper.push_back(d);
+  if (static_cast<size_t>(from.getRank()) != proper.size())
+    return {}; // A size of 1 in the original would need a place in the result.
+  return BroadcastOp::create(rewriter, op.getLoc(), op.getType(), reshape.getX(), proper);
+}
+
+Value simplifyReshape(ReshapeOp op, PatternRewriter &rewriter) {
+  Value x = op.getX();
+  if (Value same = refill(x, op.getType(), op.getLoc(), rewriter))
+    return same;
+  if (auto inner = x.getDefiningOp<ReshapeOp>())
+    return ReshapeOp::create(rewriter, op.getLoc(), op.getType(), inner.getX());
+  auto broadcast = x.getDefiningOp<BroadcastOp>();
+  if (broadcast && broadcast.getX().getType().getRank() == 0)
+    return BroadcastOp::create(rewriter, op.getLoc(), op.getType(), broadcast.getX(), llvm::ArrayRef<int64_t>());
+  return {};
+}
+
+Value simplifyTranspose(TransposeOp op, PatternRewriter &rewriter) {
+  Value x = op.getX();
+  if (Value same = refill(x, op.getType(), op.getLoc(), rewriter))
+    return same;
+  llvm::ArrayRef<int64_t> permutation = op.getPermutation();
+  if (auto inner = x.getDefiningOp<TransposeOp>()) {
+    llvm::SmallVector<int64_t> both;
+    for (int64_t d : permutation)
+      both.push_back(inner.getPermutation()[static_cast<size_t>(d)]);
+    return TransposeOp::create(rewriter, op.getLoc(), inner.getX(), both);
+  }
+  llvm::SmallVector<int64_t> moved; // Dims whose place matters.
+  for (int64_t d : permutation)
+    if (!isOne(tensorType(x).getDims()[static_cast<size_t>(d)]))
+      moved.push_back(d);
+  if (llvm::is_sorted(moved))
+    return ReshapeOp::create(rewriter, op.getLoc(), op.getType(), x);
+  if (auto broadcast = x.getDefiningOp<BroadcastOp>()) {
+    llvm::SmallVector<int64_t> dimensions;
+    for (int64_t d : broadcast.getDimensions())
+      dimensions.push_back(llvm::find(permutation, d) - permutation.begin());
+    if (llvm::is_sorted(dimensions))
+      return BroadcastOp::create(rewriter, op.getLoc(), op.getType(), broadcast.getX(), dimensions);
+  }
+  return {};
+}
+
+Value simplifySlice(SliceOp op, PatternRewriter &rewriter) {
+  bool all = op.getType() == op.getX().getType() &&
+             llvm::all_of(op.getStrides(), [](int64_t stride) { return stride == 1; });
+  return all ? op.getX() : refill(op.getX(), op.getType(), op.getLoc(), rewriter);
+}
+
+Value simplifyConcat(ConcatOp op, PatternRewriter &rewriter) {
+  if (op.getInputs().size() == 1)
+    return op.getInputs().front();
+  TypedAttr value = fullValue(op.getInputs().front());
+  if (!value || llvm::any_of(op.getInputs(), [&](Value input) { return fullValue(input) != value; }))
+    return {};
+  return FullOp::create(rewriter, op.getLoc(), op.getType(), value);
+}
+
+Value simplifyPad(PadOp op, PatternRewriter &rewriter) {
+  auto isZero = [](Attribute size) {
+    auto number = dyn_cast<IntegerAttr>(size);
+    return number && number.getInt() == 0;
+  };
+  bool spread = op.getInterior() && llvm::any_of(*op.getInterior(), [](int64_t n) { return n != 0; });
+  if (!spread && llvm::all_of(op.getLow(), isZero) && llvm::all_of(op.getHigh(), isZero))
+    return op.getX();
+  auto number = dyn_cast_or_null<FloatAttr>(fullValue(op.getX()));
+  if (number && number.getValue().bitwiseIsEqual(
+                    rewriter.getFloatAttr(number.getType(), op.getValue().convertToDouble()).getValue()))
+    return FullOp::create(rewriter, op.getLoc(), op.getType(), number);
+  return {};
+}
+
+// -- Reductions -----------------------------------------------------------------------------------
+
+/// Dims of size 1 need no reduction.
+template <typename OpTy> Value dropUnitAxes(OpTy op, PatternRewriter &rewriter) {
+  auto x = op.getX().getType();
+  llvm::SmallVector<int64_t> axes;
+  llvm::SmallVector<Attribute> dims;
+  bool dropped = false;
+  for (int64_t d = 0; d < x.getRank(); ++d) {
+    Attribute dim = x.getDims()[static_cast<size_t>(d)];
+    bool reduced = llvm::is_contained(op.getAxes(), d);
+    if (reduced && isOne(dim)) {
+      dropped = true;
+      continue;
+    }
+    if (reduced)
+      axes.push_back(static_cast<int64_t>(dims.size()));
+    dims.push_back(dim);
+  }
+  if (op.getAxes().empty())
+    return op.getX();
+  if (!dropped)
+    return {};
+  auto type = ir::TensorType::get(op.getContext(), x.getElementType(), dims);
+  Value narrow = ReshapeOp::create(rewriter, op.getLoc(), type, op.getX());
+  if (axes.empty())
+    return narrow;
+  return OpTy::create(rewriter, op.getLoc(), op.getType(), narrow, axes);
+}
+
+/// Sums and extrema of equal elements.
+template <typename OpTy> Value reduceFull(OpTy op, PatternRewriter &rewriter) {
+  TypedAttr value = fullValue(op.getX());
+  if (!value)
+    return {};
+  auto x = op.getX().getType();
+  double count = 1;
+  for (int64_t axis : op.getAxes()) {
+    auto size = dyn_cast<IntegerAttr>(x.getDims()[static_cast<size_t>(axis)]);
+    if (!size || size.getInt() == 0)
+      return {};
+    count *= static_cast<double>(size.getInt());
+  }
+  if (OpTy::getCombiner() == Combiner::Max || OpTy::getCombiner() == Combiner::Min)
+    return FullOp::create(rewriter, op.getLoc(), op.getType(), value);
+  auto number = dyn_cast<FloatAttr>(value);
+  if (OpTy::getCombiner() != Combiner::Sum || !number)
+    return {};
+  auto sum = rewriter.getFloatAttr(number.getType(), number.getValueAsDouble() * count);
+  return FullOp::create(rewriter, op.getLoc(), op.getType(), sum);
+}
+
+} // namespace
+
+void addShapeRules(RewritePatternSet &rules) {
+  addRule(rules, simplifyConstant);
+  addRule(rules, simplifyDimValue);
+  addRule(rules, simplifyBroadcast);
+  addRule(rules, simplifyReshape);
+  addRule(rules, simplifyTranspose);
+  addRule(rules, simplifySlice);
+  addRule(rules, simplifyConcat);
+  addRule(rules, simplifyPad);
+  addRule(rules, dropUnitAxes<ReduceSumOp>);
+  addRule(rules, dropUnitAxes<ReduceProdOp>);
+  addRule(rules, dropUnitAxes<ReduceMaxOp>);
+  addRule(rules, dropUnitAxes<ReduceMinOp>);
+  addRule(rules, reduceFull<ReduceSumOp>);
+  addRule(rules, reduceFull<ReduceMaxOp>);
+  addRule(rules, reduceFull<ReduceMinOp>);
+}
+
+} // namespace sinter::passes
