@@ -55,8 +55,6 @@ bool Activity::dependsOnXs(Operation *op) const {
   return llvm::any_of(op->getOperands(), [&](Value v) { return dependents.contains(v); });
 }
 
-Operation *Activity::findCut(Value x) const {
-  return reaches(x) ? nullptr : cut.lookup(x);
-}
+Operation *Activity::findCut(Value x) const { return reaches(x) ? nullptr : cut.lookup(x); }
 
 } // namespace sinter::ir

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which values a gradient flows through: for the autodiff pass, and for whoever must know beforehand.
+// Which values a gradient flows through: for the autodiff pass, and for whoever must know
+// beforehand.
 #pragma once
 
 #include "sinter/ir/Ops.h"
@@ -9,8 +10,8 @@
 
 namespace sinter::ir {
 
-/// How ys depend on xs in one block, up to its end or to `end`. Gradients flow through float tensors and
-/// ops that have a derivative (which may be zero), and never through stop_gradient.
+/// How ys depend on xs in one block, up to its end or to `end`. Gradients flow through float
+/// tensors and ops that have a derivative (which may be zero), and never through stop_gradient.
 class Activity {
 public:
   Activity(mlir::Block &block, mlir::ValueRange ys, mlir::ValueRange xs,
@@ -22,8 +23,8 @@ public:
   bool isActive(mlir::Value value) const { return dependents.contains(value); }
   /// True when a gradient of ys flows to `value` (it may still be zero).
   bool reaches(mlir::Value value) const { return differentiable.contains(value); }
-  /// The op that cuts `x` off: ys depend on x, but only through ops without a derivative. Null when a
-  /// gradient reaches x, or when ys do not depend on it.
+  /// The op that cuts `x` off: ys depend on x, but only through ops without a derivative. Null when
+  /// a gradient reaches x, or when ys do not depend on it.
   mlir::Operation *findCut(mlir::Value x) const;
   /// An op without a derivative that makes a float tensor on the way from xs to ys, or null.
   mlir::Operation *findObstacle() const { return obstacle; }

@@ -40,7 +40,8 @@ Operation *SinterDialect::materializeConstant(OpBuilder &builder, Attribute valu
     return nullptr;
   if (auto elements = dyn_cast<ElementsAttr>(value))
     return ConstantOp::create(builder, loc, tensor, elements);
-  if (auto scalar = dyn_cast<TypedAttr>(value); scalar && scalar.getType() == tensor.getElementType())
+  if (auto scalar = dyn_cast<TypedAttr>(value);
+      scalar && scalar.getType() == tensor.getElementType())
     return FullOp::create(builder, loc, tensor, scalar);
   return nullptr;
 }
@@ -206,7 +207,8 @@ Type TensorType::parse(AsmParser &parser) {
                                      [&] { return parseSize(parser, dims); }) ||
       parser.parseGreater())
     return {};
-  return getChecked([&] { return parser.emitError(where); }, parser.getContext(), elementType, dims);
+  return getChecked([&] { return parser.emitError(where); }, parser.getContext(), elementType,
+                    dims);
 }
 
 /// Symbols print bare where the lexer takes them as one word.

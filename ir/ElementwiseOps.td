@@ -180,7 +180,7 @@ def Sinter_FullOp : Sinter_ElementwiseOp<"full"> {
   let cost = 0;
   let hasVerifier = 1;
   let hasFolder = 0;
-  let assemblyFormat = "$value attr-dict `:` type($result)";
+  let assemblyFormat = "$value attr-dict `:` qualified(type($result))";
 }
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The language of the `eval` strings in Ops.td: plain arithmetic for the interpreter. It shares nothing
-// with ScalarExpr, so that each checks the other. Floats are computed as double, integers and booleans
-// as int64_t; the interpreter rounds the result to the op's dtype.
+// The language of the `eval` strings in Ops.td: plain arithmetic for the interpreter. It shares
+// nothing with ScalarExpr, so that each checks the other. Floats are computed as double, integers
+// and booleans as int64_t; the interpreter rounds the result to the op's dtype.
 #pragma once
 
 #include "sinter/ir/Ops.h"
@@ -94,8 +94,8 @@ template <typename T> Scalar castTo(T x, mlir::Type type) {
   if (type.isInteger(1))
     return Scalar(static_cast<int64_t>(x != T(0)));
   if (type.isInteger(32))
-    return Scalar(static_cast<int64_t>(static_cast<int32_t>(toInteger(
-        x, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()))));
+    return Scalar(static_cast<int64_t>(static_cast<int32_t>(
+        toInteger(x, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()))));
   if (type.isInteger(64))
     return Scalar(
         toInteger(x, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()));
@@ -108,7 +108,8 @@ inline Scalar attributeValue(mlir::TypedAttr value) {
   if (auto number = mlir::dyn_cast<mlir::FloatAttr>(value))
     return Scalar(number.getValueAsDouble());
   auto integer = mlir::cast<mlir::IntegerAttr>(value).getValue();
-  return Scalar(integer.getBitWidth() == 1 ? int64_t(integer.getZExtValue()) : integer.getSExtValue());
+  return Scalar(integer.getBitWidth() == 1 ? int64_t(integer.getZExtValue())
+                                           : integer.getSExtValue());
 }
 
 } // namespace sinter::ir::eval

@@ -42,7 +42,8 @@ Expr reshape(Expr x, TensorType type) {
 }
 
 Expr broadcast(Expr x, TensorType like, ArrayRef<int64_t> dimensions) {
-  return x.build<BroadcastOp>(like.withElementType(x.type().getElementType()), x.value(), dimensions);
+  return x.build<BroadcastOp>(like.withElementType(x.type().getElementType()), x.value(),
+                              dimensions);
 }
 
 Expr reduceSum(Expr x, ArrayRef<int64_t> axes) {
@@ -50,7 +51,8 @@ Expr reduceSum(Expr x, ArrayRef<int64_t> axes) {
 }
 
 ArrayAttr sizes(Builder &builder, ArrayRef<DimExpr> values) {
-  return toAttribute(builder.getContext(), Shape(std::vector<DimExpr>(values.begin(), values.end())));
+  return toAttribute(builder.getContext(),
+                     Shape(std::vector<DimExpr>(values.begin(), values.end())));
 }
 
 /// Puts a reduced tensor back along the axes that it lost in `like`.
@@ -66,9 +68,9 @@ Expr extremumGradient(Expr x, Expr y, Expr dy, ArrayRef<int64_t> axes) {
   return select(chosen, spread(dy / count, type, axes), zeroLike(x));
 }
 
-/// The product of all but one element is P / x, where P is the product of the non-zero ones. Around zeros
-/// the terms below have the right value without a division by zero, and the right derivative: `zeros` is
-/// the sum of the elements that are zero, so it is 0 but changes with them.
+/// The product of all but one element is P / x, where P is the product of the non-zero ones. Around
+/// zeros the terms below have the right value without a division by zero, and the right derivative:
+/// `zeros` is the sum of the elements that are zero, so it is 0 but changes with them.
 Expr productGradient(Expr x, Expr dy, ArrayRef<int64_t> axes) {
   TensorType type = x.type();
   Expr isZero = x == 0.0;
@@ -218,8 +220,8 @@ Gradients DotGeneralOp::buildVjp(OpBuilder &builder, Location loc, ValueRange co
   SmallVector<int64_t> dyBatch = range(0, numBatch), dyLhs = range(numBatch, lhsEnd);
   SmallVector<int64_t> dyRhs = range(lhsEnd, lhsEnd + static_cast<int64_t>(rhsFree.size()));
 
-  // The free dims of a product keep their order, so the contracting dims come out sorted by their number
-  // in the operand that was multiplied.
+  // The free dims of a product keep their order, so the contracting dims come out sorted by their
+  // number in the operand that was multiplied.
   auto sortedBy = [](ArrayRef<int64_t> keys, ArrayRef<int64_t> values) {
     SmallVector<std::pair<int64_t, int64_t>> pairs;
     for (auto [key, value] : llvm::zip_equal(keys, values))

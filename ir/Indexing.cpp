@@ -200,13 +200,14 @@ Indexing BroadcastOp::getIndexing() {
 
 namespace {
 
-/// Dims in row-major order with equal numbers of elements on both sides, and no such smaller prefix.
+/// Dims in row-major order with equal numbers of elements on both sides, and no such smaller
+/// prefix.
 struct FactorGroup {
   SmallVector<int64_t> from, to;
 };
 
-/// Splits a reshape into groups that do not mix, so that dims it leaves alone stay plain. Dims of size 1
-/// belong to no group. What cannot be told apart ends in the last group.
+/// Splits a reshape into groups that do not mix, so that dims it leaves alone stay plain. Dims of
+/// size 1 belong to no group. What cannot be told apart ends in the last group.
 SmallVector<FactorGroup> factor(TensorType from, TensorType to) {
   auto proper = [](TensorType type) {
     SmallVector<int64_t> dims;
@@ -342,10 +343,18 @@ Indexing PadOp::getIndexing() {
 
 // -- Reductions -----------------------------------------------------------------------------------
 
-Indexing ReduceSumOp::getIndexing() { return reduction(getX().getType(), getAxes(), getCombiner()); }
-Indexing ReduceProdOp::getIndexing() { return reduction(getX().getType(), getAxes(), getCombiner()); }
-Indexing ReduceMaxOp::getIndexing() { return reduction(getX().getType(), getAxes(), getCombiner()); }
-Indexing ReduceMinOp::getIndexing() { return reduction(getX().getType(), getAxes(), getCombiner()); }
+Indexing ReduceSumOp::getIndexing() {
+  return reduction(getX().getType(), getAxes(), getCombiner());
+}
+Indexing ReduceProdOp::getIndexing() {
+  return reduction(getX().getType(), getAxes(), getCombiner());
+}
+Indexing ReduceMaxOp::getIndexing() {
+  return reduction(getX().getType(), getAxes(), getCombiner());
+}
+Indexing ReduceMinOp::getIndexing() {
+  return reduction(getX().getType(), getAxes(), getCombiner());
+}
 Indexing ArgmaxOp::getIndexing() {
   return reduction(getX().getType(), {static_cast<int64_t>(getAxis())}, Combiner::ArgMax);
 }

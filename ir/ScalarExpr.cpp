@@ -134,12 +134,14 @@ static std::optional<APFloat> constantFloat(Expr x) {
   return std::nullopt;
 }
 
-/// select(a before b, a, b), made NaN-propagating. A select whose second operand may be NaN propagates
-/// that NaN by itself and is one machine instruction; only a NaN in the first operand needs a second select.
+/// select(a before b, a, b), made NaN-propagating. A select whose second operand may be NaN
+/// propagates that NaN by itself and is one machine instruction; only a NaN in the first operand
+/// needs a second select.
 template <typename Before> static Expr extremum(Expr a, Expr b, Before before) {
   std::optional<APFloat> constantB = constantFloat(b);
   if (constantB && !constantB->isNaN()) {
-    // The constant goes first. A zero also wins ties, as the second operand does in the general form.
+    // The constant goes first. A zero also wins ties, as the second operand does in the general
+    // form.
     if (constantB->isZero())
       return select(before(b, a) || b == a, b, a);
     return select(before(b, a), b, a);
@@ -189,7 +191,8 @@ Expr cast(Expr x, Type elementType) {
     if (x.isFloat())
       return fromWidth < toWidth ? x.emit<arith::ExtFOp>(to, x.value())
                                  : x.emit<arith::TruncFOp>(to, x.value());
-    return x.isBool() ? x.emit<arith::UIToFPOp>(to, x.value()) : x.emit<arith::SIToFPOp>(to, x.value());
+    return x.isBool() ? x.emit<arith::UIToFPOp>(to, x.value())
+                      : x.emit<arith::SIToFPOp>(to, x.value());
   }
   if (x.isFloat())
     return castFloatToInt(x, elementType);

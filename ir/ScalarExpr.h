@@ -51,7 +51,7 @@ Expr operator!(Expr x);
 Expr operator&&(Expr a, Expr b);
 Expr operator||(Expr a, Expr b);
 
-#define SINTER_WITH_LITERALS(op)                                                                    \
+#define SINTER_WITH_LITERALS(op)                                                                   \
   inline Expr operator op(Expr a, double b) { return a op a.like(b); }                             \
   inline Expr operator op(double a, Expr b) { return b.like(a) op b; }
 SINTER_WITH_LITERALS(+)

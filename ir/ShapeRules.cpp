@@ -18,7 +18,8 @@ bool provablyNonNegative(const DimExpr &value) {
   DimExpr::Folder<bool> folder;
   folder.constant = [](int64_t c) { return c >= 0; };
   folder.symbol = [](const std::string &) { return true; };
-  folder.add = folder.mul = folder.floorDiv = folder.ceilDiv = [](bool a, bool b) { return a && b; };
+  folder.add = folder.mul = folder.floorDiv =
+      folder.ceilDiv = [](bool a, bool b) { return a && b; };
   folder.max = [](bool a, bool b) { return a || b; };
   return value.fold<bool>(folder);
 }
@@ -75,7 +76,8 @@ std::string difference(TensorType a, TensorType b) {
       dims += (count++ ? ", " : "") + text(i);
     }
   if (count)
-    return std::string(count == 1 ? "dim " : "dims ") + dims + (count == 1 ? " differs" : " differ");
+    return std::string(count == 1 ? "dim " : "dims ") + dims +
+           (count == 1 ? " differs" : " differ");
   return "dtypes " + std::string(name(a.getDType())) + " and " + std::string(name(b.getDType())) +
          " differ";
 }
@@ -87,8 +89,8 @@ LogicalResult requireEqualTypes(const Reporter &report, ValueRange operands) {
     TensorType a = typeOf(operands[0]), b = typeOf(other);
     if (a == b)
       continue;
-    std::string hint = a.getDims() != b.getDims() ? "; broadcast is an explicit op"
-                                                  : "; cast one of them";
+    std::string hint =
+        a.getDims() != b.getDims() ? "; broadcast is an explicit op" : "; cast one of them";
     return report.fail("operands " + str(a) + " and " + str(b) + " disagree: " + difference(a, b) +
                            hint,
                        "elementwise_c1");
@@ -303,8 +305,8 @@ LogicalResult SliceOp::inferReturnTypes(MLIRContext *context, std::optional<Loca
       if (isNegative(start) || isNegative(limit - start))
         return report.fail("the range " + range + " of " + str(x) + " is not one", "slice_c3");
       if (!provablyNonNegative(size - limit))
-        return report.fail("the range " + range + " exceeds the size " + size.str() + " of " + str(x),
-                           "slice_c3");
+        return report.fail(
+            "the range " + range + " exceeds the size " + size.str() + " of " + str(x), "slice_c3");
       shape.push_back(ceilDiv(limit - start, DimExpr(strides[i])));
     }
     return report.setResult(context, x.getElementType(), shape, types);
@@ -328,8 +330,8 @@ LogicalResult ConcatOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
     Shape shape = first.getShape();
     for (Value operand : operands.drop_front()) {
       TensorType type = typeOf(operand);
-      bool fits = type.getRank() == first.getRank() &&
-                  type.getElementType() == first.getElementType();
+      bool fits =
+          type.getRank() == first.getRank() && type.getElementType() == first.getElementType();
       for (int64_t i = 0; fits && i < first.getRank(); ++i)
         fits = i == axis || type.getDims()[i] == first.getDims()[i];
       if (!fits)
@@ -342,6 +344,8 @@ LogicalResult ConcatOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
     return report.setResult(context, first.getElementType(), shape, types);
   });
 }
+
+constexpr int64_t maxInterior = int64_t{1} << 31;
 
 static bool isRepresentable(double value, DType dtype) {
   switch (dtype) {
@@ -371,11 +375,16 @@ LogicalResult PadOp::inferReturnTypes(MLIRContext *context, std::optional<Locati
   if (op.getInterior())
     interior = llvm::to_vector(*op.getInterior());
   if (!low || !high || static_cast<int64_t>(interior.size()) != x.getRank())
-    return report.fail("needs one entry of low, high and interior for each dim of " + str(x), "pad_c1");
+    return report.fail("needs one entry of low, high and interior for each dim of " + str(x),
+                       "pad_c1");
   return report.guarded([&]() -> LogicalResult {
     Shape shape;
     for (int64_t i = 0; i < x.getRank(); ++i) {
       const DimExpr &before = (*low)[i], &after = (*high)[i];
+      if (interior[i] > maxInterior)
+        return report.fail("interior padding " + text(interior[i]) + " of dim " + text(i) + " of " +
+                               str(x) + " is too large",
+                           "pad_c2");
       if (isNegative(before) || interior[i] < 0 || isNegative(after + DimExpr(interior[i])))
         return report.fail("padding (" + before.str() + ", " + after.str() + ") of dim " + text(i) +
                                " of " + str(x) + " is negative; slice to crop",
@@ -405,13 +414,13 @@ static LogicalResult inferReduce(MLIRContext *context, std::optional<Location> l
   return report.setResult(context, x.getElementType(), shape, types);
 }
 
-#define SINTER_INFER_REDUCE(OpTy)                                                                   \
-  LogicalResult OpTy::inferReturnTypes(                                                             \
-      MLIRContext *context, std::optional<Location> loc, ValueRange operands,                       \
-      DictionaryAttr attributes, OpaqueProperties properties, RegionRange regions,                  \
-      SmallVectorImpl<Type> &types) {                                                               \
-    return inferReduce<OpTy>(context, loc, Adaptor(operands, attributes, properties, regions),      \
-                             types);                                                                \
+#define SINTER_INFER_REDUCE(OpTy)                                                                  \
+  LogicalResult OpTy::inferReturnTypes(MLIRContext *context, std::optional<Location> loc,          \
+                                       ValueRange operands, DictionaryAttr attributes,             \
+                                       OpaqueProperties properties, RegionRange regions,           \
+                                       SmallVectorImpl<Type> &types) {                             \
+    return inferReduce<OpTy>(context, loc, Adaptor(operands, attributes, properties, regions),     \
+                             types);                                                               \
   }
 SINTER_INFER_REDUCE(ReduceSumOp)
 SINTER_INFER_REDUCE(ReduceProdOp)

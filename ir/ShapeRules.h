@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the generated op definitions call to infer types. Every diagnostic ends with the label of the
-// constraint, e.g. [dot_c3]; a hint follows the last "; ".
+// What the generated op definitions call to infer types. Every diagnostic ends with the label of
+// the constraint, e.g. [dot_c3]; a hint follows the last "; ".
 #pragma once
 
 #include "sinter/ir/Ops.h"

@@ -18,25 +18,27 @@ def Sinter_ConstantOp : Sinter_Op<"constant", [Pure, ConstantLike,
   }];
   let arguments = (ins ElementsAttr:$value);
   let results = (outs Sinter_AnyTensor:$result);
-  let assemblyFormat = "$value attr-dict `:` type($result)";
+  let assemblyFormat = "$value attr-dict `:` qualified(type($result))";
   let hasVerifier = 1;
   let hasFolder = 1;
 }
 
 def Sinter_IotaOp : Sinter_TypedOp<"iota"> {
   let summary = "The index along `axis`, as a number.";
-  let description = "[iota_c1] axis lies in the result's rank. [iota_c2] the result is numeric.";
+  let description = "[iota_c1] axis lies in the result's rank.";
   let noDerivative = "it has no operand";
   let arguments = (ins I64Attr:$axis);
   let results = (outs Sinter_NumericTensor:$result);
+  let assemblyFormat = "attr-dict `:` qualified(type($result))";
 }
 
 def Sinter_DimValueOp : Sinter_TypedOp<"dim_value"> {
   let summary = "The value of a size expression over named dims, as a scalar.";
-  let description = "[dim_value_c1] the text is a size expression. [dim_value_c2] the result is a numeric scalar.";
+  let description = "[dim_value_c1] the text is a size expression. [dim_value_c2] the result is a scalar.";
   let noDerivative = "it has no operand";
   let arguments = (ins StrAttr:$expression);
   let results = (outs Sinter_NumericTensor:$result);
+  let assemblyFormat = "attr-dict `:` qualified(type($result))";
 }
 
 // -- Shape ----------------------------------------------------------------------------------------

@@ -57,8 +57,8 @@ Expr shareOfMax(Expr a, Expr b, Expr dy) { return shareOf(a > b, a, b, dy); }
 Expr shareOfMin(Expr a, Expr b, Expr dy) { return shareOf(a < b, a, b, dy); }
 
 Expr powGradientBase(Expr a, Expr b, Expr dy) {
-  // Only 0^0 needs care: there b * a^(b - 1) is 0 * inf. A select around the product would leave that
-  // inf in the second derivative, so the exponent is replaced instead.
+  // Only 0^0 needs care: there b * a^(b - 1) is 0 * inf. A select around the product would leave
+  // that inf in the second derivative, so the exponent is replaced instead.
   Expr exponent = select(a == 0.0 && b == 0.0, zeroLike(b), b - 1.0);
   return dy * b * pow(a, exponent);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The language of the `vjp` strings in Ops.td: C++ expressions over tensors that build ops of the dialect.
+// The language of the `vjp` strings in Ops.td: C++ expressions over tensors that build ops of the
+// dialect.
 #pragma once
 
 #include "sinter/ir/Dialect.h"
@@ -40,7 +41,7 @@ Expr operator!(Expr x);
 Expr operator&&(Expr a, Expr b);
 Expr operator||(Expr a, Expr b);
 
-#define SINTER_WITH_LITERALS(op)                                                                    \
+#define SINTER_WITH_LITERALS(op)                                                                   \
   inline Expr operator op(Expr a, double b) { return a op a.like(b); }                             \
   inline Expr operator op(double a, Expr b) { return b.like(a) op b; }
 SINTER_WITH_LITERALS(+)
@@ -68,8 +69,8 @@ inline constexpr double sqrtPi = 1.7724538509055160273;
 Expr shareOfMax(Expr a, Expr b, Expr dy);
 /// The same for min(a, b).
 Expr shareOfMin(Expr a, Expr b, Expr dy);
-/// ∂(a^b)/∂a · dy and ∂(a^b)/∂b · dy, where y = a^b. They are finite wherever the derivative is, and so are
-/// their own derivatives.
+/// ∂(a^b)/∂a · dy and ∂(a^b)/∂b · dy, where y = a^b. They are finite wherever the derivative is,
+/// and so are their own derivatives.
 Expr powGradientBase(Expr a, Expr b, Expr dy);
 Expr powGradientExponent(Expr a, Expr y, Expr dy);
 /// dy in the dtype of x; null when x carries no gradient.
