@@ -30,6 +30,8 @@ static void plainTypes(std::string &text) {
       return;
     text.erase(end, 2);
     text.erase(at, open.size());
+    if (text.compare(at, 3, "i1[") == 0)
+      text.replace(at, 2, name(boolean));
   }
 }
 

@@ -211,7 +211,13 @@ Graph Graph::parse(std::string_view text, std::string_view filename) {
     throw Error(diagnostics.message().empty() ? "malformed text" : diagnostics.message(),
                 where.known() ? where : SourceLoc{std::string(filename), 1, 1});
   }
-  impl.adopt(std::move(module));
+  try {
+    impl.adopt(std::move(module));
+  } catch (const Error &error) {
+    if (error.location().known())
+      throw;
+    throw Error({.location = {std::string(filename), 1, 1}, .hint = error.hint()}, error.message());
+  }
   return graph;
 }
 

@@ -29,8 +29,8 @@ private:
 
 /// Which dims dotGeneral() pairs; the lists of each pair have equal lengths.
 struct DotDims {
-  std::vector<int64_t> lhsBatch, rhsBatch;
-  std::vector<int64_t> lhsContract, rhsContract;
+  std::vector<int64_t> lhsBatch = {}, rhsBatch = {};
+  std::vector<int64_t> lhsContract = {}, rhsContract = {};
 };
 
 /// How gelu() is computed.
