@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <limits>
+#include <numeric>
 
 using namespace mlir;
 using namespace sinter::ir;
@@ -115,12 +116,13 @@ Reducer::Values Reducer::horizontal(ValueRange state) {
   Values current(state.begin(), state.end());
   for (int64_t width = lanes; width > 1; width /= 2) {
     Values low, high;
-    for (Value value : current) {
-      for (auto [part, offset] : {std::pair(&low, int64_t{0}), std::pair(&high, width / 2)})
-        part->push_back(vector::ExtractStridedSliceOp::create(builder, loc, value, llvm::ArrayRef<int64_t>{offset},
-                                                              llvm::ArrayRef<int64_t>{width / 2},
-                                                              llvm::ArrayRef<int64_t>{1}));
-    }
+    // Shuffles, because the lowering to LLVM knows no strided slices.
+    for (Value value : current)
+      for (auto [part, offset] : {std::pair(&low, int64_t{0}), std::pair(&high, width / 2)}) {
+        llvm::SmallVector<int64_t> picked(static_cast<size_t>(width / 2));
+        std::iota(picked.begin(), picked.end(), offset);
+        part->push_back(vector::ShuffleOp::create(builder, loc, value, value, picked));
+      }
     current = merge(low, high);
   }
   if (lanes > 1)
