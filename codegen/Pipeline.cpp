@@ -4,6 +4,8 @@
 #include "sinter/codegen/ProgramText.h"
 #include "sinter/codegen/cpu/CompileKernels.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
+#include "sinter/codegen/cpu/LowerToLlvm.h"
+#include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/passes/Passes.h"
 #include "sinter/passes/StageContracts.h"
 
@@ -122,6 +124,7 @@ void planned(Compilation &compilation, const PipelineOptions &options) {
   if (failed(plan))
     diagnostics.fail("plan", ErrorKind::Internal);
   compilation.planned = std::move(*plan);
+  compilation.program().name = options.name;
 }
 
 void kernels(Compilation &compilation, const PipelineOptions &options) {
@@ -141,6 +144,7 @@ void program(Compilation &compilation, const PipelineOptions &options) {
   for (auto &kernel : compilation.kernels)
     modules.push_back(*kernel);
   cpu::CompileKernelsOptions compileOptions;
+  compileOptions.symbolPrefix = cpu::toIdentifier(options.name) + "_kernel";
   compileOptions.object.level = options.optLevel;
   compileOptions.threads = options.threads;
   cpu::CompiledKernels compiled = cpu::compileKernels(modules, options.target, compileOptions);
@@ -193,7 +197,7 @@ std::string printKernels(Compilation &compilation) {
   return text;
 }
 
-struct Stage {
+struct StageRow {
   StageId id;
   std::string_view name;
   std::string_view doc;
@@ -202,7 +206,7 @@ struct Stage {
   std::string (*print)(Compilation &);
 };
 
-constexpr Stage stageTable[] = {
+constexpr StageRow stageTable[] = {
     {StageId::Traced, "traced", "the graph as written", traced, verifyIr, printIr},
     {StageId::Differentiated, "differentiated", "gradients expanded", differentiated, verifyDifferentiated, printIr},
     {StageId::Simplified, "simplified", "folded, merged, without dead ops", simplified, verifyIr, printIr},
@@ -225,7 +229,7 @@ Compilation runPipeline(ModuleOp module, const PipelineOptions &options) {
   };
   Clock::time_point start = Clock::now();
   std::string last;
-  for (const Stage &stage : stageTable) {
+  for (const StageRow &stage : stageTable) {
     Clock::time_point begin = Clock::now();
     stage.run(compilation, options);
     {
@@ -249,7 +253,7 @@ Compilation runPipeline(ModuleOp module, const PipelineOptions &options) {
 
 std::vector<std::string> stageNames() {
   std::vector<std::string> names;
-  for (const Stage &stage : stageTable)
+  for (const StageRow &stage : stageTable)
     names.emplace_back(stage.name);
   return names;
 }
@@ -262,7 +266,7 @@ std::vector<std::string> passNames() {
 }
 
 StageId parseStage(std::string_view name) {
-  for (const Stage &stage : stageTable)
+  for (const StageRow &stage : stageTable)
     if (stage.name == name)
       return stage.id;
   throw Error({.kind = ErrorKind::User, .code = ErrorCode::Usage},

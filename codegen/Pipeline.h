@@ -30,6 +30,8 @@ struct StageTime {
 };
 
 struct PipelineOptions {
+  /// Program::name, and the prefix of everything the program's code exports.
+  std::string name = "main";
   TargetInfo target = TargetInfo::host();
   /// Stop when this stage is complete.
   StageId stopAfter = StageId::Program;

@@ -62,6 +62,26 @@ ExecutableCode compiled(codegen::Compilation &compilation, const TargetInfo &tar
   return {.program = std::move(program), .entry = entry, .keepAlive = std::move(code)};
 }
 
+cpu::LibraryForm formOf(LibraryKind kind) {
+  switch (kind) {
+  case LibraryKind::Object:
+    return cpu::LibraryForm::Object;
+  case LibraryKind::Static:
+    return cpu::LibraryForm::Static;
+  case LibraryKind::Shared:
+    break;
+  }
+  return cpu::LibraryForm::Shared;
+}
+
+/// "out/libmodel.so" holds the program "model".
+std::string programNameOf(const std::filesystem::path &path) {
+  std::string name = path.stem().string();
+  if (name.starts_with("lib") && name.size() > 3)
+    name.erase(0, 3);
+  return name.empty() ? "main" : name;
+}
+
 } // namespace
 
 State::State(const Graph &graph, uint64_t seed, const DimBinding &dims)
@@ -80,6 +100,29 @@ Executable compile(const Graph &graph, const CompileOptions &options, std::sourc
   if (!device)
     device = CpuDevice::shared(options.threads);
   return Executable(std::move(code), std::move(device));
+}
+
+void compileToLibrary(const Graph &graph, const std::filesystem::path &path,
+                      const CompileOptions &options, const LibraryFile &file,
+                      std::source_location loc) {
+  codegen::PipelineOptions pipeline = pipelineOptions(options);
+  pipeline.stopAfter = codegen::StageId::Program;
+  pipeline.name = file.name.empty() ? programNameOf(path) : file.name;
+  mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
+  codegen::Compilation compilation = codegen::runPipeline(*module, pipeline);
+
+  std::filesystem::path header = file.header;
+  if (header.empty())
+    header = std::filesystem::path(path).replace_extension(".h");
+  std::vector<std::string_view> objects(compilation.objects.begin(), compilation.objects.end());
+  cpu::writeLibrary(formOf(file.kind), compilation.program(), objects, pipeline.target, path);
+  try {
+    writeFileAtomically(header, cpu::headerText(compilation.program()));
+  } catch (const Error &) {
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+    throw;
+  }
 }
 
 } // namespace sinter

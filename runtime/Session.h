@@ -6,6 +6,7 @@
 #include "sinter/runtime/Target.h"
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <source_location>
@@ -47,5 +48,22 @@ struct CompileOptions {
 /// graph: more may be added to it later.
 Executable compile(const Graph &graph, const CompileOptions &options = {},
                    std::source_location loc = std::source_location::current());
+
+enum class LibraryKind : uint8_t { Object, Static, Shared };
+
+struct LibraryFile {
+  LibraryKind kind = LibraryKind::Shared;
+  /// The program's name, with which its C symbols begin. Empty: from the file's name.
+  std::string name = {};
+  /// Where the C header goes. Empty: beside the library, ending in ".h".
+  std::filesystem::path header = {};
+};
+
+/// Compiles to a file that needs neither Sinter nor LLVM, and writes the C header that goes with
+/// it. loadLibrary() reads shared ones. Throws Error(FileAccess) when a file cannot be written, and
+/// then leaves neither behind. Options that concern running it are ignored.
+void compileToLibrary(const Graph &graph, const std::filesystem::path &path,
+                      const CompileOptions &options = {}, const LibraryFile &file = {},
+                      std::source_location loc = std::source_location::current());
 
 } // namespace sinter

@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <thread>
 
 using namespace sinter;
@@ -49,6 +51,16 @@ Array classes(int64_t n) {
 bool sameBits(const Array &a, const Array &b) {
   return a.sizes() == b.sizes() && std::memcmp(a.data(), b.data(), a.numBytes()) == 0;
 }
+
+struct TemporaryFolder {
+  TemporaryFolder() {
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "sinter-session-XXXXXX").string();
+    path = mkdtemp(pattern.data());
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path); }
+  std::filesystem::path path;
+};
 
 TEST(SessionTest, ScalarAddition) {
   for (Engine engine : engines) {
@@ -202,6 +214,43 @@ TEST(SessionTest, SeveralThreadsCallOneExecutable) {
     });
   for (std::thread &thread : threads)
     thread.join();
+}
+
+TEST(SessionTest, LibrariesComputeTheSame) {
+  TemporaryFolder folder;
+  Model model;
+  CompileOptions options{.outputs = {model.loss, model.logits}, .updates = model.step};
+  compileToLibrary(model.g, folder.path / "libstep.so", options);
+  EXPECT_TRUE(std::filesystem::exists(folder.path / "libstep.h"));
+  Executable fresh = compile(model.g, options);
+  Executable loaded = loadLibrary(folder.path / "libstep.so", {.program = "step"});
+  // The library describes its variables well enough to draw them.
+  State one(model.g, 1), two(loaded.program().arguments, 1);
+  for (int i = 0; i < 3; ++i) {
+    NamedArrays inputs = {{"x", features(20)}, {"y", classes(20)}};
+    std::vector<Array> a = fresh(one, inputs), b = loaded(two, inputs);
+    EXPECT_TRUE(sameBits(a[0], b[0]));
+    EXPECT_TRUE(sameBits(a[1], b[1]));
+  }
+  for (const std::string &name : one.names())
+    EXPECT_TRUE(sameBits(one.get(name), two.get(name))) << name;
+}
+
+TEST(SessionTest, UnwritableLibrariesLeaveNothing) {
+  TemporaryFolder folder;
+  Model model;
+  CompileOptions options{.outputs = {model.loss}};
+  auto write = [&](const char *library, const char *header) {
+    errorOf(
+        [&] {
+          compileToLibrary(model.g, folder.path / library, options,
+                           {.header = *header ? folder.path / header : std::filesystem::path()});
+        },
+        ErrorKind::User, ErrorCode::FileAccess);
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path));
+  };
+  write("missing/libstep.so", "");
+  write("libstep.so", "missing/step.h");
 }
 
 TEST(SessionTest, RefusesBadRequests) {
