@@ -19,6 +19,11 @@ static bool isFloatTensor(Value value) {
   return type && isFloat(type.getDType());
 }
 
+static bool isBoolTensor(Value value) {
+  auto type = dyn_cast<TensorType>(value.getType());
+  return type && type.getDType() == boolean;
+}
+
 Activity::Activity(Block &block, ValueRange ys, ValueRange xs, Operation *end) {
   auto last = end ? Block::iterator(end) : block.end();
   dependents.insert(xs.begin(), xs.end());
@@ -43,10 +48,11 @@ Activity::Activity(Block &block, ValueRange ys, ValueRange xs, Operation *end) {
       obstacle = &op;
     if (!culprit && !hasDerivative)
       culprit = &op;
+    bool hasFloats = llvm::any_of(op.getOperands(), isFloatTensor);
     for (Value operand : op.getOperands())
       if (flows && hasDerivative && isFloatTensor(operand))
         differentiable.insert(operand);
-      else
+      else if (!hasFloats || !isBoolTensor(operand))
         cut.try_emplace(operand, culprit);
   }
 }

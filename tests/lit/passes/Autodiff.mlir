@@ -144,3 +144,27 @@ func.func @keeps_the_users_line(%x: !sinter.tensor<f32[]>, %dy: !sinter.tensor<f
   %g = sinter.gradients %y wrt %x seed %dy : (!sinter.tensor<f32[]>, !sinter.tensor<f32[]>, !sinter.tensor<f32[]>) -> !sinter.tensor<f32[]>
   return %g : !sinter.tensor<f32[]>
 }
+
+// -----
+
+// A choice by a comparison has derivative zero; turning it into a number is what hides a mistake.
+// CHECK-LABEL: @gives_zero_for_a_choice
+// CHECK: %[[G:.*]] = sinter.full 0.000000e+00 : f32 : !sinter.tensor<f32[]>
+// CHECK: return %[[G]]
+func.func @gives_zero_for_a_choice(%x: !sinter.tensor<f32[]>, %a: !sinter.tensor<f32[]>, %dy: !sinter.tensor<f32[]>) -> !sinter.tensor<f32[]> {
+  %p = sinter.less %x, %a : (!sinter.tensor<f32[]>, !sinter.tensor<f32[]>) -> !sinter.tensor<i1[]>
+  %y = sinter.select %p, %a, %dy : (!sinter.tensor<i1[]>, !sinter.tensor<f32[]>, !sinter.tensor<f32[]>) -> !sinter.tensor<f32[]>
+  %g = sinter.gradients %y wrt %x seed %dy : (!sinter.tensor<f32[]>, !sinter.tensor<f32[]>, !sinter.tensor<f32[]>) -> !sinter.tensor<f32[]>
+  return %g : !sinter.tensor<f32[]>
+}
+
+// -----
+
+func.func @refuses_a_comparison_as_a_number(%x: !sinter.tensor<f32[]>, %a: !sinter.tensor<f32[]>, %dy: !sinter.tensor<f32[]>) -> !sinter.tensor<f32[]> {
+  // expected-error @+1 {{'sinter.less' op has no derivative: its result is boolean}}
+  %p = sinter.less %x, %a : (!sinter.tensor<f32[]>, !sinter.tensor<f32[]>) -> !sinter.tensor<i1[]>
+  %y = sinter.cast %p : (!sinter.tensor<i1[]>) -> !sinter.tensor<f32[]>
+  // expected-note @+1 {{the gradient asked for here goes through it}}
+  %g = sinter.gradients %y wrt %x seed %dy : (!sinter.tensor<f32[]>, !sinter.tensor<f32[]>, !sinter.tensor<f32[]>) -> !sinter.tensor<f32[]>
+  return %g : !sinter.tensor<f32[]>
+}
