@@ -41,7 +41,7 @@ Num MathEmitter::constant(Type type, Attribute element) {
   TypedAttr attribute = cast<TypedAttr>(element);
   if (auto vector = dyn_cast<VectorType>(type))
     attribute = DenseElementsAttr::get(vector, element);
-  Value &slot = constants[attribute];
+  Value &slot = cache.constants[attribute];
   if (!slot) {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(entry);

@@ -29,20 +29,26 @@ struct FloatFormat {
   int bias;
 };
 
-/// Constants shared by all expansions of one function, kept at its entry.
-using ConstantCache = llvm::DenseMap<mlir::Attribute, mlir::Value>;
+/// What the expansions of one function share.
+struct MathCache {
+  /// Constants, at the function's entry.
+  llvm::DenseMap<mlir::Attribute, mlir::Value> constants;
+  /// sin and cos of one argument in one block share its reduction: rest and quadrant.
+  llvm::DenseMap<std::pair<mlir::Value, mlir::Block *>, std::pair<mlir::Value, mlir::Value>>
+      reductions;
+};
 
 /// Emits arith, math and vector ops for one expansion.
 class MathEmitter {
 public:
-  MathEmitter(mlir::OpBuilder &builder, mlir::Location loc, mlir::Block *entry,
-              ConstantCache &constants, const MathOptions &options)
-      : builder(builder), loc(loc), entry(entry), constants(constants), options(options) {}
+  MathEmitter(mlir::OpBuilder &builder, mlir::Location loc, mlir::Block *entry, MathCache &cache,
+              const MathOptions &options)
+      : builder(builder), loc(loc), entry(entry), cache(cache), options(options) {}
 
   mlir::OpBuilder &builder;
   mlir::Location loc;
   mlir::Block *entry;
-  ConstantCache &constants;
+  MathCache &cache;
   const MathOptions &options;
 
   Num wrap(mlir::Value value) { return {this, value}; }

@@ -116,12 +116,12 @@ LogicalResult expandMath(Operation *root, const MathOptions &options) {
   if (walked.wasInterrupted())
     return failure();
 
-  DenseMap<Block *, ConstantCache> constants;
+  DenseMap<Block *, MathCache> caches;
   OpBuilder builder(root->getContext());
   for (auto [op, rule] : work) {
     Block *entry = entryAround(op);
     builder.setInsertionPoint(op);
-    MathEmitter emitter(builder, op->getLoc(), entry, constants[entry], options);
+    MathEmitter emitter(builder, op->getLoc(), entry, caches[entry], options);
     SmallVector<Num> operands;
     for (Value operand : op->getOperands())
       operands.push_back(emitter.wrap(operand));

@@ -179,6 +179,10 @@ static Reduced reduceLargeLanes(Num x, Num large, Reduced fast) {
 static Reduced reduceByHalfPi(Num x) {
   MathEmitter &e = *x.emitter;
   OpBuilder &b = e.builder;
+  auto &[sharedRest, sharedQuadrant] = e.cache.reductions[{x.value, b.getInsertionBlock()}];
+  if (sharedRest)
+    return {e.wrap(sharedRest), e.wrap(sharedQuadrant)};
+
   Reduced fast = reduceFast(x);
   Num large = abs(x) > fastLimit;
   Value any = large.value;
@@ -186,13 +190,17 @@ static Reduced reduceByHalfPi(Num x) {
     any = vector::ReductionOp::create(b, e.loc, vector::CombiningKind::OR, any);
   auto branch = scf::IfOp::create(b, e.loc, TypeRange{fast.rest.type(), fast.quadrant.type()}, any,
                                   /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(branch.thenBlock());
-  Reduced slow = reduceLargeLanes(x, large, fast);
-  scf::YieldOp::create(b, e.loc, ValueRange{slow.rest.value, slow.quadrant.value});
-  b.setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(b, e.loc, ValueRange{fast.rest.value, fast.quadrant.value});
-  return {e.wrap(branch.getResult(0)), e.wrap(branch.getResult(1))};
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    Reduced slow = reduceLargeLanes(x, large, fast);
+    scf::YieldOp::create(b, e.loc, ValueRange{slow.rest.value, slow.quadrant.value});
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b, e.loc, ValueRange{fast.rest.value, fast.quadrant.value});
+  }
+  sharedRest = branch.getResult(0);
+  sharedQuadrant = branch.getResult(1);
+  return {e.wrap(sharedRest), e.wrap(sharedQuadrant)};
 }
 
 // (sin(r) - r) / r^3 in r^2, relative to sin: f32 2^-28, f64 2^-58.

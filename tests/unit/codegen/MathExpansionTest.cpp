@@ -305,6 +305,22 @@ TEST(MathExpansionTest, FmaStaysFusedWhereTheTargetHasIt) {
   }
 }
 
+TEST(MathExpansionTest, SinAndCosShareTheReduction) {
+  mlir::MLIRContext context;
+  cpu::prepareContext(context);
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(R"(
+    func.func @f(%x: vector<8xf32>) -> (vector<8xf32>, vector<8xf32>) {
+      %s = math.sin %x : vector<8xf32>
+      %c = math.cos %x : vector<8xf32>
+      return %s, %c : vector<8xf32>, vector<8xf32>
+    })",
+                                                        mlir::ParserConfig(&context));
+  ASSERT_TRUE(succeeded(cpu::expandMath(*module, {.hasFma = true, .hasAvx512 = false})));
+  int loops = 0; // One per reduction: large lanes.
+  module->walk([&](mlir::Operation *op) { loops += op->getName().getStringRef() == "scf.for"; });
+  EXPECT_EQ(loops, 1);
+}
+
 std::string expansionError(const std::string &text) {
   mlir::MLIRContext context;
   cpu::prepareContext(context);
