@@ -146,31 +146,34 @@ bool TensorType::isStatic() const {
 static constexpr int64_t maxElements = int64_t{1} << 59;
 static constexpr size_t maxRank = 16;
 
+/// False when the product leaves the range of 64 bits.
+static bool multiply(DimExpr &product, const DimExpr &factor) {
+  try {
+    product *= factor;
+    return true;
+  } catch (const Error &) {
+    return false;
+  }
+}
+
 LogicalResult TensorType::verify(function_ref<InFlightDiagnostic()> emitError, Type elementType,
                                  ArrayRef<Attribute> dims) {
   if (!toDType(elementType))
     return emitError() << "a tensor has elements of f32, f64, i32, i64 or i1, not " << elementType;
   if (dims.size() > maxRank)
     return emitError() << "a tensor of rank " << dims.size() << "; the highest rank is " << maxRank;
-  bool empty = false;
-  int64_t product = 1;
-  bool overflow = false;
+  DimExpr product = 1;
   for (Attribute attribute : dims) {
     std::optional<DimExpr> dim = toDim(attribute);
     if (!dim)
       return emitError() << "not a size: " << attribute;
     std::optional<int64_t> size = dim->constant();
-    if (!size)
-      continue;
-    if (*size < 0)
+    if (size && *size < 0)
       return emitError() << "a size is negative: " << *size;
-    empty |= *size == 0;
-    overflow |= __builtin_mul_overflow(product, *size, &product) || product > maxElements;
-    if (overflow)
-      product = 1;
+    if (!multiply(product, size == 0 ? DimExpr(1) : *dim) ||
+        product.constant().value_or(0) > maxElements)
+      return emitError() << "the number of elements is too large";
   }
-  if (overflow && !empty)
-    return emitError() << "the number of elements is too large";
   return success();
 }
 
@@ -219,7 +222,9 @@ static void printSize(AsmPrinter &printer, Attribute dim) {
     return;
   }
   StringRef name = text.getValue();
-  bool bare = DimExpr::isValidName(std::string_view(name)) && name.front() != '$';
+  // The parser reads true and false as integers.
+  bool bare = DimExpr::isValidName(std::string_view(name)) && name.front() != '$' && name != "true" &&
+              name != "false";
   if (bare)
     printer << name;
   else

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/ir/ShapeRules.h"
 
+#include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallBitVector.h"
 
@@ -184,13 +185,26 @@ LogicalResult CastOp::verify() {
 }
 
 LogicalResult FullOp::verify() {
-  if (getValue().getType() != getType().getElementType())
+  if (!isa<FloatAttr, IntegerAttr>(getValue()) ||
+      getValue().getType() != getType().getElementType())
     return emitOpError() << "value " << getValue() << " is not of the element type of "
                          << str(getType()) << " [full_c1]";
   return success();
 }
 
 // -- Creation -------------------------------------------------------------------------------------
+
+/// True when `value` holds as many bytes as its type says: the text of a blob may lie.
+static bool holdsItsElements(ElementsAttr value, DType dtype) {
+  if (isa<DenseIntOrFPElementsAttr>(value))
+    return true;
+  auto resource = dyn_cast<DenseResourceElementsAttr>(value);
+  if (!resource)
+    return false;
+  const AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+  return blob && static_cast<int64_t>(blob->getData().size()) ==
+                     resource.getType().getNumElements() * byteSize(dtype);
+}
 
 LogicalResult ConstantOp::verify() {
   auto value = dyn_cast<RankedTensorType>(getValue().getType());
@@ -202,6 +216,9 @@ LogicalResult ConstantOp::verify() {
   if (!fits)
     return emitOpError() << "value of type " << getValue().getType() << " does not fit the result "
                          << str(type) << " [constant_c1]";
+  if (!holdsItsElements(getValue(), type.getDType()))
+    return emitOpError() << "the data of " << str(type) << " is missing or of the wrong length"
+                         << " [constant_c2]";
   return success();
 }
 

@@ -15,6 +15,7 @@ def Sinter_ConstantOp : Sinter_Op<"constant", [Pure, ConstantLike,
   let description = [{
     `value` is a dense attribute (or a resource blob beside the IR for large data) over a builtin tensor of
     the same static sizes and element type. [constant_c1] shape and dtype agree with the result.
+    [constant_c2] the data is dense, present, and as long as the type says.
   }];
   let arguments = (ins ElementsAttr:$value);
   let results = (outs Sinter_AnyTensor:$result);

@@ -68,9 +68,19 @@ func.func private @refuses_overflow(!sinter.tensor<f32[4294967296, 4294967296]>)
 
 // -----
 
-// No element, no overflow.
-// CHECK-LABEL: @takes_large_and_empty
-func.func private @takes_large_and_empty(!sinter.tensor<f32[4294967296, 0, 4294967296]>)
+// Even without elements: products of the other sizes must make sense.
+// expected-error @+1 {{the number of elements is too large}}
+func.func private @refuses_overflow_beside_an_empty_dim(!sinter.tensor<f32[4294967296, 0, 4294967296]>)
+
+// -----
+
+// expected-error @+1 {{the number of elements is too large}}
+func.func private @refuses_overflow_of_coefficients(!sinter.tensor<f32["4294967296*N", "4294967296*M"]>)
+
+// -----
+
+// CHECK-LABEL: @takes_large_sizes
+func.func private @takes_large_sizes(!sinter.tensor<f32[4294967296, 2, N, M]>, !sinter.tensor<f32[0, N]>)
 
 // -----
 
