@@ -51,6 +51,8 @@ std::string DiagnosticCollector::message() const {
       result.erase(0, end + 5);
   plainTypes(result);
   replaceAll(result, "must be tensor of ", "must be ");
+  replaceAll(result, "operand #", "operand ");
+  replaceAll(result, "result #0", "the result");
   return result;
 }
 
@@ -192,6 +194,8 @@ static std::string splitHint(std::string &message) {
 }
 
 static std::string dtypeHint(const std::string &message) {
+  if (message.find("operand") == std::string::npos)
+    return "";
   if (message.find("must be f32 or f64") != std::string::npos)
     return "convert it first: .cast(f32)";
   if (message.find("must be f32, f64, i32 or i64") != std::string::npos)
@@ -333,9 +337,13 @@ void GraphImpl::checkName(const Call &call, std::string_view name) {
     return std::isalnum(c) != 0 ||
            std::string_view("_.-/:$").find(static_cast<char>(c)) != std::string_view::npos;
   };
-  if (name.empty() || name.size() > 256 || !std::all_of(name.begin(), name.end(), allowed))
-    fail(call, "invalid name '" + std::string(name.substr(0, 256)) + "'", {},
-         "a name is 1 to 256 letters, digits or _ . - / : $");
+  if (!name.empty() && name.size() <= 256 && std::all_of(name.begin(), name.end(), allowed))
+    return;
+  std::string shown(name.substr(0, 64));
+  std::replace_if(
+      shown.begin(), shown.end(), [](unsigned char c) { return c < ' '; }, '?');
+  fail(call, "invalid name '" + shown + "'", {},
+       "a name is 1 to 256 letters, digits or _ . - / : $");
 }
 
 Value GraphImpl::addArgument(const Call &call, ArgumentKind kind, std::string_view name,

@@ -88,9 +88,11 @@ struct Adam {
     Tensor step = graph.state(name + ".step", i64, {});
     Tensor next = step + 1;
     Updates updates = {{step, next}};
-    // The corrections for moments that start at zero are scalars, shared by parameters of a dtype.
+    // The corrections for moments that start at zero, c1 = 1 - beta1^t and c2 = 1 - beta2^t, are
+    // scalars that parameters of a dtype share. With s = sqrt(c2) the step rate/c1 * m / (sqrt(v)/s
+    // + epsilon) is (rate*s/c1) * m / (sqrt(v) + epsilon*s): one division per element.
     struct Scalars {
-      Tensor rate, correction2, decay;
+      Tensor rate, epsilon, decay;
     };
     std::map<DType, Scalars> scalars;
     for (size_t i = 0; i < parameters.size(); ++i) {
@@ -99,8 +101,9 @@ struct Adam {
       if (!scalars.contains(dtype)) {
         Tensor count = next.cast(dtype);
         Tensor rate = graph.scalar(dtype, rateFor(learningRate, w));
-        Tensor correction1 = 1 - pow(beta1, count);
-        scalars[dtype] = {rate / correction1, sqrt(1 - pow(beta2, count)),
+        Tensor c1 = 1 - pow(beta1, count);
+        Tensor root = sqrt(1 - pow(beta2, count));
+        scalars[dtype] = {rate * root / c1, epsilon * root,
                           decoupled && weightDecay != 0 ? 1 - rate * weightDecay : Tensor()};
       }
       const Scalars &s = scalars[dtype];
@@ -110,7 +113,7 @@ struct Adam {
       Tensor newM = beta1 * m + (1 - beta1) * gradient;
       Tensor newV = beta2 * v + (1 - beta2) * (gradient * gradient);
       Tensor shrunk = s.decay.defined() ? w * s.decay : w;
-      Tensor newW = shrunk - s.rate * newM / (sqrt(newV) / s.correction2 + epsilon);
+      Tensor newW = shrunk - s.rate * newM / (sqrt(newV) + s.epsilon);
       updates.push_back({w, newW});
       updates.push_back({m, newM});
       updates.push_back({v, newV});

@@ -160,7 +160,7 @@ TEST(GraphTest, ScopesPointAtTheCaller) {
   Tensor y = swish(x);
   EXPECT_EQ(y.location().line, line);
   EXPECT_NE(g.str(Graph::Locations::Print).find("loc(\"swish\""), std::string::npos);
-  EXPECT_MISTAKE("swish", "in sigmoid: operand #0 must be f32 or f64",
+  EXPECT_MISTAKE("swish", "in sigmoid: operand 0 must be f32 or f64",
                  swish(g.placeholder("i", i32, {3})));
   // The scope is closed again.
   EXPECT_MISTAKE("exp", "must be f32 or f64", g.argument("i").exp());

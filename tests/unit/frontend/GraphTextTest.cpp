@@ -49,6 +49,15 @@ TEST(GraphTextTest, KeepsWhatArgumentsAre) {
   }
 }
 
+TEST(GraphTextTest, AnyDimNameRoundTrips) {
+  Graph g;
+  for (const char *name : {"N", "f32", "i64", "true", "dense", "loc", "max", "floordiv", "_", "$a", "x0",
+                           "tensor", "none", "index", "affine_map", "return", "N1x2"})
+    g.output("out." + std::string(name),
+             g.placeholder(name, f32, {dim(name), 2 * dim(name) + 1, max(dim(name), 3)}) + 1);
+  EXPECT_EQ(Graph::parse(g.str()).str(), g.str());
+}
+
 TEST(GraphTextTest, LargeConstantsRoundTrip) {
   Graph g;
   Array data(f64, {300});

@@ -76,7 +76,7 @@ TEST_F(MistakesTest, NumbersThatDoNotFit) {
 }
 
 TEST_F(MistakesTest, DtypesOfOps) {
-  EXPECT_MISTAKE("sin", "operand #0 must be f32 or f64, but got i32[N, 3]", sin(i));
+  EXPECT_MISTAKE("sin", "operand 0 must be f32 or f64, but got i32[N, 3]", sin(i));
   EXPECT_MISTAKE("sqrt", ".cast(f32)", sqrt(m));
   EXPECT_MISTAKE("add", "must be f32, f64, i32 or i64", m + m);
   EXPECT_MISTAKE("neg", "must be f32, f64, i32 or i64", -m);
