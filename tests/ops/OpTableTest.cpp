@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every row of the op table, by both engines.
+#include "tests/ops/Check.h"
+
+#include <gtest/gtest.h>
+
+namespace sinter::ops {
+namespace {
+
+std::string join(const Failures &failures) {
+  std::string text;
+  for (const std::string &failure : failures)
+    text += failure + "\n";
+  return text;
+}
+
+class OpTable : public testing::TestWithParam<std::tuple<Engine, size_t>> {
+protected:
+  Engine engine() const { return std::get<0>(GetParam()); }
+  const Row &row() const { return table()[std::get<1>(GetParam())]; }
+};
+
+TEST_P(OpTable, Forward) {
+  Failures failures = checkForward(row(), engine());
+  EXPECT_TRUE(failures.empty()) << join(failures);
+}
+
+TEST_P(OpTable, Gradient) {
+  if (row().derivative == Derivative::None)
+    return;
+  Failures failures = checkGradient(row(), engine());
+  EXPECT_TRUE(failures.empty()) << join(failures);
+}
+
+std::string paramName(const testing::TestParamInfo<std::tuple<Engine, size_t>> &info) {
+  std::string engine = std::get<0>(info.param) == Engine::Compiled ? "compiled_" : "interpreter_";
+  return engine + table()[std::get<1>(info.param)].name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, OpTable,
+                         testing::Combine(testing::Values(Engine::Interpreter, Engine::Compiled),
+                                          testing::Range(size_t{0}, table().size())),
+                         paramName);
+
+// -- The checks can fail --------------------------------------------------------------------------
+
+TEST(CheckTest, WrongOracleIsCaught) {
+  Row wrong = OP(sin, sin(x), std::sin(x) * (1 + Real(1e-5)), In(-4, 4));
+  EXPECT_FALSE(checkForward(wrong, Engine::Interpreter).empty());
+}
+
+TEST(CheckTest, WrongDerivativeIsCaught) {
+  // The derivative of x * stopGradient(x) is stated to be x, but the function is x squared.
+  Row wrong = OP(wrong, x * stopGradient(x), x * x, In(0.5, 4)).once();
+  EXPECT_TRUE(checkForward(wrong, Engine::Interpreter).empty());
+  EXPECT_FALSE(checkGradient(wrong, Engine::Interpreter).empty());
+}
+
+TEST(CheckTest, WrongSecondDerivativeIsCaught) {
+  // The first derivative, 2x, is right; its own is not.
+  Row wrong = OP(wrong, x * stopGradient(x) * 2 - stopGradient(x * x), x * x, In(0.5, 4)).smooth();
+  Failures failures = checkGradient(wrong, Engine::Interpreter);
+  ASSERT_FALSE(failures.empty());
+  EXPECT_NE(failures.front().find("second derivative"), std::string::npos) << failures.front();
+}
+
+TEST(CheckTest, WrongShapeIsCaught) {
+  Row wrong = structural(
+      "wrong", {In(-4, 4)}, {{{{2, 3}}}}, [](Graph &, const Tensors &t) { return transpose(t[0]); },
+      [](const std::vector<Ref> &x) { return x[0]; });
+  EXPECT_FALSE(checkForward(wrong, Engine::Interpreter).empty());
+}
+
+} // namespace
+} // namespace sinter::ops
