@@ -380,8 +380,12 @@ private:
     graph.walk([&](Operation *op) {
       for (Value value : op->getResults())
         if (auto type = dyn_cast<ir::TensorType>(value.getType()))
-          for (const DimExpr &size : type.getShape())
+          for (const DimExpr &size : type.getShape()) {
             size.collectSymbols(symbols);
+            // A size such as N - 4 becomes an entry, because a call with a negative entry is refused.
+            if (llvm::StringRef(size.str()).contains('-'))
+              look(size);
+          }
       if (auto dim = dyn_cast<DimValueOp>(op))
         if (auto size = DimExpr::parse(dim.getExpression()))
           size->collectSymbols(symbols);

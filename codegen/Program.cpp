@@ -38,6 +38,9 @@ std::vector<int64_t> evaluateTable(const Program &program, const DimBinding &bin
       throw Error({.code = ErrorCode::Limit},
                   "the size " + entry.str() + " overflows or divides by zero for " + describe(all));
     }
+    if (*value < 0)
+      throw Error("the size " + entry.str() + " is " + std::to_string(*value) + " for " +
+                  describe(binding));
     table.push_back(*value);
   }
   return table;

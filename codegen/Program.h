@@ -102,7 +102,7 @@ struct Program {
   std::vector<Result> results;
   std::vector<Array> constants;
   std::vector<std::string> dims; ///< Named dimensions: table[0 .. dims.size()).
-  std::vector<DimExpr> table;    ///< Derived entries that follow them.
+  std::vector<DimExpr> table;    ///< Derived entries that follow them; none may be negative.
   std::vector<Buffer> buffers;
   std::vector<Kernel> kernels;
   std::vector<Step> steps;
@@ -112,7 +112,7 @@ struct Program {
 };
 
 /// table[] for one binding of the dims plus the worker count: dims first, then `table`. Throws
-/// Error(User) naming the dimension when one is missing or negative, Error(Limit) on overflow.
+/// Error(User) naming the dimension or entry when one is missing or negative, Error(Limit) on overflow.
 std::vector<int64_t> evaluateTable(const Program &program, const DimBinding &binding,
                                    int64_t workers);
 

@@ -152,6 +152,7 @@ void buildSizesFunction(Module &module, const Program &program, const std::strin
         failUnknown(symbol);
       return found->second;
     });
+    arithmetic.failIf(builder.CreateICmpSLT(value, builder.getInt64(0)));
     builder.CreateStore(value, entry(builder, table, output++));
   }
   builder.CreateRet(builder.CreateZExt(arithmetic.hasFailed(), i64));

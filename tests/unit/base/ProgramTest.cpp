@@ -30,6 +30,9 @@ TEST(ProgramTest, TableErrorsNameTheDimension) {
   };
   EXPECT_EQ(message({{"M", 1}}), "dimension 'N' has no value");
   EXPECT_EQ(message({{"M", -2}, {"N", 1}}), "dimension 'M' is negative: -2");
+  program.table.push_back(dim("N") - 4);
+  EXPECT_EQ(message({{"M", 2}, {"N", 1}}), "the size N - 4 is -3 for M = 2, N = 1");
+  program.table.pop_back();
   try {
     evaluateTable(program, {{"M", int64_t{1} << 40}, {"N", int64_t{1} << 40}}, 1);
     ADD_FAILURE();

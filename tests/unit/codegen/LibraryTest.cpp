@@ -214,8 +214,9 @@ TEST(SizesTest, AgreeWithTheExpressions) {
   program.name = "s";
   DimExpr n = DimExpr::symbol("N"), m = DimExpr::symbol("M"), w = DimExpr::symbol(workersSymbol);
   program.dims = {"N", "M"};
-  program.table = {floorDiv(n - 7, m), ceilDiv(n - 7, m), max(n, 3 * m) + w, n * n * m, 5,
-                   floorDiv(n, m - n)};
+  // Quotients of either sign, in entries that are not negative: a call with a negative one fails.
+  program.table = {floorDiv(n - 7, m) + 8, ceilDiv(n - 7, m) + 8, max(n, 3 * m) + w, n * n * m, 5,
+                   floorDiv(n, m - n) + n + 1};
   program.arenaBytes = max(n * m, 64) * w;
   program.dims.push_back(workersSymbol);
   std::string object = runObject(program, TargetInfo::host(), false, true);

@@ -189,6 +189,31 @@ TEST(SessionTest, NamedOutputsAndRecordedUpdatesAreTheDefault) {
   EXPECT_TRUE(exe.run(state, {{"x", features(2)}, {"y", classes(2)}}).contains("loss"));
 }
 
+TEST(SessionTest, TooSmallSizesAreRefused) {
+  for (Engine engine : engines) {
+    Graph g;
+    Tensor a = g.placeholder("a", f32, {dim("N")});
+    Tensor inner = a.slice(0, 2, dim("N") - DimExpr(2));
+    Executable exe = compile(g, {.outputs = {inner.sum()}, .engine = engine});
+    EXPECT_EQ(exe({{"a", Array(f32, {4})}})[0].item(), 0);
+    std::string text = errorOf([&] { exe({{"a", Array(f32, {3})}}); });
+    EXPECT_NE(text.find("N - 4 is -1"), std::string::npos) << text;
+  }
+}
+
+TEST(SessionTest, UpdatesReadTheOldValues) {
+  for (Engine engine : engines) {
+    Graph g;
+    Tensor a = g.parameter("a", f32, {4}, init::constant(1));
+    Tensor b = g.parameter("b", f32, {4}, init::constant(2));
+    Executable swap = compile(g, {.outputs = {a}, .updates = {{a, b}, {b, a}}, .engine = engine});
+    State state(g);
+    EXPECT_EQ(swap(state, {})[0].at({0}), 1);
+    EXPECT_EQ(state.get("a").at({3}), 2);
+    EXPECT_EQ(state.get("b").at({3}), 1);
+  }
+}
+
 TEST(SessionTest, ExecutableOutlivesItsGraph) {
   for (Engine engine : engines) {
     Executable exe = [&] {
