@@ -78,7 +78,7 @@ std::vector<Array> Executable::Impl::findArguments(const State *state,
     if (it == program.arguments.end()) {
       std::vector<std::string> names = inputNamesOf(program);
       fail("there is no input '" + name + "'" + didYouMean(name, names), {},
-           "inputs: " + list(names));
+           "only what the outputs need is an input: " + list(names));
     }
     if (it->kind != ArgumentKind::Placeholder)
       fail("'" + name + "' is not an input; its value belongs to the State", it->location,
