@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Groups ops into kernels. Every op starts as a group; the edge that carries the most bytes is tried first, and two
-// groups merge when analyzeKernel() accepts the union, nothing dear is computed more often, and no cycle arises.
-#include "sinter/passes/KernelForm.h"
+// Groups ops into kernels. Every op starts as a group. Two groups merge when a back end can make one kernel of both
+// (KernelForm.h), nothing dear is computed more often, and no cycle arises; edges that carry more bytes go first.
+//
+// 1. Views, constants and cheap scalars get a copy per reader, so that they never tie readers together.
+// 2. Groups merge along edges, but reductions over leading dims absorb no producers yet: a producer is worth more
+//    in a row kernel or an epilogue, where everything that follows from it can join.
+// 3. The rest merges along edges.
+// 4. Reductions over the same ranges merge. What a kernel could compute from what it reads anyway is not stored for
+//    it, and ops go where fewer bytes are stored (FuseRecompute.cpp).
+// 5. Kernels of one form that read the same large tensor merge.
+#include "sinter/passes/FusionGroups.h"
 #include "sinter/passes/Passes.h"
-
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/IRMapping.h"
-
-#include <map>
-#include <set>
+#include "sinter/passes/FuseRecompute.h"
 
 namespace sinter::passes {
 #define GEN_PASS_DEF_FUSE
@@ -21,366 +24,151 @@ using namespace sinter::ir;
 namespace sinter::passes {
 namespace {
 
-constexpr int64_t assumedSize = 1024;       // A symbolic size, when bytes are compared.
-constexpr size_t maxOps = 96, maxBuffers = 28;
-constexpr int64_t cheapToRepeat = 4;        // Flops that may be spent again for every element of a larger kernel.
-constexpr double worthSharing = 64 << 10;   // Bytes of a common input that make siblings one kernel.
+constexpr double worthSharing = 64 << 10; // Bytes of a common input that make siblings one kernel.
+constexpr int64_t cheapScalar = 16;       // Flops of a scalar that every kernel may compute for itself.
 
-double bytesOf(Value value) {
-  auto type = tensorType(value);
-  double bytes = static_cast<double>(byteSize(type.getDType()));
-  for (const DimExpr &dim : type.getShape()) {
-    std::set<std::string> symbols;
-    dim.collectSymbols(symbols);
-    DimBinding binding;
-    for (const std::string &symbol : symbols)
-      binding[symbol] = assumedSize;
-    bytes *= static_cast<double>(dim.evaluate(binding).value_or(assumedSize));
+/// Gives every reader its own copy of what costs nothing, or next to nothing once per kernel.
+void splitFreeProducers(Block &block) {
+  llvm::DenseMap<Operation *, int64_t> scalarCost; // Of scalars that derive from constants.
+  for (Operation &op : block) {
+    if (op.getNumResults() != 1 || !isa<IndexedOpInterface>(op))
+      continue;
+    bool isGenerator = op.getNumOperands() == 0 && isFreeToRecompute(&op);
+    if (!isGenerator && !isa<ElementwiseOpInterface>(op))
+      continue;
+    int64_t cost = isGenerator ? 0 : elementCost(&op);
+    bool known = tensorType(op.getResult(0)).getRank() == 0;
+    for (Value operand : op.getOperands()) {
+      auto it = scalarCost.find(operand.getDefiningOp());
+      known = known && it != scalarCost.end();
+      cost += known ? it->second : 0;
+    }
+    if (known && cost <= cheapScalar)
+      scalarCost[&op] = cost;
   }
-  return bytes;
-}
-
-/// Reads neighbours in a row from different rows: slow unless done once.
-bool permutes(Operation *op) {
-  Indexing indexing = cast<IndexedOpInterface>(op).getIndexing();
-  if (indexing.combiner != Combiner::None || isa<ElementwiseOpInterface>(op) || indexing.ranges.empty())
-    return false;
-  unsigned last = static_cast<unsigned>(indexing.ranges.size()) - 1;
-  for (const Access &access : indexing.accesses)
-    for (size_t i = 0; i + 1 < access.index.size(); ++i)
-      if (access.index[i].asDim() == last)
-        return true;
-  return false;
-}
-
-class Fuser {
-public:
-  explicit Fuser(func::FuncOp func) : func(func), block(func.getBody().front()) {}
-
-  void run(bool merge) {
-    if (merge)
-      splitFreeProducers();
-    collect();
-    while (merge && mergeAlongEdges())
-      ;
-    if (merge)
-      mergeSiblings();
-    build();
-  }
-
-private:
-  using Group = llvm::SmallVector<Operation *>;
-
-  /// Gives every reader its own copy of ops that only rename or make up elements.
-  void splitFreeProducers() {
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
-      if (op.getNumResults() != 1 || op.hasTrait<OpTrait::ConstantLike>() || !isFreeToRecompute(&op))
-        continue;
-      llvm::SmallVector<OpOperand *> uses;
-      for (OpOperand &use : op.getResult(0).getUses())
-        uses.push_back(&use);
-      for (OpOperand *use : llvm::drop_begin(uses, uses.empty() ? 0 : 1)) {
-        OpBuilder builder(&op);
-        use->set(builder.clone(op)->getResult(0));
-      }
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+    bool isFree = op.getNumResults() == 1 && !op.hasTrait<OpTrait::ConstantLike>() && isFreeToRecompute(&op);
+    if (!isFree && !scalarCost.contains(&op))
+      continue;
+    llvm::SmallVector<OpOperand *> uses;
+    for (OpOperand &use : op.getResult(0).getUses())
+      uses.push_back(&use);
+    for (OpOperand *use : llvm::drop_begin(uses, uses.empty() ? 0 : 1)) {
+      OpBuilder builder(&op);
+      use->set(builder.clone(op)->getResult(0));
     }
   }
+}
 
-  void collect() {
-    for (Operation &op : block) {
-      order[&op] = static_cast<int64_t>(order.size());
-      if (!isa<IndexedOpInterface>(op))
-        continue;
-      groupOf[&op] = groups.size();
-      groups.push_back({&op});
-    }
-  }
-
-  std::optional<size_t> producerGroup(Value value) const {
-    Operation *op = value.getDefiningOp();
-    auto it = groupOf.find(op);
-    return op && it != groupOf.end() ? std::optional(it->second) : std::nullopt;
-  }
-
-  llvm::SmallVector<Value> outputsOf(llvm::ArrayRef<Operation *> ops) const {
-    llvm::DenseSet<Operation *> inside(ops.begin(), ops.end());
-    llvm::SmallVector<Value> outputs;
-    for (Operation *op : ops)
-      for (Value result : op->getResults())
-        if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !inside.contains(user); }))
-          outputs.push_back(result);
-    return outputs;
-  }
-
-  llvm::SmallVector<Value> inputsOf(llvm::ArrayRef<Operation *> ops) const {
-    llvm::DenseSet<Operation *> inside(ops.begin(), ops.end());
-    llvm::SmallVector<Value> inputs;
-    for (Operation *op : ops)
+bool mergeAlongEdges(FusionGroups &groups, FusionGroups::Accept accept) {
+  struct Edge {
+    double bytes;
+    Value value;
+    Operation *user;
+  };
+  std::vector<Edge> edges;
+  for (size_t g : groups.live())
+    for (Operation *op : groups[g])
       for (Value operand : op->getOperands())
-        if (!inside.contains(operand.getDefiningOp()) && !llvm::is_contained(inputs, operand))
-          inputs.push_back(operand);
-    return inputs;
+        if (auto producer = groups.producerOf(operand); producer && *producer != g)
+          edges.push_back({groups.bytesOf(operand), operand, op});
+  auto precedes = [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); };
+  llvm::sort(edges, [&](const Edge &a, const Edge &b) {
+    if (a.bytes != b.bytes)
+      return a.bytes > b.bytes;
+    if (a.value != b.value && a.value.getDefiningOp() != b.value.getDefiningOp())
+      return precedes(a.value.getDefiningOp(), b.value.getDefiningOp());
+    return precedes(a.user, b.user);
+  });
+  bool changed = false;
+  for (const Edge &edge : edges) {
+    size_t producer = *groups.producerOf(edge.value), consumer = *groups.groupOf(edge.user);
+    changed |= producer != consumer && groups.merge(producer, consumer, accept);
   }
+  return changed;
+}
 
-  /// Whether results of `from` reach `to` through a group that is neither.
-  bool reachesIndirectly(size_t from, size_t to) const {
-    llvm::SmallVector<size_t> work;
-    llvm::DenseSet<size_t> seen;
-    auto pushUsers = [&](size_t group, bool direct) {
-      for (Operation *op : groups[group])
-        for (Operation *user : op->getUsers()) {
-          auto it = groupOf.find(user);
-          if (it == groupOf.end() || it->second == group || (direct && it->second == to))
-            continue;
-          if (seen.insert(it->second).second)
-            work.push_back(it->second);
-        }
-    };
-    pushUsers(from, true);
-    while (!work.empty()) {
-      size_t group = work.pop_back_val();
-      if (group == to)
-        return true;
-      pushUsers(group, false);
-    }
-    return false;
-  }
-
-  Group united(size_t a, size_t b) const {
-    Group ops(groups[a]);
-    llvm::append_range(ops, groups[b]);
-    llvm::sort(ops, [&](Operation *x, Operation *y) { return order.lookup(x) < order.lookup(y); });
-    return ops;
-  }
-
-  /// No value that is dear to compute is computed once per element of a larger domain, nor read across rows in
-  /// every phase.
-  bool profitable(size_t producer, const Group &ops, const KernelAnalysis &analysis) const {
-    double domain = 1;
-    for (const DimExpr &dim : analysis.domain)
-      domain *= static_cast<double>(dim.constant().value_or(assumedSize));
-    for (Operation *op : ops) {
-      if (analysis.form != KernelForm::Loop && permutes(op))
-        return false;
-      if (groupOf.lookup(op) != producer || llvm::is_contained(analysis.anchors, op))
+/// Independent reductions over the same ranges become one kernel, whatever they read.
+void mergeTwins(FusionGroups &groups) {
+  std::vector<size_t> reductions;
+  for (size_t g : groups.live())
+    if (const KernelAnalysis *analysis = groups.analysisOf(g); analysis && analysis->form == KernelForm::Reduce)
+      reductions.push_back(g);
+  for (size_t i = 0; i < reductions.size(); ++i)
+    for (size_t j = i + 1; j < reductions.size() && !groups[reductions[i]].empty(); ++j) {
+      if (groups[reductions[j]].empty())
         continue;
-      Value result = op->getResult(0);
-      if (analysis.roles.contains(result) || elementCost(op) <= cheapToRepeat)
+      const KernelAnalysis *a = groups.analysisOf(reductions[i]), *b = groups.analysisOf(reductions[j]);
+      if (a->domain != b->domain || a->axes != b->axes)
         continue;
-      double elements = 1;
-      for (const DimExpr &dim : tensorType(result).getShape())
-        elements *= static_cast<double>(dim.constant().value_or(assumedSize));
-      if (elements < domain && elements > 1)
-        return false;
+      Operation *member = groups[reductions[i]].front();
+      auto isReduce = [](const KernelAnalysis &both) { return both.form == KernelForm::Reduce; };
+      if (groups.merge(reductions[i], reductions[j], isReduce))
+        reductions[i] = *groups.groupOf(member);
     }
-    return true;
-  }
+}
 
-  bool tryMerge(size_t producer, size_t consumer, bool sameFormOnly = false) {
-    Group ops = united(producer, consumer);
-    if (ops.size() > maxOps || reachesIndirectly(producer, consumer) || reachesIndirectly(consumer, producer))
-      return false;
-    llvm::SmallVector<Value> outputs = outputsOf(ops);
-    if (inputsOf(ops).size() + outputs.size() > maxBuffers)
-      return false;
-    auto answer = analyzeKernel(ops, outputs);
-    auto *analysis = std::get_if<KernelAnalysis>(&answer);
-    if (!analysis || !profitable(producer, ops, *analysis))
-      return false;
-    if (sameFormOnly && formOf(producer) != analysis->form)
-      return false;
-    for (Operation *op : groups[producer])
-      groupOf[op] = consumer;
-    groups[consumer] = std::move(ops);
-    groups[producer].clear();
-    return true;
-  }
-
-  std::optional<KernelForm> formOf(size_t group) const {
-    auto answer = analyzeKernel(groups[group], outputsOf(groups[group]));
-    auto *analysis = std::get_if<KernelAnalysis>(&answer);
+/// Kernels that read the same large tensor become one, when one of them already has the form of both.
+void mergeSiblings(FusionGroups &groups) {
+  auto formOf = [&](size_t group) -> std::optional<KernelForm> {
+    const KernelAnalysis *analysis = groups.analysisOf(group);
     return analysis ? std::optional(analysis->form) : std::nullopt;
-  }
-
-  bool mergeAlongEdges() {
-    struct Edge {
-      double bytes;
-      Value value;
-      Operation *user;
-    };
-    std::vector<Edge> edges;
-    for (auto &[op, number] : order)
-      if (groupOf.contains(op))
-        for (Value operand : op->getOperands())
-          if (auto group = producerGroup(operand); group && *group != groupOf.lookup(op))
-            edges.push_back({bytesOf(operand), operand, op});
-    llvm::sort(edges, [&](const Edge &a, const Edge &b) {
-      auto key = [&](const Edge &e) {
-        return std::tuple(-e.bytes, order.lookup(e.value.getDefiningOp()), order.lookup(e.user));
-      };
-      return key(a) < key(b);
-    });
-    bool changed = false;
-    for (const Edge &edge : edges) {
-      size_t producer = *producerGroup(edge.value), consumer = groupOf.lookup(edge.user);
-      if (producer != consumer)
-        changed |= tryMerge(producer, consumer);
-    }
-    return changed;
-  }
-
-  /// Kernels of one form that read the same large tensor become one.
-  void mergeSiblings() {
-    std::map<int64_t, Operation *> byOrder;
-    for (auto &[op, number] : order)
-      byOrder[number] = op;
-    auto readersOf = [&](Value value) {
-      llvm::SmallVector<std::pair<int64_t, Operation *>> users;
-      for (Operation *user : value.getUsers())
-        if (groupOf.contains(user))
-          users.push_back({order.lookup(user), user});
-      llvm::sort(users);
-      return users;
-    };
-    auto mergeReaders = [&](Value value) {
-      if (bytesOf(value) < worthSharing)
-        return;
-      auto users = readersOf(value);
-      for (size_t i = 0; i < users.size(); ++i)
-        for (size_t j = i + 1; j < users.size(); ++j) {
-          size_t a = groupOf.lookup(users[i].second), b = groupOf.lookup(users[j].second);
-          auto form = a == b ? std::nullopt : formOf(a);
-          if (form && *form != KernelForm::Contraction && form == formOf(b))
-            tryMerge(a, b, /*sameFormOnly=*/true);
+  };
+  auto mergeReaders = [&](Value value) {
+    if (groups.bytesOf(value) < worthSharing)
+      return;
+    llvm::SmallVector<Operation *> users;
+    for (Operation *user : value.getUsers())
+      if (groups.groupOf(user))
+        users.push_back(user);
+    llvm::sort(users, [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); });
+    for (size_t i = 0; i < users.size(); ++i)
+      for (size_t j = i + 1; j < users.size(); ++j) {
+        size_t a = *groups.groupOf(users[i]), b = *groups.groupOf(users[j]);
+        auto first = a == b ? std::nullopt : formOf(a), second = a == b ? std::nullopt : formOf(b);
+        if (!first || !second || first == KernelForm::Contraction || second == KernelForm::Contraction)
+          continue;
+        if (*first == *second || *first == KernelForm::Loop || *second == KernelForm::Loop) {
+          KernelForm form = *first == KernelForm::Loop ? *second : *first;
+          groups.merge(a, b, [&](const KernelAnalysis &both) { return both.form == form; });
         }
-    };
-    for (BlockArgument argument : block.getArguments())
-      mergeReaders(argument);
-    for (auto &[number, op] : byOrder)
-      for (Value result : op->getResults())
+      }
+  };
+  Block &block = groups.getBlock();
+  for (BlockArgument argument : block.getArguments())
+    mergeReaders(argument);
+  for (Operation &op : block)
+    for (Value result : op.getResults())
+      if (groups.groupOf(&op))
         mergeReaders(result);
-  }
-
-  // -- Building the result ------------------------------------------------------------------------
-
-  /// A view that changes nothing but the sizes stays outside: the planner gives it its operand's buffer.
-  static bool isAlias(const Group &ops) { return ops.size() == 1 && isa<ReshapeOp>(ops.front()); }
-
-  /// Topological order; among what is ready, kernels that update an argument wait for its other readers, so
-  /// that the update can happen in place.
-  std::vector<size_t> sortGroups() {
-    std::map<size_t, std::set<size_t>> needs, waitsFor;
-    std::vector<size_t> live;
-    for (size_t g = 0; g < groups.size(); ++g) {
-      if (groups[g].empty())
-        continue;
-      live.push_back(g);
-      for (Operation *op : groups[g])
-        for (Value operand : op->getOperands())
-          if (auto producer = producerGroup(operand); producer && *producer != g)
-            needs[g].insert(*producer);
-    }
-    Operation *ret = block.getTerminator();
-    for (OpOperand &use : ret->getOpOperands()) {
-      auto updated = func.getResultAttrOfType<StringAttr>(use.getOperandNumber(), updatesAttr);
-      auto updater = producerGroup(use.get());
-      if (!updated || !updater)
-        continue;
-      for (BlockArgument argument : block.getArguments())
-        if (func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), nameAttr) == updated)
-          for (Operation *user : argument.getUsers())
-            if (auto it = groupOf.find(user); it != groupOf.end() && it->second != *updater)
-              waitsFor[*updater].insert(it->second);
-    }
-    llvm::sort(live, [&](size_t a, size_t b) { return order.lookup(groups[a].front()) < order.lookup(groups[b].front()); });
-    std::vector<size_t> sorted;
-    std::set<size_t> done;
-    auto ready = [&](size_t g, std::map<size_t, std::set<size_t>> &edges) {
-      return llvm::all_of(edges[g], [&](size_t other) { return done.contains(other); });
-    };
-    while (!live.empty()) {
-      auto next = llvm::find_if(live, [&](size_t g) { return ready(g, needs) && ready(g, waitsFor); });
-      if (next == live.end())
-        next = llvm::find_if(live, [&](size_t g) { return ready(g, needs); });
-      sorted.push_back(*next);
-      done.insert(*next);
-      live.erase(next);
-    }
-    return sorted;
-  }
-
-  static std::string nameOf(const Group &ops) {
-    std::string name;
-    llvm::DenseSet<llvm::StringRef> seen;
-    for (Operation *op : ops) {
-      llvm::StringRef mnemonic = op->getName().stripDialect();
-      if ((ops.size() > 1 && isFreeToRecompute(op)) || !seen.insert(mnemonic).second)
-        continue;
-      if (name.size() + mnemonic.size() > 40) {
-        name += "_etc";
-        break;
-      }
-      name += (name.empty() ? "" : "_") + mnemonic.str();
-    }
-    return name.empty() ? ops.front()->getName().stripDialect().str() : name;
-  }
-
-  void build() {
-    std::vector<size_t> sorted = sortGroups();
-    IRMapping mapping;
-    OpBuilder builder(block.getTerminator());
-    for (size_t g : sorted) {
-      const Group &ops = groups[g];
-      if (isAlias(ops)) {
-        builder.clone(*ops.front(), mapping);
-        continue;
-      }
-      llvm::SmallVector<Value> inputs = inputsOf(ops), outputs = outputsOf(ops);
-      llvm::SmallVector<Value> operands;
-      llvm::SmallVector<Location> locations;
-      for (Value input : inputs)
-        operands.push_back(mapping.lookupOrDefault(input));
-      for (Operation *op : ops)
-        locations.push_back(op->getLoc());
-      auto fused = FusedOp::create(builder, builder.getFusedLoc(locations), ValueRange(outputs).getTypes(), operands,
-                                   builder.getStringAttr(nameOf(ops)), DictionaryAttr());
-      OpBuilder::InsertionGuard guard(builder);
-      Block *body = builder.createBlock(&fused.getBody());
-      IRMapping inner;
-      for (Value input : inputs)
-        inner.map(input, body->addArgument(input.getType(), input.getLoc()));
-      for (Operation *op : ops)
-        builder.clone(*op, inner);
-      llvm::SmallVector<Value> yields;
-      for (auto [i, output] : llvm::enumerate(outputs)) {
-        yields.push_back(inner.lookup(output));
-        mapping.map(output, fused.getResult(static_cast<unsigned>(i)));
-      }
-      YieldOp::create(builder, fused.getLoc(), yields);
-    }
-    for (OpOperand &use : block.getTerminator()->getOpOperands())
-      use.set(mapping.lookupOrDefault(use.get()));
-    llvm::SmallVector<Operation *> old;
-    for (auto &[op, number] : order)
-      if (groupOf.contains(op))
-        old.push_back(op);
-    llvm::sort(old, [&](Operation *a, Operation *b) { return order.lookup(a) > order.lookup(b); });
-    for (Operation *op : old) {
-      op->dropAllUses();
-      op->erase();
-    }
-  }
-
-  func::FuncOp func;
-  Block &block;
-  llvm::DenseMap<Operation *, int64_t> order;
-  llvm::DenseMap<Operation *, size_t> groupOf;
-  std::vector<Group> groups;
-};
+}
 
 struct FusePass : impl::FuseBase<FusePass> {
   using FuseBase::FuseBase;
-  void runOnOperation() override { Fuser(getOperation()).run(fusion); }
+
+  void runOnOperation() override {
+    func::FuncOp func = getOperation();
+    Block &block = func.getBody().front();
+    if (!fusion) {
+      FusionGroups groups(block);
+      return buildKernels(func, groups);
+    }
+    splitFreeProducers(block);
+    FusionGroups groups(block);
+    auto noPrologue = [](const KernelAnalysis &both) { return both.form != KernelForm::Reduce; };
+    auto anything = [](const KernelAnalysis &) { return true; };
+    while (mergeAlongEdges(groups, noPrologue))
+      ;
+    while (mergeAlongEdges(groups, anything))
+      ;
+    mergeTwins(groups);
+    bool moved = moveToConsumers(groups);
+    if (recomputeInConsumers(groups) || moved)
+      while (mergeAlongEdges(groups, anything))
+        ;
+    mergeSiblings(groups);
+    buildKernels(func, groups);
+  }
 };
 
 } // namespace

@@ -30,22 +30,61 @@ int64_t elementCost(Operation *op) {
   return 1;
 }
 
+namespace {
+
+/// Sizes as attributes, which are equal exactly when the sizes are.
+using Dims = llvm::ArrayRef<Attribute>;
+
+Dims dimsOf(Value value) { return tensorType(value).getDims(); }
+
+bool isOne(Attribute dim) {
+  auto size = dyn_cast<IntegerAttr>(dim);
+  return size && size.getInt() == 1;
+}
+
+/// Equal after dropping dims of constant size 1.
+bool equalUpToOnes(Dims a, Dims b) {
+  auto isProper = [](Attribute dim) { return !isOne(dim); };
+  return llvm::equal(llvm::make_filter_range(a, isProper), llvm::make_filter_range(b, isProper));
+}
+
+} // namespace
+
+bool isRegrouping(Operation *op) {
+  return isa<ReshapeOp>(op) && !equalUpToOnes(dimsOf(op->getOperand(0)), dimsOf(op->getResult(0)));
+}
+
+/// Made of one iteration index and constants: an address that needs no division and no load.
+static bool isPlain(const IndexExpr &index) {
+  switch (index.kind()) {
+  case IndexExpr::Kind::Dim:
+  case IndexExpr::Kind::Size:
+    return true;
+  case IndexExpr::Kind::Add:
+    return isPlain(index.lhs()) && isPlain(index.rhs());
+  case IndexExpr::Kind::Mul:
+    return isPlain(index.lhs());
+  default:
+    return false;
+  }
+}
+
 bool isFreeToRecompute(Operation *op) {
   auto indexed = dyn_cast<IndexedOpInterface>(op);
-  if (!indexed)
+  if (!indexed || isRegrouping(op))
     return false;
   if (isa<ElementwiseOpInterface>(op))
     return op->getNumOperands() == 0;
   Indexing indexing = indexed.getIndexing();
   if (indexing.combiner != Combiner::None || indexing.accesses.size() > 1)
     return false;
-  // Unit-stride views and generators; a gather or a permuted read is real work.
+  // Views and generators; a gather or a permuted read is real work.
   for (const Access &access : indexing.accesses) {
     if (!access.guards.empty())
       return false;
     unsigned next = 0;
     for (const IndexExpr &index : access.index) {
-      if (index.kind() == IndexExpr::Kind::Load)
+      if (!isPlain(index))
         return false;
       if (auto d = index.asDim()) {
         if (*d < next)
@@ -57,28 +96,45 @@ bool isFreeToRecompute(Operation *op) {
   return true;
 }
 
-namespace {
-
-/// Equal after dropping dims of constant size 1.
-bool equalUpToOnes(const Shape &a, const Shape &b) {
-  auto squeeze = [](const Shape &shape) {
-    std::vector<DimExpr> dims;
-    for (const DimExpr &dim : shape)
-      if (dim.constant() != 1)
-        dims.push_back(dim);
-    return dims;
-  };
-  return squeeze(a) == squeeze(b);
+const OpFacts::Entry &OpFacts::operator[](Operation *op) {
+  std::unique_ptr<Entry> &entry = entries[op];
+  if (!entry) {
+    entry = std::make_unique<Entry>();
+    if (auto indexed = dyn_cast<IndexedOpInterface>(op)) {
+      entry->indexing = indexed.getIndexing();
+      entry->elementwise = isa<ElementwiseOpInterface>(op);
+      entry->freeToRecompute = isFreeToRecompute(op);
+      entry->cost = elementCost(op);
+    }
+  }
+  return *entry;
 }
+
+bool KernelAnalysis::hasFewLongRows() const {
+  constexpr int64_t fewRows = 16, longRow = 4096;
+  auto count = [&](bool reduced) -> std::optional<int64_t> {
+    int64_t product = 1;
+    for (int64_t d = 0; d < domain.rank(); ++d) {
+      if (isReduced(d) != reduced)
+        continue;
+      auto size = domain[d].constant();
+      if (!size)
+        return std::nullopt;
+      product *= *size;
+    }
+    return product;
+  };
+  return count(false).value_or(fewRows) < fewRows && count(true).value_or(longRow) >= longRow;
+}
+
+namespace {
 
 class Analyzer {
 public:
-  Analyzer(llvm::ArrayRef<Operation *> ops, llvm::ArrayRef<Value> outputs)
-      : ops(ops), outputs(outputs) {}
+  Analyzer(llvm::ArrayRef<Operation *> ops, llvm::ArrayRef<Value> outputs, OpFacts &facts)
+      : ops(ops), outputs(outputs), facts(facts) {}
 
   std::variant<KernelAnalysis, std::string> run() {
-    for (Operation *op : ops)
-      inside.insert(op);
     if (auto reason = chooseForm())
       return *reason;
     for (Operation *op : ops)
@@ -97,11 +153,10 @@ private:
   Reason chooseForm() {
     llvm::SmallVector<Operation *> contractions, scatters, reductions;
     for (Operation *op : ops) {
-      auto indexed = dyn_cast<IndexedOpInterface>(op);
-      if (!indexed)
+      const OpFacts::Entry &entry = facts[op];
+      if (!entry.indexing)
         return "it cannot be part of a kernel";
-      Indexing indexing = indexed.getIndexing();
-      switch (indexing.combiner) {
+      switch (entry.indexing->combiner) {
       case Combiner::None:
         continue;
       case Combiner::Contract:
@@ -122,19 +177,27 @@ private:
       result.form = KernelForm::Loop;
       if (outputs.empty())
         return "it has no output";
-      result.domain = tensorType(outputs.front()).getShape();
+      setDomain(outputs.front());
       return std::nullopt;
     }
     result.anchors.assign(reductions.begin(), reductions.end());
-    result.domain = tensorType(reductions.front()->getOperand(0)).getShape();
+    setDomain(reductions.front()->getOperand(0));
     result.axes = reducedAxes(reductions.front());
     result.form = KernelForm::Row;
     for (auto [i, axis] : llvm::enumerate(result.axes))
       if (axis != result.domain.rank() - static_cast<int64_t>(result.axes.size() - i))
         result.form = KernelForm::Reduce;
-    if (result.form == KernelForm::Row && tooFewRows())
-      result.form = dependentReductions() ? KernelForm::Row : KernelForm::Reduce;
+    for (int64_t d = 0; d < static_cast<int64_t>(domain.size()); ++d)
+      if (!result.isReduced(d))
+        kept.push_back(domain[static_cast<size_t>(d)]);
+    if (result.form == KernelForm::Row && result.hasFewLongRows() && !dependentReductions())
+      result.form = KernelForm::Reduce;
     return std::nullopt;
+  }
+
+  void setDomain(Value value) {
+    domain = dimsOf(value);
+    result.domain = tensorType(value).getShape();
   }
 
   Reason single(llvm::ArrayRef<Operation *> anchors, KernelForm form, size_t others) {
@@ -142,27 +205,20 @@ private:
       return "a kernel holds one contraction or scatter and no other reduction";
     result.form = form;
     result.anchors.assign(anchors.begin(), anchors.end());
-    result.domain = tensorType(anchors.front()->getResult(0)).getShape();
+    setDomain(anchors.front()->getResult(0));
     for (Value operand : anchors.front()->getOperands())
-      if (form == KernelForm::Contraction && inside.contains(operand.getDefiningOp()))
+      if (form == KernelForm::Contraction && llvm::is_contained(ops, operand.getDefiningOp()))
         return "a contraction reads its operands from memory";
     return std::nullopt;
   }
 
-  static llvm::SmallVector<int64_t> reducedAxes(Operation *op) {
-    Indexing indexing = cast<IndexedOpInterface>(op).getIndexing();
+  llvm::SmallVector<int64_t> reducedAxes(Operation *op) const {
+    const Indexing &indexing = *facts[op].indexing;
     llvm::SmallVector<int64_t> axes;
     for (auto [axis, index] : llvm::enumerate(indexing.accesses.front().index))
       if (auto d = index.asDim(); d && *d >= indexing.numParallel())
         axes.push_back(static_cast<int64_t>(axis));
     return axes;
-  }
-
-  /// Whole rows are the unit of parallel work; a handful of them would leave threads idle.
-  bool tooFewRows() const {
-    auto rows = result.keptShape().numElements().constant();
-    auto all = result.domain.numElements().constant();
-    return rows && *rows < 16 && (!all || *all / std::max<int64_t>(*rows, 1) >= 4096);
   }
 
   /// Whether a reduction, or an output of the domain's shape, needs the result of another reduction.
@@ -177,7 +233,7 @@ private:
         continue;
       for (Value v : op->getResults()) {
         tainted.insert(v);
-        if (!anchor && tensorType(v).getShape() == result.domain && !equalUpToOnes(result.domain, result.keptShape()))
+        if (!anchor && dimsOf(v) == domain && !equalUpToOnes(domain, kept))
           return true;
       }
     }
@@ -205,15 +261,14 @@ private:
     if (op->getNumResults() != 1)
       return "it has several results";
     Value value = op->getResult(0);
-    if (isa<ElementwiseOpInterface>(op))
+    if (facts[op].elementwise)
       return place(value, *role, ready);
     // Views of per-row values: back to the domain, or with size-1 dims added or dropped.
     if (*role != Role::Kept || op->getNumOperands() != 1)
       return "it moves elements of a value that is computed in the kernel";
-    const Shape shape = tensorType(value).getShape();
-    if (shape == result.domain && spreadsKept(op))
+    if (dimsOf(value) == domain && spreadsKept(op))
       return place(value, Role::Full, ready);
-    if (equalUpToOnes(shape, result.keptShape()) && keepsOrder(op))
+    if (equalUpToOnes(dimsOf(value), kept) && keepsOrder(op))
       return place(value, Role::Kept, ready);
     return "it moves elements of a value that is computed in the kernel";
   }
@@ -233,7 +288,7 @@ private:
       return place(value, Role::Full, 1);
     }
     Value operand = op->getOperand(0);
-    if (tensorType(operand).getShape() != result.domain || reducedAxes(op) != result.axes)
+    if (dimsOf(operand) != domain || reducedAxes(op) != result.axes)
       return "its reductions run over different ranges";
     unsigned phase = 0;
     auto it = result.roles.find(operand);
@@ -251,48 +306,47 @@ private:
 
   /// A broadcast of a kept value to the domain, along the dims that were reduced.
   bool spreadsKept(Operation *op) const {
-    Indexing indexing = cast<IndexedOpInterface>(op).getIndexing();
+    const Indexing &indexing = *facts[op].indexing;
     if (indexing.accesses.size() != 1 || !indexing.accesses.front().guards.empty())
       return false;
     const Access &access = indexing.accesses.front();
-    Shape operand = tensorType(op->getOperand(0)).getShape();
-    int64_t axis = 0; // Walks the kept dims of the domain that are not of size 1.
+    // Walks the kept dims of the domain that are not of size 1.
+    int64_t rank = static_cast<int64_t>(domain.size()), axis = 0;
     auto skip = [&] {
-      while (axis < result.domain.rank() && (result.isReduced(axis) || result.domain[axis].constant() == 1))
+      while (axis < rank && (result.isReduced(axis) || isOne(domain[static_cast<size_t>(axis)])))
         ++axis;
     };
-    for (int64_t i = 0; i < operand.rank(); ++i) {
-      if (operand[i].constant() == 1)
+    for (auto [dim, index] : llvm::zip_equal(dimsOf(op->getOperand(0)), access.index)) {
+      if (isOne(dim))
         continue;
       skip();
-      auto d = access.index[static_cast<size_t>(i)].asDim();
+      auto d = index.asDim();
       if (!d || static_cast<int64_t>(*d) != axis)
         return false;
       ++axis;
     }
     skip();
-    return axis == result.domain.rank();
+    return axis == rank;
   }
 
   /// A view that only adds or drops size-1 dims.
   static bool keepsOrder(Operation *op) {
     return isa<ReshapeOp, BroadcastOp>(op) &&
-           equalUpToOnes(tensorType(op->getOperand(0)).getShape(), tensorType(op->getResult(0)).getShape());
+           equalUpToOnes(dimsOf(op->getOperand(0)), dimsOf(op->getResult(0)));
   }
 
   Reason placeOutput(Value output) {
     auto it = result.roles.find(output);
-    Shape shape = tensorType(output).getShape();
     if (it != result.roles.end())
       return std::nullopt;
     // Not derived from an anchor. A scatter has no pass in which other values could be written.
     if (result.form == KernelForm::Scatter)
       return "a scatter writes only its own result";
-    if (shape == result.domain) {
+    if (dimsOf(output) == domain) {
       result.roles[output] = Role::Full;
       return std::nullopt;
     }
-    if (!result.axes.empty() && equalUpToOnes(shape, result.keptShape())) {
+    if (!result.axes.empty() && equalUpToOnes(dimsOf(output), kept)) {
       result.roles[output] = Role::Kept;
       return std::nullopt;
     }
@@ -301,15 +355,23 @@ private:
 
   llvm::ArrayRef<Operation *> ops;
   llvm::ArrayRef<Value> outputs;
-  llvm::DenseSet<Operation *> inside;
+  OpFacts &facts;
   KernelAnalysis result;
+  Dims domain;                        ///< Those of result.domain.
+  llvm::SmallVector<Attribute> kept; ///< Row, Reduce: those of the dims that are not reduced.
 };
 
 } // namespace
 
 std::variant<KernelAnalysis, std::string> analyzeKernel(llvm::ArrayRef<Operation *> ops,
+                                                        llvm::ArrayRef<Value> outputs, OpFacts &facts) {
+  return Analyzer(ops, outputs, facts).run();
+}
+
+std::variant<KernelAnalysis, std::string> analyzeKernel(llvm::ArrayRef<Operation *> ops,
                                                         llvm::ArrayRef<Value> outputs) {
-  return Analyzer(ops, outputs).run();
+  OpFacts facts;
+  return analyzeKernel(ops, outputs, facts);
 }
 
 std::variant<KernelAnalysis, std::string> analyzeKernel(FusedOp fused) {

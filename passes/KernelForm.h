@@ -6,6 +6,8 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallVector.h"
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -46,11 +48,33 @@ struct KernelAnalysis {
 
   Shape keptShape() const;
   bool isReduced(int64_t axis) const;
+  /// Whole rows are the unit of parallel work of a Row; a handful of long ones leaves threads idle.
+  bool hasFewLongRows() const;
   unsigned numRowDims() const { return static_cast<unsigned>(domain.rank() - static_cast<int64_t>(axes.size())); }
 };
 
+/// What analyses ask of each op, found out once.
+class OpFacts {
+public:
+  struct Entry {
+    /// Empty for ops that cannot be part of a kernel.
+    std::optional<ir::Indexing> indexing;
+    bool elementwise = false;
+    bool freeToRecompute = false;
+    int64_t cost = 0;
+  };
+  const Entry &operator[](mlir::Operation *op);
+  /// Before the op is erased.
+  void forget(mlir::Operation *op) { entries.erase(op); }
+
+private:
+  llvm::DenseMap<mlir::Operation *, std::unique_ptr<Entry>> entries;
+};
+
 /// The form of a set of ops (in program order) of which `outputs` are needed outside, or the reason why
-/// no back end could make one kernel of them.
+/// no back end could make one kernel of them. `facts` may be shared by analyses of the same ops.
+std::variant<KernelAnalysis, std::string> analyzeKernel(llvm::ArrayRef<mlir::Operation *> ops,
+                                                        llvm::ArrayRef<mlir::Value> outputs, OpFacts &facts);
 std::variant<KernelAnalysis, std::string> analyzeKernel(llvm::ArrayRef<mlir::Operation *> ops,
                                                         llvm::ArrayRef<mlir::Value> outputs);
 /// The analysis of a fused region; fails only when the region was not made by the fusion pass.
@@ -58,8 +82,11 @@ std::variant<KernelAnalysis, std::string> analyzeKernel(ir::FusedOp fused);
 
 /// Rough flops per element of the op's result (reductions and contractions: per iteration point).
 int64_t elementCost(mlir::Operation *op);
-/// Ops that only rename or make up elements: broadcast, reshape, slice, full, iota, … Their elements cost
-/// nothing to compute again in every kernel that reads them.
+/// A view of its operand under other sizes that is more than adding or dropping sizes of 1. It needs no kernel: the
+/// planner gives it its operand's buffer.
+bool isRegrouping(mlir::Operation *op);
+/// Ops that only rename or make up elements: broadcast, slice, full, iota, … Their elements cost nothing to compute
+/// again in every kernel that reads them.
 bool isFreeToRecompute(mlir::Operation *op);
 
 } // namespace sinter::passes

@@ -237,42 +237,50 @@ struct FoldFull : OpInterfaceRewritePattern<ElementwiseOpInterface> {
   }
 };
 
-/// An op on equal broadcasts is the broadcast of the op: computed once per element that differs.
-struct HoistOverBroadcast : OpInterfaceRewritePattern<ElementwiseOpInterface> {
+/// An op on equal views is the view of the op. Before a broadcast less is computed; a reshape that comes last joins
+/// other views, or becomes an alias.
+template <typename ViewOp> struct HoistOverView : OpInterfaceRewritePattern<ElementwiseOpInterface> {
   using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+
+  static bool same(BroadcastOp a, BroadcastOp b) { return a.getDimensions() == b.getDimensions(); }
+  static bool same(ReshapeOp, ReshapeOp) { return true; }
+  static Value build(PatternRewriter &rewriter, Location loc, Type type, Value x, BroadcastOp like) {
+    return BroadcastOp::create(rewriter, loc, type, x, like.getDimensions());
+  }
+  static Value build(PatternRewriter &rewriter, Location loc, Type type, Value x, ReshapeOp) {
+    return ReshapeOp::create(rewriter, loc, type, x);
+  }
+
   LogicalResult matchAndRewrite(ElementwiseOpInterface op, PatternRewriter &rewriter) const override {
-    BroadcastOp first;
+    ViewOp first;
     for (Value operand : op->getOperands()) {
       if (fullValue(operand))
         continue;
-      auto broadcast = operand.getDefiningOp<BroadcastOp>();
-      if (!broadcast)
+      auto view = operand.getDefiningOp<ViewOp>();
+      if (!view)
         return failure();
       if (!first)
-        first = broadcast;
-      if (broadcast.getDimensions() != first.getDimensions() ||
-          broadcast.getX().getType().getDims() != first.getX().getType().getDims())
+        first = view;
+      if (!same(view, first) || view.getX().getType().getDims() != first.getX().getType().getDims())
         return failure();
     }
     if (!first)
       return failure();
     auto type = cast<ir::TensorType>(op->getResult(0).getType());
-    auto narrow = [&](ir::TensorType like) {
-      return first.getX().getType().withElementType(like.getElementType());
-    };
+    auto inner = [&](ir::TensorType like) { return first.getX().getType().withElementType(like.getElementType()); };
     llvm::SmallVector<Value> operands;
     for (Value operand : op->getOperands()) {
       if (TypedAttr value = fullValue(operand))
-        operands.push_back(FullOp::create(rewriter, op.getLoc(), narrow(tensorType(operand)), value));
+        operands.push_back(FullOp::create(rewriter, op.getLoc(), inner(tensorType(operand)), value));
       else
-        operands.push_back(operand.getDefiningOp<BroadcastOp>().getX());
+        operands.push_back(operand.getDefiningOp<ViewOp>().getX());
     }
-    Operation *small = rewriter.clone(*op);
-    rewriter.modifyOpInPlace(small, [&] {
-      small->setOperands(operands);
-      small->getResult(0).setType(narrow(type));
+    Operation *moved = rewriter.clone(*op);
+    rewriter.modifyOpInPlace(moved, [&] {
+      moved->setOperands(operands);
+      moved->getResult(0).setType(inner(type));
     });
-    rewriter.replaceOpWithNewOp<BroadcastOp>(op, type, small->getResult(0), first.getDimensions());
+    rewriter.replaceOp(op, build(rewriter, op.getLoc(), type, moved->getResult(0), first));
     return success();
   }
 };
@@ -292,7 +300,7 @@ void addElementwiseRules(RewritePatternSet &rules) {
   addRule(rules, simplifySelect);
   addRule(rules, simplifyCast);
   addRule(rules, simplifyStopGradient);
-  rules.add<FoldFull, HoistOverBroadcast>(rules.getContext());
+  rules.add<FoldFull, HoistOverView<BroadcastOp>, HoistOverView<ReshapeOp>>(rules.getContext());
 }
 
 } // namespace sinter::passes
