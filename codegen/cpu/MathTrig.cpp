@@ -120,9 +120,14 @@ static Reduced reduceLarge(Num x) {
 
   Num quadrant = (high + integerLike(x, uint64_t(1) << 61)) >> 62;
   Num fraction = high - (quadrant << 62); // Signed, in units of 2^-62.
+  // Two exact halves: the high one without its last 10 bits, the low one with the next 53.
   auto toFloat = [&](Num i) { return e.create<arith::SIToFPOp>(x.type(), i.value); };
-  Num turns = toFloat(fraction) + toFloat(low >> 1) * 0x1p-63;
-  Num rest = fma(turns, 0x1.921fb54442d18p-62, turns * 0x1.1a62633145c07p-116);
+  Num tail = fraction & integerLike(x, 0x3ff);
+  Num turnsHigh = toFloat(fraction ^ tail);
+  Num turnsLow = toFloat((tail << 53) | (low >> 11)) * 0x1p-53;
+  Pair scaled = twoProduct(turnsHigh, floatLike(x, 0x1.921fb54442d18p-62));
+  Num correction = fma(turnsLow, 0x1.921fb54442d18p-62, turnsHigh * 0x1.1a62633145c07p-116);
+  Num rest = scaled.high + (scaled.low + correction);
 
   // The table knows |x| only: restore the sign of x. Infinities and NaN give NaN.
   Num negative = x < 0.0;
