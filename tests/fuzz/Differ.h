@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs plans in two ways and reports where they differ, with the smallest graph that still does.
+#pragma once
+
+#include "sinter/runtime/Session.h"
+#include "tests/fuzz/RandomGraph.h"
+
+#include <string>
+#include <vector>
+
+namespace sinter::fuzz {
+
+/// The dims at which a plan is run: one binding for static plans.
+std::vector<DimBinding> bindings(bool symbolic);
+
+/// What is compared with the interpreter.
+using Options = CompileOptions;
+
+/// Compiles all plans as parts of one graph, runs it at every binding, and compares each output
+/// with the interpreter's. One report per plan that differs or fails to compile.
+std::vector<std::string> differ(const std::vector<Plan> &plans, const Options &options);
+
+/// The smallest plan found for which differ() still reports something, at one binding; with its
+/// text.
+std::string minimize(Plan plan, const Options &options);
+
+} // namespace sinter::fuzz

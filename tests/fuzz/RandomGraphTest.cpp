@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random graphs, compiled against interpreted. SINTER_SEED=<n> repeats the graphs of a printed
+// fresh seed; SINTER_GRAPHS=<n> tries another number of them.
+#include "tests/fuzz/Differ.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+
+namespace sinter::fuzz {
+namespace {
+
+constexpr uint64_t fixedSeed = 20'000;
+constexpr size_t batchSize = 16;
+
+uint64_t numberFrom(const char *variable, uint64_t otherwise) {
+  const char *text = std::getenv(variable);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+/// Graph i of a run: a third has symbolic sizes, a quarter has gradients.
+Plan planAt(uint64_t seed, uint64_t i) {
+  return generate(seed + i, {.symbolic = i % 3 == 2, .gradients = i % 4 == 3});
+}
+
+/// Plans that may share a graph: all symbolic or none.
+std::vector<std::vector<Plan>> batches(uint64_t seed, size_t count) {
+  std::vector<std::vector<Plan>> result;
+  std::vector<Plan> open[2];
+  for (size_t i = 0; i < count; ++i) {
+    Plan plan = planAt(seed, i);
+    std::vector<Plan> &batch = open[plan.symbolic];
+    batch.push_back(std::move(plan));
+    if (batch.size() == batchSize)
+      result.push_back(std::exchange(batch, {}));
+  }
+  for (std::vector<Plan> &rest : open)
+    if (!rest.empty())
+      result.push_back(std::move(rest));
+  return result;
+}
+
+const Plan *planOf(const std::vector<Plan> &plans, const std::string &report) {
+  for (const Plan &plan : plans)
+    if (report.find("seed " + std::to_string(plan.seed) + (plan.symbolic ? " symbolic" : "")) == 0)
+      return &plan;
+  return nullptr;
+}
+
+/// Minimises the first few failures only: each takes seconds.
+void check(uint64_t seed, size_t count, const Options &options) {
+  int failures = 0;
+  for (const std::vector<Plan> &plans : batches(seed, count))
+    for (const std::string &report : differ(plans, options)) {
+      const Plan *plan = planOf(plans, report);
+      ADD_FAILURE() << report << "\n" << (plan && failures < 3 ? minimize(*plan, options) : "");
+      if (++failures == 10)
+        FAIL() << "and perhaps more";
+    }
+}
+
+TEST(RandomGraphTest, FixedSeeds) { check(fixedSeed, numberFrom("SINTER_GRAPHS", 1300), {}); }
+
+TEST(RandomGraphTest, FreshSeeds) {
+  auto now = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
+  uint64_t seed = numberFrom("SINTER_SEED", now / 1'000'000 % 1'000'000'000 * 10'000);
+  std::cout << "SINTER_SEED=" << seed << std::endl;
+  check(seed, numberFrom("SINTER_GRAPHS", 800), {});
+}
+
+TEST(RandomGraphTest, EveryOpIsMetOften) {
+  // What the fixed seeds build, as the op names of its text.
+  std::map<std::string, int> counts;
+  size_t numSymbolic = 0, numGraphs = 1300;
+  for (const std::vector<Plan> &plans : batches(fixedSeed, numGraphs)) {
+    Graph graph;
+    for (size_t p = 0; p < plans.size(); ++p) {
+      build(plans[p], graph, "g" + std::to_string(p) + "_");
+      numSymbolic += plans[p].symbolic;
+      EXPECT_GE(plans[p].numOps, 5) << "seed " << plans[p].seed;
+      EXPECT_LE(plans[p].numOps, 66) << "seed " << plans[p].seed;
+    }
+    std::string text = graph.str();
+    for (size_t at = text.find("= sinter."); at != std::string::npos;
+         at = text.find("= sinter.", at + 1)) {
+      size_t end = text.find_first_of(" (\n", at + 9);
+      ++counts[text.substr(at + 9, end - at - 9)];
+    }
+  }
+  EXPECT_GE(numSymbolic, numGraphs / 3);
+  for (const char *op : {"neg",
+                         "abs",
+                         "sign",
+                         "exp",
+                         "expm1",
+                         "log",
+                         "log1p",
+                         "sqrt",
+                         "rsqrt",
+                         "sin",
+                         "cos",
+                         "tanh",
+                         "sigmoid",
+                         "erf",
+                         "relu",
+                         "floor",
+                         "ceil",
+                         "round",
+                         "stop_gradient",
+                         "not",
+                         "add",
+                         "sub",
+                         "mul",
+                         "div",
+                         "pow",
+                         "max",
+                         "min",
+                         "and",
+                         "or",
+                         "equal",
+                         "not_equal",
+                         "less",
+                         "less_equal",
+                         "greater",
+                         "greater_equal",
+                         "select",
+                         "cast",
+                         "full",
+                         "constant",
+                         "iota",
+                         "dim_value",
+                         "broadcast",
+                         "reshape",
+                         "transpose",
+                         "slice",
+                         "concat",
+                         "pad",
+                         "reduce_sum",
+                         "reduce_prod",
+                         "reduce_max",
+                         "reduce_min",
+                         "argmax",
+                         "dot_general",
+                         "gather_rows",
+                         "scatter_add_rows",
+                         "pick",
+                         "gradients"})
+    EXPECT_GE(counts[op], 20) << op;
+}
+
+TEST(RandomGraphTest, EachPassDisabledInTurn) {
+  for (const char *pass : {"simplify", "fuse", "collapse-dims"}) {
+    SCOPED_TRACE(pass);
+    check(fixedSeed, numberFrom("SINTER_GRAPHS", 48), {.disabledPasses = {pass}});
+  }
+}
+
+/// Bit for bit, at sizes that are split among threads.
+TEST(RandomGraphTest, ThreadsDoNotChangeBits) {
+  for (uint64_t batch = 0; batch < 2; ++batch) {
+    Graph graph;
+    ArrayMap inputs;
+    const DimBinding dims = {{"N", 20'011}, {"M", 20'011}};
+    for (uint64_t i = 0; i < 12; ++i) {
+      Plan plan =
+          generate(fixedSeed + 100 * batch + i,
+                   {.symbolic = true, .maxOps = 20, .maxDim = 20'011, .maxElements = 400'000});
+      std::string prefix = "g" + std::to_string(i) + "_";
+      build(plan, graph, prefix);
+      drawInputs(plan, dims, prefix, inputs);
+    }
+    ArrayMap first;
+    for (int64_t threads : {1, 2, 3, 7}) {
+      ArrayMap results = compile(graph, {.threads = threads}).run(inputs);
+      if (threads == 1) {
+        first = results;
+        continue;
+      }
+      for (const auto &[name, array] : results)
+        EXPECT_EQ(
+            std::memcmp(array.data(), first.at(name).data(), static_cast<size_t>(array.numBytes())),
+            0)
+            << name << " on " << threads << " threads";
+    }
+  }
+}
+
+// -- The check can fail ---------------------------------------------------------------------------
+
+TEST(RandomGraphTest, WrongValuesAreCaught) {
+  Info info;
+  Array a = Array::from<float>({1, 2}), b = Array::from<float>({1, 2.5f});
+  EXPECT_EQ(compare(info, a, a), "");
+  EXPECT_NE(compare(info, a, b), "");
+  EXPECT_NE(compare(info, a, Array::from<float>({1, 2}, {2, 1})), "");
+}
+
+} // namespace
+} // namespace sinter::fuzz
