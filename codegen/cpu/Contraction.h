@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/ir/base/DType.h"
+#include "sinter/ir/base/DimExpr.h"
+#include "sinter/ir/base/TargetInfo.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Value.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <utility>
+
+// The generated matmul: C[b,m,n] = sum over k of A[b,m,k] * B[b,k,n], then an epilogue.
+//
+// The work is cut into units (batch, n block, m block), m fastest. A unit is a strip of `mBlock`
+// rows by `nBlock` columns. The units of one chunk that share a B block pack it once into the
+// worker's scratch. Every element of C is one chain of multiply-adds over ascending k starting from
+// 0 (Form::Dot: one chain per lane, then a tree over the lanes), so no result bit depends on how
+// units are split or grouped.
+
+namespace sinter::cpu {
+
+/// What chooseTiles() needs to know; sizes may be unknown (symbolic).
+struct ContractionShape {
+  DType dtype = DType::F32;
+  DimExpr batch = 1, m = 1, n = 1, k = 1;
+  /// Element strides; nullopt when symbolic.
+  std::optional<int64_t> aStrideM, aStrideK, bStrideK, bStrideN;
+  /// A or B is computed by a hook instead of being read from memory.
+  bool computedA = false, computedB = false;
+  /// About how many operations the epilogue does per vector.
+  int64_t storeOps = 8;
+};
+
+struct ContractionTiles {
+  enum class Form : uint8_t {
+    Tiled,  ///< mr x nr register tile, vectors along n.
+    Stream, ///< One row: B is streamed once, C stays in scratch.
+    Dot,    ///< Vectors along k: both operands are k-contiguous and m or n is tiny.
+  };
+  enum class Pack : uint8_t {
+    Always,
+    Never,
+    ByReuse, ///< When a chunk holds at least `packStrips` strips of a B block.
+  };
+
+  Form form = Form::Tiled;
+  Pack packB = Pack::Always;
+  /// Copy each strip of A into scratch (aliasing rows, or a computed A).
+  bool packA = false;
+  /// Use math.fma; else multiply and add.
+  bool fma = false;
+  int64_t lanes = 1; ///< Elements of one vector.
+  int64_t mr = 1;    ///< Rows of the register tile.
+  int64_t nr = 1; ///< Columns of the register tile: a multiple of `lanes` (columns for Form::Dot).
+  int64_t kc = 1; ///< Longest block of k between two visits of partial sums.
+  int64_t kUnroll = 1;
+  int64_t mBlock = 1; ///< Rows of a unit: `mr`, or several of them for Form::Dot.
+  int64_t nBlock = 1; ///< Columns of a unit, a multiple of `nr`.
+  /// Units whose partial sums are kept at once when K > kc.
+  int64_t groupUnits = 1;
+  int64_t packStrips = 2;
+  /// Prefetch the next block of B during the k loop.
+  bool prefetchB = false;
+  /// Call the epilogue on the registers of the tile instead of a loop over stored sums: for short k
+  /// and cheap epilogues, which are then emitted once per register.
+  bool directStore = false;
+  int64_t elementBytes = 4;
+};
+
+/// The tiles for a shape on a target: pure data, so tests and benchmarks may change them.
+ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &shape);
+
+/// Number of units: independent of the number of threads.
+DimExpr contractionExtent(const ContractionTiles &tiles, const DimExpr &batch, const DimExpr &m,
+                          const DimExpr &n);
+/// Units that one chunk of parallelFor should hold: enough to pay for packing B and for the
+/// hand-over.
+DimExpr contractionGrain(const ContractionTiles &tiles, const ContractionShape &shape);
+/// Scratch of one worker, 64-byte aligned.
+int64_t contractionScratchBytes(const ContractionTiles &tiles);
+
+struct ContractionSpec {
+  using Builder = mlir::OpBuilder;
+  using Value = mlir::Value;
+  template <typename T> using Hook = std::function<T>;
+
+  /// f32, f64, i32 or i64 (integers wrap).
+  mlir::Type elementType;
+  /// i64; constants where static, which is how static information reaches the generator.
+  Value batch, m, n, k;
+  /// !llvm.ptr and i64 element strides. `a` or `b` may be null when computed by a hook.
+  Value a, aStrideM, aStrideK;
+  Value b, bStrideK, bStrideN;
+  /// Flat batch index -> element offsets into A and B. Null: both offsets are 0.
+  Hook<std::pair<Value, Value>(Builder &, mlir::Location, Value batchIndex)> batchOffsets;
+  /// Prologue: `lanes` elements of A at (b, m, k..) along k; lanes outside `mask` are ignored.
+  /// `mask` is null when all lanes are wanted. Requires tiles.packA.
+  Hook<Value(Builder &, mlir::Location, Value b, Value m, Value k, Value mask)> loadA;
+  /// Prologue: `lanes` elements of B at (b, k, n..) along n. Requires Pack::Always.
+  Hook<Value(Builder &, mlir::Location, Value b, Value k, Value n, Value mask)> loadB;
+  /// Epilogue: `lanes` sums of row m from column n on; runs once per vector of C. `mask` (vector of
+  /// i1) is null when all lanes are valid. While emitting it is called once for full and once for
+  /// partial vectors, or for every register of the tile (tiles.directStore).
+  Hook<void(Builder &, mlir::Location, Value b, Value m, Value n, Value sums, Value mask)> store;
+};
+
+/// Emits units [begin, end) at the builder's insertion point, inside a func.func: scf, arith,
+/// vector, math.fma, llvm memory operations and calls of private functions named after the
+/// enclosing one, which are placed behind it (one per variant of the register tile). `scratch` is
+/// this worker's own block of contractionScratchBytes().
+void emitContraction(mlir::OpBuilder &builder, mlir::Location loc, const ContractionSpec &spec,
+                     const ContractionTiles &tiles, mlir::Value begin, mlir::Value end,
+                     mlir::Value scratch);
+
+} // namespace sinter::cpu

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/cpu/Contraction.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+namespace sinter::cpu {
+
+using Form = ContractionTiles::Form;
+using Pack = ContractionTiles::Pack;
+
+namespace {
+
+int64_t roundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+/// Vector multiply-adds per step of k that `mr` x `vectors` tiles spend on an m x n result, with a
+/// penalty for tiles that the load ports, not the multipliers, would bound.
+double tileCost(int64_t mr, int64_t vectors, int64_t lanes, std::optional<int64_t> m,
+                std::optional<int64_t> n) {
+  auto step = [&](int64_t count) {
+    const double multiplies = static_cast<double>(mr * count) / 2;
+    const double loads = static_cast<double>(mr + 2 * count) / 2;
+    const double issue = static_cast<double>(mr * count + mr + count + 3) / 6;
+    const double latency = 4;
+    return std::max({multiplies, loads, issue, latency}) + 0.02 * loads;
+  };
+  // Unknown sizes count as a middling power of two.
+  const int64_t rows = m.value_or(256);
+  const int64_t columnVectors = (n.value_or(1 << 10) + lanes - 1) / lanes;
+  const double strips = static_cast<double>((rows + mr - 1) / mr);
+  double perStrip = static_cast<double>(columnVectors / vectors) * step(vectors);
+  if (columnVectors % vectors != 0) // A second micro-kernel costs time to compile.
+    perStrip = 1.01 * (perStrip + step(columnVectors % vectors));
+  return strips * perStrip;
+}
+
+/// Registers of an mr x vectors tile: sums, B vectors, one broadcast, and a product without FMA.
+bool fits(int64_t mr, int64_t vectors, const TargetInfo &target, bool fma) {
+  return mr * vectors + vectors + 1 + (fma ? 0 : 1) < target.vectorRegisters;
+}
+
+void chooseRegisterTile(ContractionTiles &tiles, const TargetInfo &target,
+                        const ContractionShape &shape) {
+  auto m = shape.m.constant(), n = shape.n.constant();
+  // Rows of A that lie a multiple of the page size apart evict each other: few rows then. Rows at
+  // an unknown distance cost one address register each.
+  const bool rowsApart = shape.aStrideK == 1 || shape.computedA;
+  const bool aliased =
+      rowsApart && shape.aStrideM && *shape.aStrideM * tiles.elementBytes % 4096 == 0;
+  int64_t mostRows = 28;
+  if (!tiles.packA && (aliased || !shape.aStrideM))
+    mostRows = 8;
+  if (m)
+    mostRows = std::clamp<int64_t>(*m, 1, mostRows);
+  const int64_t mostVectors = n ? std::max<int64_t>(1, (*n + tiles.lanes - 1) / tiles.lanes) : 4;
+  double best = std::numeric_limits<double>::max();
+  for (int64_t vectors = std::min<int64_t>(4, mostVectors); vectors >= 1; --vectors)
+    for (int64_t mr = mostRows; mr >= 1; --mr) {
+      if (!fits(mr, vectors, target, tiles.fma))
+        continue;
+      const double cost = tileCost(mr, vectors, tiles.lanes, m, n);
+      if (cost < best) {
+        best = cost;
+        tiles.mr = mr;
+        tiles.nr = vectors * tiles.lanes;
+      }
+    }
+}
+
+void chooseBlocks(ContractionTiles &tiles, const TargetInfo &target,
+                  const ContractionShape &shape) {
+  auto n = shape.n.constant(), k = shape.k.constant();
+  // A packed panel of B stays in the second-level cache while all rows of A pass by.
+  const int64_t rowBytes = tiles.nr * tiles.elementBytes;
+  const int64_t longest =
+      std::max<int64_t>(256, target.l2Bytes / 4 / rowBytes / tiles.lanes * tiles.lanes);
+  tiles.kc = longest;
+  tiles.groupUnits = 1;
+  const bool split = !k || *k > longest + longest / 2;
+  if (k)
+    tiles.kc = std::max<int64_t>(1, split ? (*k + longest - 1) / longest : 1),
+    tiles.kc = std::max<int64_t>(1, (*k + tiles.kc - 1) / tiles.kc);
+  // Narrow panels go together, so that each pass over A does enough.
+  int64_t panels = std::max<int64_t>(1, 192 / rowBytes);
+  panels = std::min(panels, std::max<int64_t>(1, target.l2Bytes / 4 / (rowBytes * tiles.kc)));
+  if (n)
+    panels = std::min(panels, std::max<int64_t>(1, (*n + tiles.nr - 1) / tiles.nr));
+  tiles.nBlock = panels * tiles.nr;
+  tiles.mBlock = tiles.mr;
+  if (split)
+    tiles.groupUnits = std::max<int64_t>(1, target.l2Bytes / 4 / tiles.elementBytes /
+                                                (tiles.nBlock * tiles.mBlock));
+}
+
+bool alignedRows(const TargetInfo &target, const ContractionShape &shape) {
+  return shape.bStrideK && *shape.bStrideK * byteSize(shape.dtype) % target.vectorBytes == 0;
+}
+
+/// The rows of a panel of B do not fall into the same sets of the second-level cache.
+bool fitsInPlace(const ContractionTiles &tiles, const TargetInfo &target,
+                 const ContractionShape &shape) {
+  if (!alignedRows(target, shape))
+    return false;
+  const int64_t ways = 8, wayBytes = std::max<int64_t>(4096, target.l2Bytes / ways);
+  const int64_t panelBytes = tiles.nr * tiles.elementBytes;
+  const int64_t places = wayBytes / std::gcd(*shape.bStrideK * tiles.elementBytes, wayBytes);
+  return tiles.kc * panelBytes <= ways * std::min(wayBytes, places * panelBytes);
+}
+
+/// Packing costs about as much as multiplying B with eight rows. It pays when many rows follow, or
+/// fewer if it also saves vectors that straddle cache lines.
+void choosePacking(ContractionTiles &tiles, const TargetInfo &target,
+                   const ContractionShape &shape) {
+  auto m = shape.m.constant(), n = shape.n.constant();
+  // Masked loads inside the k loop are branches on the baseline target.
+  const bool cheapMasks = target.vectorBytes > 16 || (n && *n % tiles.lanes == 0);
+  tiles.packB = Pack::Always;
+  if (shape.computedB || shape.bStrideN != 1 || !cheapMasks)
+    return;
+  const int64_t rows = alignedRows(target, shape) ? 192 : 64;
+  const bool onePanel = n && *n <= tiles.nr;
+  const bool inPlace = onePanel || (m && *m <= rows) || fitsInPlace(tiles, target, shape);
+  tiles.packB = inPlace ? Pack::Never : Pack::ByReuse;
+  tiles.packStrips = std::max<int64_t>(2, rows / tiles.mr);
+}
+
+} // namespace
+
+ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &shape) {
+  ContractionTiles tiles;
+  tiles.elementBytes = byteSize(shape.dtype);
+  tiles.lanes = std::max<int64_t>(2, target.vectorBytes / tiles.elementBytes);
+  tiles.fma = target.hasFma && isFloat(shape.dtype);
+  auto m = shape.m.constant(), n = shape.n.constant(), k = shape.k.constant();
+  const bool rowsOfB = shape.bStrideN == 1 && !shape.computedB;
+  const bool bothAlongK =
+      shape.bStrideK == 1 && shape.aStrideK == 1 && !shape.computedA && !shape.computedB;
+
+  if (bothAlongK && ((n && *n <= 2) || (m && *m <= 2)) &&
+      !(n && *n == 1 && rowsOfB && k && *k < tiles.lanes)) {
+    tiles.form = Form::Dot;
+    const bool tall = n && *n <= 2;
+    tiles.mr = tall ? 8 / std::max<int64_t>(1, *n) : std::max<int64_t>(1, *m);
+    tiles.nr = tall ? std::max<int64_t>(1, *n) : 8 / std::max<int64_t>(1, *m);
+    tiles.mBlock = tall ? 64 : tiles.mr;
+    tiles.nBlock = tall ? tiles.nr : 64;
+    return tiles;
+  }
+  if (m && *m == 1 && rowsOfB) {
+    tiles.form = Form::Stream;
+    tiles.packB = Pack::Never;
+    tiles.nr = tiles.lanes;
+    tiles.kUnroll = 8;
+    tiles.nBlock = 2048 / tiles.elementBytes;
+    if (n)
+      tiles.nBlock =
+          std::min(tiles.nBlock, std::max<int64_t>(tiles.lanes, roundUp(*n, tiles.lanes)));
+    return tiles;
+  }
+  tiles.packA = shape.computedA;
+  chooseRegisterTile(tiles, target, shape);
+  chooseBlocks(tiles, target, shape);
+  const int64_t accumulators = tiles.mr * tiles.nr / tiles.lanes;
+  // A prefetch needs a k loop long enough to cover a useful part of the next block.
+  tiles.prefetchB = !(k && *k < 128);
+  tiles.directStore = k && *k <= 256 && shape.storeOps <= 3;
+  tiles.kUnroll = accumulators >= 16 ? 1 : accumulators >= 8 ? 2 : 4;
+  choosePacking(tiles, target, shape);
+  return tiles;
+}
+
+DimExpr contractionExtent(const ContractionTiles &tiles, const DimExpr &batch, const DimExpr &m,
+                          const DimExpr &n) {
+  return batch * ceilDiv(m, tiles.mBlock) * ceilDiv(n, tiles.nBlock);
+}
+
+DimExpr contractionGrain(const ContractionTiles &tiles, const ContractionShape &shape) {
+  // At least about a million multiply-adds per chunk, and at least eight chunks where m is all
+  // there is to cut; a chunk then packs one block of B once.
+  const int64_t perUnit =
+      tiles.mBlock * tiles.nBlock * std::max<int64_t>(1, shape.k.constant().value_or(256));
+  const int64_t least = std::max<int64_t>(1, (int64_t{1} << 20) / perUnit);
+  const DimExpr blocks = shape.batch * ceilDiv(shape.n, tiles.nBlock);
+  const int64_t known = blocks.constant().value_or(1);
+  const int64_t cuts = std::max<int64_t>(1, (8 + known - 1) / std::max<int64_t>(1, known));
+  return max(ceilDiv(ceilDiv(shape.m, tiles.mBlock), cuts), least);
+}
+
+} // namespace sinter::cpu
