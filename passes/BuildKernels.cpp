@@ -69,7 +69,8 @@ private:
       return llvm::all_of(edges[g], [&](size_t other) { return done.contains(other); });
     };
     while (!waiting.empty()) {
-      auto next = llvm::find_if(waiting, [&](size_t g) { return isReady(g, needs) && isReady(g, waits); });
+      auto next =
+          llvm::find_if(waiting, [&](size_t g) { return isReady(g, needs) && isReady(g, waits); });
       if (next == waiting.end()) // A reader of the old value needs the new one: the planner copies.
         next = llvm::find_if(waiting, [&](size_t g) { return isReady(g, needs); });
       result.push_back(*next);
@@ -98,20 +99,23 @@ private:
   }
 
   void buildOne(const Group &ops) {
-    // A view that changes nothing but the sizes stays outside: the planner gives it its operand's buffer.
+    // A view that changes nothing but the sizes stays outside: the planner gives it its operand's
+    // buffer.
     if (ops.size() == 1 && isa<ReshapeOp>(ops.front())) {
       builder.clone(*ops.front(), mapping);
       return;
     }
-    llvm::SmallVector<Value> inputs = FusionGroups::inputsOf(ops), outputs = FusionGroups::outputsOf(ops);
+    llvm::SmallVector<Value> inputs = FusionGroups::inputsOf(ops),
+                             outputs = FusionGroups::outputsOf(ops);
     llvm::SmallVector<Value> operands;
     llvm::SmallVector<Location> locations;
     for (Value input : inputs)
       operands.push_back(mapping.lookupOrDefault(input));
     for (Operation *op : ops)
       locations.push_back(op->getLoc());
-    auto fused = FusedOp::create(builder, builder.getFusedLoc(locations), ValueRange(outputs).getTypes(), operands,
-                                 builder.getStringAttr(nameOf(ops)), DictionaryAttr());
+    auto fused =
+        FusedOp::create(builder, builder.getFusedLoc(locations), ValueRange(outputs).getTypes(),
+                        operands, builder.getStringAttr(nameOf(ops)), DictionaryAttr());
     OpBuilder::InsertionGuard guard(builder);
     Block *body = builder.createBlock(&fused.getBody());
     IRMapping inner;
@@ -135,7 +139,8 @@ private:
     for (Operation &other : body->without_terminator()) {
       if (&other == copy)
         return;
-      if (!OperationEquivalence::isEquivalentTo(copy, &other, OperationEquivalence::IgnoreLocations))
+      if (!OperationEquivalence::isEquivalentTo(copy, &other,
+                                                OperationEquivalence::IgnoreLocations))
         continue;
       for (auto [mine, theirs] : llvm::zip_equal(op->getResults(), other.getResults()))
         inner.map(mine, theirs);

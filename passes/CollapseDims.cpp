@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Merges neighbouring dims of a kernel that every value has together or not at all, and drops dims of size 1.
-// Buffers are contiguous, so only the view of them changes.
+// Merges neighbouring dims of a kernel that every value has together or not at all, and drops dims
+// of size 1. Buffers are contiguous, so only the view of them changes.
 #include "sinter/passes/KernelForm.h"
 #include "sinter/passes/Passes.h"
 
@@ -63,7 +63,8 @@ private:
         all.push_back(none);
         continue;
       }
-      while (next < analysis.domain.rank() && (analysis.isReduced(next) || isOne(analysis.domain[next])))
+      while (next < analysis.domain.rank() &&
+             (analysis.isReduced(next) || isOne(analysis.domain[next])))
         ++next;
       all.push_back(next++);
     }
@@ -73,7 +74,8 @@ private:
   bool labelAll() {
     for (Value output : body.getTerminator()->getOperands()) {
       Shape shape = tensorType(output).getShape();
-      if (!label(output, analysis.roles.lookup(output) == Role::Full ? domainLabels() : keptLabels(shape)))
+      if (!label(output,
+                 analysis.roles.lookup(output) == Role::Full ? domainLabels() : keptLabels(shape)))
         return false;
     }
     // Users come before producers, so a result is labelled when its op is reached.
@@ -90,15 +92,24 @@ private:
       return label(op->getOperand(0), domainLabels()) && !isa<ArgmaxOp>(op);
     if (isa<ElementwiseOpInterface>(op))
       return llvm::all_of(op->getOperands(), [&](Value operand) { return label(operand, result); });
+    if (isa<DimValueOp>(op))
+      return true;
+    if (auto iota = dyn_cast<IotaOp>(op)) { // Counts along its dim, which must stay what it is.
+      int64_t counted = result[static_cast<size_t>(iota.getAxis())];
+      alone.insert(counted);
+      return counted != none;
+    }
     if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
       Labels operand;
       Shape shape = tensorType(broadcast.getX()).getShape();
       for (auto [i, d] : llvm::enumerate(broadcast.getDimensions()))
-        operand.push_back(isOne(shape[static_cast<int64_t>(i)]) ? none : result[static_cast<size_t>(d)]);
+        operand.push_back(isOne(shape[static_cast<int64_t>(i)]) ? none
+                                                                : result[static_cast<size_t>(d)]);
       return label(broadcast.getX(), operand);
     }
     if (auto reshape = dyn_cast<ReshapeOp>(op)) {
-      Shape from = tensorType(reshape.getX()).getShape(), to = tensorType(reshape.getResult()).getShape();
+      Shape from = tensorType(reshape.getX()).getShape(),
+            to = tensorType(reshape.getResult()).getShape();
       Labels operand;
       int64_t next = 0;
       for (const DimExpr &dim : from) {
@@ -131,7 +142,7 @@ private:
   }
 
   bool mergeable(int64_t a, int64_t b) const {
-    if (analysis.isReduced(a) != analysis.isReduced(b))
+    if (analysis.isReduced(a) != analysis.isReduced(b) || alone.contains(a) || alone.contains(b))
       return false;
     return llvm::all_of(labels, [&](const auto &entry) {
       Labels real;
@@ -187,6 +198,11 @@ private:
         for (size_t g : groupsOf(labels.lookup(broadcast.getX())))
           dimensions.push_back(llvm::find(to, g) - to.begin());
         broadcast.setDimensions(dimensions);
+      } else if (auto iota = dyn_cast<IotaOp>(op)) {
+        const Labels &result = labels.find(iota.getResult())->second;
+        size_t counted = groupOf(result[static_cast<size_t>(iota.getAxis())]);
+        llvm::SmallVector<size_t> dims = groupsOf(result);
+        iota.setAxis(static_cast<uint64_t>(llvm::find(dims, counted) - dims.begin()));
       } else if (llvm::is_contained(analysis.anchors, &op)) {
         llvm::SmallVector<int64_t> axes;
         for (auto [number, dims] : llvm::enumerate(groups))
@@ -199,7 +215,8 @@ private:
       value.setType(type);
     // Views that only had to do with size-1 dims have become identities.
     for (Operation &op : llvm::make_early_inc_range(body.without_terminator()))
-      if (isa<BroadcastOp, ReshapeOp>(op) && op.getOperand(0).getType() == op.getResult(0).getType()) {
+      if (isa<BroadcastOp, ReshapeOp>(op) &&
+          op.getOperand(0).getType() == op.getResult(0).getType()) {
         op.getResult(0).replaceAllUsesWith(op.getOperand(0));
         op.erase();
       }
@@ -209,12 +226,19 @@ private:
   Block &body;
   KernelAnalysis analysis;
   llvm::DenseMap<Value, Labels> labels;
+  llvm::DenseSet<int64_t> alone; ///< Dims that merge with no other.
   llvm::SmallVector<llvm::SmallVector<int64_t>> groups;
 };
 
 struct CollapseDimsPass : impl::CollapseDimsBase<CollapseDimsPass> {
   void runOnOperation() override {
-    getOperation().walk([](FusedOp fused) { Collapser(fused).run(); });
+    getOperation().walk([](FusedOp fused) {
+      try {
+        Collapser(fused).run();
+      } catch (const Error &) {
+        // A product of sizes overflowed before anything was changed: the kernel keeps its dims.
+      }
+    });
   }
 };
 

@@ -18,8 +18,8 @@ inline llvm::SmallVector<int64_t> freeDims(int64_t rank, llvm::ArrayRef<int64_t>
   return dims;
 }
 
-/// Whether dims of a row-major tensor, in this order, flatten to one size and stride. Dims of size 1 do not matter;
-/// the others must follow each other in memory.
+/// Whether dims of a row-major tensor, in this order, flatten to one size and stride. Dims of size
+/// 1 do not matter; the others must follow each other in memory.
 inline bool evenlySpaced(const Shape &shape, llvm::ArrayRef<int64_t> dims) {
   std::optional<int64_t> previous;
   for (int64_t d : dims) {

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Groups ops into kernels. Every op starts as a group. Two groups merge when a back end can make one kernel of both
-// (KernelForm.h), nothing dear is computed more often, and no cycle arises; edges that carry more bytes go first.
+// Groups ops into kernels. Every op starts as a group. Two groups merge when a back end can make
+// one kernel of both (KernelForm.h), nothing dear is computed more often, and no cycle arises;
+// edges that carry more bytes go first.
 //
-// 1. Views, constants and cheap scalars get a copy per reader, so that they never tie readers together.
-// 2. Groups merge along edges, but reductions over leading dims absorb no producers yet: a producer is worth more
+// 1. Views, constants and cheap scalars get a copy per reader, so that they never tie readers
+// together.
+// 2. Groups merge along edges, but reductions over leading dims absorb no producers yet: a producer
+// is worth more
 //    in a row kernel or an epilogue, where everything that follows from it can join.
 // 3. The rest merges along edges.
-// 4. Reductions over the same ranges merge. What a kernel could compute from what it reads anyway is not stored for
+// 4. Reductions over the same ranges merge. What a kernel could compute from what it reads anyway
+// is not stored for
 //    it, and ops go where fewer bytes are stored (FuseRecompute.cpp).
 // 5. Kernels of one form that read the same large tensor merge.
+#include "sinter/passes/FuseRecompute.h"
 #include "sinter/passes/FusionGroups.h"
 #include "sinter/passes/Passes.h"
-#include "sinter/passes/FuseRecompute.h"
 
 namespace sinter::passes {
 #define GEN_PASS_DEF_FUSE
@@ -25,7 +29,7 @@ namespace sinter::passes {
 namespace {
 
 constexpr double worthSharing = 64 << 10; // Bytes of a common input that make siblings one kernel.
-constexpr int64_t cheapScalar = 16;       // Flops of a scalar that every kernel may compute for itself.
+constexpr int64_t cheapScalar = 16; // Flops of a scalar that every kernel may compute for itself.
 
 /// Gives every reader its own copy of what costs nothing, or next to nothing once per kernel.
 void splitFreeProducers(Block &block) {
@@ -47,7 +51,8 @@ void splitFreeProducers(Block &block) {
       scalarCost[&op] = cost;
   }
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
-    bool isFree = op.getNumResults() == 1 && !op.hasTrait<OpTrait::ConstantLike>() && isFreeToRecompute(&op);
+    bool isFree =
+        op.getNumResults() == 1 && !op.hasTrait<OpTrait::ConstantLike>() && isFreeToRecompute(&op);
     if (!isFree && !scalarCost.contains(&op))
       continue;
     llvm::SmallVector<OpOperand *> uses;
@@ -92,13 +97,15 @@ bool mergeAlongEdges(FusionGroups &groups, FusionGroups::Accept accept) {
 void mergeTwins(FusionGroups &groups) {
   std::vector<size_t> reductions;
   for (size_t g : groups.live())
-    if (const KernelAnalysis *analysis = groups.analysisOf(g); analysis && analysis->form == KernelForm::Reduce)
+    if (const KernelAnalysis *analysis = groups.analysisOf(g);
+        analysis && analysis->form == KernelForm::Reduce)
       reductions.push_back(g);
   for (size_t i = 0; i < reductions.size(); ++i)
     for (size_t j = i + 1; j < reductions.size() && !groups[reductions[i]].empty(); ++j) {
       if (groups[reductions[j]].empty())
         continue;
-      const KernelAnalysis *a = groups.analysisOf(reductions[i]), *b = groups.analysisOf(reductions[j]);
+      const KernelAnalysis *a = groups.analysisOf(reductions[i]),
+                           *b = groups.analysisOf(reductions[j]);
       if (a->domain != b->domain || a->axes != b->axes)
         continue;
       Operation *member = groups[reductions[i]].front();
@@ -108,7 +115,8 @@ void mergeTwins(FusionGroups &groups) {
     }
 }
 
-/// Kernels that read the same large tensor become one, when one of them already has the form of both.
+/// Kernels that read the same large tensor become one, when one of them already has the form of
+/// both.
 void mergeSiblings(FusionGroups &groups) {
   auto formOf = [&](size_t group) -> std::optional<KernelForm> {
     const KernelAnalysis *analysis = groups.analysisOf(group);
@@ -126,7 +134,8 @@ void mergeSiblings(FusionGroups &groups) {
       for (size_t j = i + 1; j < users.size(); ++j) {
         size_t a = *groups.groupOf(users[i]), b = *groups.groupOf(users[j]);
         auto first = a == b ? std::nullopt : formOf(a), second = a == b ? std::nullopt : formOf(b);
-        if (!first || !second || first == KernelForm::Contraction || second == KernelForm::Contraction)
+        if (!first || !second || first == KernelForm::Contraction ||
+            second == KernelForm::Contraction)
           continue;
         if (*first == *second || *first == KernelForm::Loop || *second == KernelForm::Loop) {
           KernelForm form = *first == KernelForm::Loop ? *second : *first;

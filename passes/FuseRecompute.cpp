@@ -12,11 +12,13 @@ using namespace sinter::ir;
 namespace sinter::passes {
 namespace {
 
-constexpr double worthRecomputing = 16 << 10; // Bytes of a value below which memory traffic does not matter.
+constexpr double worthRecomputing =
+    16 << 10; // Bytes of a value below which memory traffic does not matter.
 constexpr int64_t cheapOp = 4, cheapChain = 16; // Flops per element.
 constexpr unsigned maxDepth = 6;
 
-/// What it takes to have a value in a kernel: ops to copy into it, and values that it reads from memory.
+/// What it takes to have a value in a kernel: ops to copy into it, and values that it reads from
+/// memory.
 struct Recipe {
   llvm::SetVector<Operation *> ops;
   llvm::SetVector<Value> reads;
@@ -43,19 +45,22 @@ private:
     return entry.freeToRecompute || (entry.elementwise && entry.cost <= cheapOp);
   }
 
-  /// Bytes that `consumer` moves more than before for a recipe: values that are not stored yet are written as well.
+  /// Bytes that `consumer` moves more than before for a recipe: values that are not stored yet are
+  /// written as well.
   double bytesOf(const Recipe &recipe) {
     double bytes = 0;
     for (Value value : recipe.reads) {
       auto producer = groups.producerOf(value);
-      bool isStored = !producer || llvm::is_contained(FusionGroups::outputsOf(groups[*producer]), value);
+      bool isStored =
+          !producer || llvm::is_contained(FusionGroups::outputsOf(groups[*producer]), value);
       bytes += groups.bytesOf(value) * (isStored ? 1 : 2);
     }
     return bytes;
   }
 
   /// `present`: what the consumer reads or computes already.
-  std::optional<Recipe> recipeFor(Value value, const llvm::DenseSet<Value> &present, unsigned depth) {
+  std::optional<Recipe> recipeFor(Value value, const llvm::DenseSet<Value> &present,
+                                  unsigned depth) {
     if (depth > 0 && present.contains(value))
       return Recipe();
     Recipe read;
@@ -116,7 +121,8 @@ private:
       if (all > 0 && apply(value, consumers))
         return true;
     }
-    consumers.remove_if([&](auto &entry) { return !entry.second.recipe || entry.second.bytes >= saved; });
+    consumers.remove_if(
+        [&](auto &entry) { return !entry.second.recipe || entry.second.bytes >= saved; });
     return !consumers.empty() && apply(value, consumers);
   }
 
@@ -140,7 +146,8 @@ private:
       FusionGroups::Group ops = groups[g];
       IRMapping mapping;
       llvm::SmallVector<Operation *> recipe = consumer.recipe->ops.takeVector();
-      llvm::sort(recipe, [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); });
+      llvm::sort(recipe,
+                 [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); });
       for (Operation *op : recipe) {
         OpBuilder builder(op->getContext());
         builder.setInsertionPointAfter(op);
@@ -152,7 +159,8 @@ private:
             producers.insert(*from);
       }
       llvm::SmallPtrSet<Operation *, 32> inside(ops.begin(), ops.end());
-      value.replaceUsesWithIf(mapping.lookup(value), [&](OpOperand &use) { return inside.contains(use.getOwner()); });
+      value.replaceUsesWithIf(mapping.lookup(value),
+                              [&](OpOperand &use) { return inside.contains(use.getOwner()); });
       llvm::sort(ops, [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); });
       changed.push_back({g, std::move(ops)});
     }
@@ -197,7 +205,8 @@ private:
   FusionGroups &groups;
 };
 
-/// Ops of one group of which only another needs the results, and what they need in turn from nobody else.
+/// Ops of one group of which only another needs the results, and what they need in turn from nobody
+/// else.
 FusionGroups::Group opsFor(size_t from, size_t to, FusionGroups &groups) {
   FusionGroups::Group moving;
   for (Operation *op : llvm::reverse(groups[from])) {
@@ -226,11 +235,13 @@ bool moveToConsumers(FusionGroups &groups) {
           consumers.insert(*g);
     for (size_t to : consumers) {
       FusionGroups::Group moving = opsFor(from, to, groups), rest, joined(groups[to]);
-      llvm::copy_if(groups[from], std::back_inserter(rest), [&](Operation *op) { return !llvm::is_contained(moving, op); });
+      llvm::copy_if(groups[from], std::back_inserter(rest),
+                    [&](Operation *op) { return !llvm::is_contained(moving, op); });
       if (moving.empty() || rest.empty())
         continue;
       llvm::append_range(joined, moving);
-      llvm::sort(joined, [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); });
+      llvm::sort(joined,
+                 [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); });
       if (groups.bytesMoved(rest) + groups.bytesMoved(joined) >=
               groups.bytesMoved(groups[from]) + groups.bytesMoved(groups[to]) ||
           !groups.isKernel(rest) || !groups.isKernel(joined))

@@ -14,9 +14,11 @@ namespace {
 
 constexpr size_t none = ~size_t{0};
 constexpr size_t maxOps = 96, maxBuffers = 28;
-constexpr int64_t assumedSize = 1024;  // A symbolic size, when bytes are compared.
-constexpr int64_t cheapToRepeat = 4;   // Flops that may be spent again for every element of a larger kernel.
-constexpr size_t maxEvaluations = 4;   // Positions at which one op may be computed for one element of a kernel.
+constexpr int64_t assumedSize = 1024; // A symbolic size, when bytes are compared.
+constexpr int64_t cheapToRepeat =
+    4; // Flops that may be spent again for every element of a larger kernel.
+constexpr size_t maxEvaluations =
+    4; // Positions at which one op may be computed for one element of a kernel.
 
 bool precedes(Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); }
 
@@ -88,7 +90,8 @@ std::vector<size_t> FusionGroups::live() const {
   for (size_t g = 0; g < groups.size(); ++g)
     if (!groups[g].empty())
       result.push_back(g);
-  llvm::sort(result, [&](size_t a, size_t b) { return precedes(groups[a].front(), groups[b].front()); });
+  llvm::sort(result,
+             [&](size_t a, size_t b) { return precedes(groups[a].front(), groups[b].front()); });
   return result;
 }
 
@@ -143,13 +146,15 @@ const KernelAnalysis *FusionGroups::analysisOf(size_t group) {
 }
 
 // Every group on a path between the two lies between them in the sequence.
-bool FusionGroups::reachesIndirectly(size_t from, size_t to, llvm::DenseSet<size_t> &reached) const {
+bool FusionGroups::reachesIndirectly(size_t from, size_t to,
+                                     llvm::DenseSet<size_t> &reached) const {
   llvm::SmallVector<size_t> work;
   auto visitUsers = [&](size_t group) {
     for (Operation *op : groups[group])
       for (Operation *user : op->getUsers()) {
         auto next = groupOf(user);
-        if (!next || *next == group || position[*next] > position[to] || (*next == to && group == from))
+        if (!next || *next == group || position[*next] > position[to] ||
+            (*next == to && group == from))
           continue;
         if (reached.insert(*next).second)
           work.push_back(*next);
@@ -258,8 +263,8 @@ size_t FusionGroups::eraseDead(size_t group) {
 
 // -- Profit ---------------------------------------------------------------------------------------
 
-/// No value that is dear to compute is computed once per element of a larger domain, and none is read across rows
-/// in every phase.
+/// No value that is dear to compute is computed once per element of a larger domain, and none is
+/// read across rows in every phase.
 bool FusionGroups::isWorthIt(const Group &ops, size_t producer, const KernelAnalysis &analysis) {
   // One long row is no parallel work, while two kernels that split it are.
   if (analysis.form == KernelForm::Row && analysis.hasFewLongRows())
@@ -271,7 +276,8 @@ bool FusionGroups::isWorthIt(const Group &ops, size_t producer, const KernelAnal
     const OpFacts::Entry &entry = facts[op];
     if (analysis.form != KernelForm::Loop && permutesElements(entry))
       return false;
-    if (numbers.lookup(op) != producer || entry.cost <= cheapToRepeat || llvm::is_contained(analysis.anchors, op))
+    if (numbers.lookup(op) != producer || entry.cost <= cheapToRepeat ||
+        llvm::is_contained(analysis.anchors, op))
       continue;
     Value result = op->getResult(0);
     double elements = elementsOf(result);
@@ -281,7 +287,8 @@ bool FusionGroups::isWorthIt(const Group &ops, size_t producer, const KernelAnal
   return !repeatsTooMuch(ops, analysis);
 }
 
-/// Each op that moves elements asks for its operand at another position, and positions multiply along a chain.
+/// Each op that moves elements asks for its operand at another position, and positions multiply
+/// along a chain.
 bool FusionGroups::repeatsTooMuch(const Group &ops, const KernelAnalysis &analysis) {
   llvm::DenseMap<Operation *, llvm::SmallSet<size_t, 8>> positions;
   for (Operation *op : llvm::reverse(ops)) {
@@ -290,7 +297,8 @@ bool FusionGroups::repeatsTooMuch(const Group &ops, const KernelAnalysis &analys
     if (own.empty() || isAnchor)
       own.insert(0); // At the element itself.
     const OpFacts::Entry &entry = facts[op];
-    if (own.size() > maxEvaluations && !entry.freeToRecompute && !isAnchor && !analysis.roles.contains(op->getResult(0)))
+    if (own.size() > maxEvaluations && !entry.freeToRecompute && !isAnchor &&
+        !analysis.roles.contains(op->getResult(0)))
       return true;
     llvm::SmallVector<size_t> here(own.begin(), own.end());
     // Copies of a view ask for the same position.
@@ -304,7 +312,9 @@ bool FusionGroups::repeatsTooMuch(const Group &ops, const KernelAnalysis &analys
       if (!producer || !llvm::is_contained(ops, producer))
         continue;
       for (size_t p : here)
-        positions[producer].insert(isAnchor ? 0 : entry.elementwise ? p : size_t(llvm::hash_combine(view, p)));
+        positions[producer].insert(isAnchor            ? 0
+                                   : entry.elementwise ? p
+                                                       : size_t(llvm::hash_combine(view, p)));
     }
   }
   return false;

@@ -12,8 +12,9 @@ namespace sinter::passes {
 
 /// The ops of a block in groups that will become kernels, in an order in which they can run.
 ///
-/// A group's number is never used again after it has changed, so what was found out about a pair of groups stays
-/// true. Only questions are asked here of whether two groups may and should be one; what is tried when is Fuse.cpp's.
+/// A group's number is never used again after it has changed, so what was found out about a pair of
+/// groups stays true. Only questions are asked here of whether two groups may and should be one;
+/// what is tried when is Fuse.cpp's.
 class FusionGroups {
 public:
   using Group = llvm::SmallVector<mlir::Operation *>; ///< In program order.
@@ -27,7 +28,9 @@ public:
   std::vector<size_t> live() const;
   const Group &operator[](size_t group) const { return groups[group]; }
   std::optional<size_t> groupOf(mlir::Operation *op) const;
-  std::optional<size_t> producerOf(mlir::Value value) const { return groupOf(value.getDefiningOp()); }
+  std::optional<size_t> producerOf(mlir::Value value) const {
+    return groupOf(value.getDefiningOp());
+  }
 
   /// Values that a set of ops makes and others need, and values that it needs from others.
   static llvm::SmallVector<mlir::Value> outputsOf(llvm::ArrayRef<mlir::Operation *> ops);
@@ -43,7 +46,8 @@ public:
   /// Null when the group cannot be a kernel.
   const KernelAnalysis *analysisOf(size_t group);
 
-  /// Merges two groups when a kernel can be made of them, `accept` agrees, it pays, and no cycle arises.
+  /// Merges two groups when a kernel can be made of them, `accept` agrees, it pays, and no cycle
+  /// arises.
   using Accept = llvm::function_ref<bool(const KernelAnalysis &)>;
   bool merge(size_t a, size_t b, Accept accept);
 
@@ -54,7 +58,8 @@ public:
 
 private:
   size_t add(Group ops, size_t position);
-  /// Whether `from` reaches `to` other than directly; fills `reached` with the groups between them that it reaches.
+  /// Whether `from` reaches `to` other than directly; fills `reached` with the groups between them
+  /// that it reaches.
   bool reachesIndirectly(size_t from, size_t to, llvm::DenseSet<size_t> &reached) const;
   bool mayBeOneKernel(size_t a, size_t b);
   bool isWorthIt(const Group &ops, size_t producer, const KernelAnalysis &analysis);
@@ -71,7 +76,8 @@ private:
   std::vector<Group> groups;
   std::vector<State> states;
   std::vector<size_t> position; ///< Of each group, in `sequence`.
-  std::vector<size_t> sequence; ///< Groups so that producers come first; merged ones leave holes of `none`.
+  std::vector<size_t>
+      sequence; ///< Groups so that producers come first; merged ones leave holes of `none`.
   llvm::DenseMap<mlir::Operation *, size_t> numbers;
   llvm::DenseMap<mlir::Value, double> bytes;
   llvm::DenseSet<std::pair<size_t, size_t>> refused;
@@ -80,8 +86,8 @@ private:
 /// An op that reads neighbours in a row from different rows: slow unless done once.
 bool permutesElements(const OpFacts::Entry &entry);
 
-/// Makes a `sinter.fused` of every group and removes the original ops. Kernels that update an argument of the graph
-/// wait for its other readers, so that the update can happen in place.
+/// Makes a `sinter.fused` of every group and removes the original ops. Kernels that update an
+/// argument of the graph wait for its other readers, so that the update can happen in place.
 void buildKernels(mlir::func::FuncOp func, FusionGroups &groups);
 
 } // namespace sinter::passes

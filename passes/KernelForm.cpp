@@ -10,7 +10,8 @@ using namespace sinter::ir;
 namespace sinter::passes {
 
 llvm::StringRef stringify(KernelForm form) {
-  static constexpr llvm::StringLiteral names[] = {"loop", "row", "reduce", "contraction", "scatter"};
+  static constexpr llvm::StringLiteral names[] = {"loop", "row", "reduce", "contraction",
+                                                  "scatter"};
   return names[static_cast<size_t>(form)];
 }
 
@@ -221,11 +222,13 @@ private:
     return axes;
   }
 
-  /// Whether a reduction, or an output of the domain's shape, needs the result of another reduction.
+  /// Whether a reduction, or an output of the domain's shape, needs the result of another
+  /// reduction.
   bool dependentReductions() const {
     llvm::DenseSet<Value> tainted;
     for (Operation *op : ops) {
-      bool dependent = llvm::any_of(op->getOperands(), [&](Value v) { return tainted.contains(v); });
+      bool dependent =
+          llvm::any_of(op->getOperands(), [&](Value v) { return tainted.contains(v); });
       bool anchor = llvm::is_contained(result.anchors, op);
       if (dependent && anchor)
         return true;
@@ -357,14 +360,14 @@ private:
   llvm::ArrayRef<Value> outputs;
   OpFacts &facts;
   KernelAnalysis result;
-  Dims domain;                        ///< Those of result.domain.
+  Dims domain;                       ///< Those of result.domain.
   llvm::SmallVector<Attribute> kept; ///< Row, Reduce: those of the dims that are not reduced.
 };
 
 } // namespace
 
-std::variant<KernelAnalysis, std::string> analyzeKernel(llvm::ArrayRef<Operation *> ops,
-                                                        llvm::ArrayRef<Value> outputs, OpFacts &facts) {
+std::variant<KernelAnalysis, std::string>
+analyzeKernel(llvm::ArrayRef<Operation *> ops, llvm::ArrayRef<Value> outputs, OpFacts &facts) {
   return Analyzer(ops, outputs, facts).run();
 }
 

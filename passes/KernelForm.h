@@ -16,9 +16,9 @@ namespace sinter::passes {
 /// The shapes of kernel that the back ends can build. Fusion merges ops as long as analyzeKernel()
 /// accepts the result; the scheduler and both back ends read the same analysis.
 enum class KernelForm : uint8_t {
-  Loop,        ///< No reduction; all outputs have the domain's shape.
-  Row,         ///< Reductions over the trailing axes of the domain, in phases, with row-local reuse.
-  Reduce,      ///< Independent reductions over the same axes; parallel over kept dims and chunks.
+  Loop,   ///< No reduction; all outputs have the domain's shape.
+  Row,    ///< Reductions over the trailing axes of the domain, in phases, with row-local reuse.
+  Reduce, ///< Independent reductions over the same axes; parallel over kept dims and chunks.
   Contraction, ///< One dot_general, and what follows it element by element.
   Scatter,     ///< One scatter_add_rows with its inputs' producers.
 };
@@ -32,7 +32,8 @@ enum class Role : uint8_t {
 
 struct KernelAnalysis {
   KernelForm form = KernelForm::Loop;
-  /// Loop: the outputs' shape. Row, Reduce: the shape that is reduced. Contraction, Scatter: the anchor's result.
+  /// Loop: the outputs' shape. Row, Reduce: the shape that is reduced. Contraction, Scatter: the
+  /// anchor's result.
   Shape domain;
   /// Row, Reduce: the reduced axes, increasing.
   llvm::SmallVector<int64_t> axes;
@@ -50,7 +51,9 @@ struct KernelAnalysis {
   bool isReduced(int64_t axis) const;
   /// Whole rows are the unit of parallel work of a Row; a handful of long ones leaves threads idle.
   bool hasFewLongRows() const;
-  unsigned numRowDims() const { return static_cast<unsigned>(domain.rank() - static_cast<int64_t>(axes.size())); }
+  unsigned numRowDims() const {
+    return static_cast<unsigned>(domain.rank() - static_cast<int64_t>(axes.size()));
+  }
 };
 
 /// What analyses ask of each op, found out once.
@@ -71,10 +74,12 @@ private:
   llvm::DenseMap<mlir::Operation *, std::unique_ptr<Entry>> entries;
 };
 
-/// The form of a set of ops (in program order) of which `outputs` are needed outside, or the reason why
-/// no back end could make one kernel of them. `facts` may be shared by analyses of the same ops.
+/// The form of a set of ops (in program order) of which `outputs` are needed outside, or the reason
+/// why no back end could make one kernel of them. `facts` may be shared by analyses of the same
+/// ops.
 std::variant<KernelAnalysis, std::string> analyzeKernel(llvm::ArrayRef<mlir::Operation *> ops,
-                                                        llvm::ArrayRef<mlir::Value> outputs, OpFacts &facts);
+                                                        llvm::ArrayRef<mlir::Value> outputs,
+                                                        OpFacts &facts);
 std::variant<KernelAnalysis, std::string> analyzeKernel(llvm::ArrayRef<mlir::Operation *> ops,
                                                         llvm::ArrayRef<mlir::Value> outputs);
 /// The analysis of a fused region; fails only when the region was not made by the fusion pass.
@@ -82,11 +87,11 @@ std::variant<KernelAnalysis, std::string> analyzeKernel(ir::FusedOp fused);
 
 /// Rough flops per element of the op's result (reductions and contractions: per iteration point).
 int64_t elementCost(mlir::Operation *op);
-/// A view of its operand under other sizes that is more than adding or dropping sizes of 1. It needs no kernel: the
-/// planner gives it its operand's buffer.
+/// A view of its operand under other sizes that is more than adding or dropping sizes of 1. It
+/// needs no kernel: the planner gives it its operand's buffer.
 bool isRegrouping(mlir::Operation *op);
-/// Ops that only rename or make up elements: broadcast, slice, full, iota, … Their elements cost nothing to compute
-/// again in every kernel that reads them.
+/// Ops that only rename or make up elements: broadcast, slice, full, iota, … Their elements cost
+/// nothing to compute again in every kernel that reads them.
 bool isFreeToRecompute(mlir::Operation *op);
 
 } // namespace sinter::passes

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transposes operands of contractions whose free or contracting dims are not evenly spaced in memory, so that every
-// contraction that reaches a back end is a batch of matrix products.
+// Transposes operands of contractions whose free or contracting dims are not evenly spaced in
+// memory, so that every contraction that reaches a back end is a batch of matrix products.
 #include "sinter/passes/ContractionDims.h"
 #include "sinter/passes/Passes.h"
 
@@ -37,14 +37,15 @@ struct NormalizeContractionsPass : impl::NormalizeContractionsBase<NormalizeCont
     getOperation().walk([](DotGeneralOp dot) {
       OpBuilder builder(dot);
       llvm::SmallVector<int64_t> lhsBatch(dot.getLhsBatch()), rhsBatch(dot.getRhsBatch());
-      llvm::SmallVector<int64_t> lhsContract(dot.getLhsContract()), rhsContract(dot.getRhsContract());
+      llvm::SmallVector<int64_t> lhsContract(dot.getLhsContract()),
+          rhsContract(dot.getRhsContract());
       Value lhs = transposed(builder, dot.getLoc(), dot.getLhs(), lhsBatch, lhsContract);
       Value rhs = transposed(builder, dot.getLoc(), dot.getRhs(), rhsBatch, rhsContract);
       if (lhs == dot.getLhs() && rhs == dot.getRhs())
         return;
       // The order of the contracting dims is the same on both sides, so the result does not change.
-      auto normal = DotGeneralOp::create(builder, dot.getLoc(), dot.getType(), lhs, rhs, lhsBatch, rhsBatch,
-                                         lhsContract, rhsContract);
+      auto normal = DotGeneralOp::create(builder, dot.getLoc(), dot.getType(), lhs, rhs, lhsBatch,
+                                         rhsBatch, lhsContract, rhsContract);
       dot.replaceAllUsesWith(normal.getResult());
       dot.erase();
     });

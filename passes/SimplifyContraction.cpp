@@ -18,18 +18,21 @@ struct Side {
 };
 
 Side lhsOf(DotGeneralOp op) {
-  return {op.getLhs(), llvm::SmallVector<int64_t>(op.getLhsBatch()), llvm::SmallVector<int64_t>(op.getLhsContract())};
+  return {op.getLhs(), llvm::SmallVector<int64_t>(op.getLhsBatch()),
+          llvm::SmallVector<int64_t>(op.getLhsContract())};
 }
 Side rhsOf(DotGeneralOp op) {
-  return {op.getRhs(), llvm::SmallVector<int64_t>(op.getRhsBatch()), llvm::SmallVector<int64_t>(op.getRhsContract())};
+  return {op.getRhs(), llvm::SmallVector<int64_t>(op.getRhsBatch()),
+          llvm::SmallVector<int64_t>(op.getRhsContract())};
 }
 
 Value build(PatternRewriter &rewriter, Location loc, Type type, const Side &lhs, const Side &rhs) {
-  return DotGeneralOp::create(rewriter, loc, type, lhs.value, rhs.value, lhs.batch, rhs.batch, lhs.contract,
-                              rhs.contract);
+  return DotGeneralOp::create(rewriter, loc, type, lhs.value, rhs.value, lhs.batch, rhs.batch,
+                              lhs.contract, rhs.contract);
 }
 
-/// Reads the operand of a transpose instead, where the free dims keep their order and no copy becomes necessary.
+/// Reads the operand of a transpose instead, where the free dims keep their order and no copy
+/// becomes necessary.
 bool lookThroughTranspose(Side &side) {
   auto transpose = side.value.getDefiningOp<TransposeOp>();
   if (!transpose)
@@ -56,14 +59,16 @@ Value absorbOperandTransposes(DotGeneralOp op, PatternRewriter &rewriter) {
   return left || right ? build(rewriter, op.getLoc(), op.getType(), lhs, rhs) : Value();
 }
 
-/// transpose(a · b) with the free dims of both sides swapped is b · a; the products commute exactly.
+/// transpose(a · b) with the free dims of both sides swapped is b · a; the products commute
+/// exactly.
 Value absorbResultTranspose(TransposeOp op, PatternRewriter &rewriter) {
   auto dot = op.getX().getDefiningOp<DotGeneralOp>();
   if (!dot || !dot.getResult().hasOneUse())
     return {};
   Side lhs = lhsOf(dot), rhs = rhsOf(dot);
   auto batch = static_cast<int64_t>(lhs.batch.size());
-  auto lhsFree = static_cast<int64_t>(freeDims(tensorType(lhs.value).getRank(), lhs.batch, lhs.contract).size());
+  auto lhsFree = static_cast<int64_t>(
+      freeDims(tensorType(lhs.value).getRank(), lhs.batch, lhs.contract).size());
   int64_t rank = op.getType().getRank();
   llvm::SmallVector<int64_t> swapped(op.getPermutation().take_front(static_cast<size_t>(batch)));
   if (llvm::any_of(swapped, [&](int64_t d) { return d >= batch; }))

@@ -99,7 +99,8 @@ Value simplifyDiv(DivOp op, PatternRewriter &rewriter) {
   if (!divisor.getValue().getExactInverse(&inverse))
     return {};
   auto type = op.getType();
-  Value factor = FullOp::create(rewriter, op.getLoc(), type, rewriter.getFloatAttr(type.getElementType(), inverse));
+  Value factor = FullOp::create(rewriter, op.getLoc(), type,
+                                rewriter.getFloatAttr(type.getElementType(), inverse));
   return MulOp::create(rewriter, op.getLoc(), op.getA(), factor);
 }
 
@@ -115,7 +116,9 @@ Value simplifyPow(PowOp op, PatternRewriter &rewriter) {
     return {};
   double exponent = attribute.getValueAsDouble();
   Value x = op.getA();
-  auto product = [&](Value a, Value b) { return MulOp::create(rewriter, op.getLoc(), a, b).getResult(); };
+  auto product = [&](Value a, Value b) {
+    return MulOp::create(rewriter, op.getLoc(), a, b).getResult();
+  };
   if (exponent == 0)
     return full(rewriter, op.getLoc(), op.getType(), 1);
   if (exponent == 1)
@@ -169,7 +172,8 @@ Value simplifySelect(SelectOp op, PatternRewriter &rewriter) {
   if (TypedAttr a = fullValue(op.getA()); a && a == fullValue(op.getB()))
     return op.getA();
   if (auto inner = op.getCondition().getDefiningOp<NotOp>())
-    return SelectOp::create(rewriter, op.getLoc(), op.getType(), inner.getX(), op.getB(), op.getA());
+    return SelectOp::create(rewriter, op.getLoc(), op.getType(), inner.getX(), op.getB(),
+                            op.getA());
   return {};
 }
 
@@ -220,7 +224,8 @@ TypedAttr toAttribute(Builder &builder, const Scalar &value, Type type) {
 /// An op on `full` operands is `full`.
 struct FoldFull : OpInterfaceRewritePattern<ElementwiseOpInterface> {
   using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
-  LogicalResult matchAndRewrite(ElementwiseOpInterface op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(ElementwiseOpInterface op,
+                                PatternRewriter &rewriter) const override {
     llvm::SmallVector<Scalar> operands;
     for (Value operand : op->getOperands()) {
       TypedAttr value = fullValue(operand);
@@ -237,21 +242,24 @@ struct FoldFull : OpInterfaceRewritePattern<ElementwiseOpInterface> {
   }
 };
 
-/// An op on equal views is the view of the op. Before a broadcast less is computed; a reshape that comes last joins
-/// other views, or becomes an alias.
-template <typename ViewOp> struct HoistOverView : OpInterfaceRewritePattern<ElementwiseOpInterface> {
+/// An op on equal views is the view of the op. Before a broadcast less is computed; a reshape that
+/// comes last joins other views, or becomes an alias.
+template <typename ViewOp>
+struct HoistOverView : OpInterfaceRewritePattern<ElementwiseOpInterface> {
   using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
 
   static bool same(BroadcastOp a, BroadcastOp b) { return a.getDimensions() == b.getDimensions(); }
   static bool same(ReshapeOp, ReshapeOp) { return true; }
-  static Value build(PatternRewriter &rewriter, Location loc, Type type, Value x, BroadcastOp like) {
+  static Value build(PatternRewriter &rewriter, Location loc, Type type, Value x,
+                     BroadcastOp like) {
     return BroadcastOp::create(rewriter, loc, type, x, like.getDimensions());
   }
   static Value build(PatternRewriter &rewriter, Location loc, Type type, Value x, ReshapeOp) {
     return ReshapeOp::create(rewriter, loc, type, x);
   }
 
-  LogicalResult matchAndRewrite(ElementwiseOpInterface op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(ElementwiseOpInterface op,
+                                PatternRewriter &rewriter) const override {
     ViewOp first;
     for (Value operand : op->getOperands()) {
       if (fullValue(operand))
@@ -267,11 +275,14 @@ template <typename ViewOp> struct HoistOverView : OpInterfaceRewritePattern<Elem
     if (!first)
       return failure();
     auto type = cast<ir::TensorType>(op->getResult(0).getType());
-    auto inner = [&](ir::TensorType like) { return first.getX().getType().withElementType(like.getElementType()); };
+    auto inner = [&](ir::TensorType like) {
+      return first.getX().getType().withElementType(like.getElementType());
+    };
     llvm::SmallVector<Value> operands;
     for (Value operand : op->getOperands()) {
       if (TypedAttr value = fullValue(operand))
-        operands.push_back(FullOp::create(rewriter, op.getLoc(), inner(tensorType(operand)), value));
+        operands.push_back(
+            FullOp::create(rewriter, op.getLoc(), inner(tensorType(operand)), value));
       else
         operands.push_back(operand.getDefiningOp<ViewOp>().getX());
     }

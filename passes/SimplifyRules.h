@@ -7,8 +7,8 @@
 
 namespace sinter::passes {
 
-/// A rewrite rule for one op: a value that replaces the op's result, or null where the rule does not apply. A
-/// rule builds nothing unless it applies; what it builds has the location of the op.
+/// A rewrite rule for one op: a value that replaces the op's result, or null where the rule does
+/// not apply. A rule builds nothing unless it applies; what it builds has the location of the op.
 template <typename OpTy> class Rule : public mlir::OpRewritePattern<OpTy> {
 public:
   using Function = mlir::Value (*)(OpTy, mlir::PatternRewriter &);
@@ -27,7 +27,8 @@ private:
 };
 
 template <typename OpTy>
-void addRule(mlir::RewritePatternSet &rules, mlir::Value (*function)(OpTy, mlir::PatternRewriter &)) {
+void addRule(mlir::RewritePatternSet &rules,
+             mlir::Value (*function)(OpTy, mlir::PatternRewriter &)) {
   rules.add<Rule<OpTy>>(rules.getContext(), function);
 }
 

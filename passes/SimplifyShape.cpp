@@ -17,7 +17,8 @@ bool isOne(Attribute dim) {
 
 /// The sizes other than the constant 1.
 llvm::SmallVector<Attribute> properDims(ir::TensorType type) {
-  return llvm::to_vector(llvm::make_filter_range(type.getDims(), [](Attribute dim) { return !isOne(dim); }));
+  return llvm::to_vector(
+      llvm::make_filter_range(type.getDims(), [](Attribute dim) { return !isOne(dim); }));
 }
 
 Value refill(Value source, ir::TensorType type, Location loc, PatternRewriter &rewriter) {
@@ -40,9 +41,10 @@ Value simplifyDimValue(DimValueOp op, PatternRewriter &rewriter) {
   if (!size || !size->isConstant())
     return {};
   Type element = op.getType().getElementType();
-  TypedAttr value = isa<FloatType>(element)
-                        ? TypedAttr(rewriter.getFloatAttr(element, static_cast<double>(*size->constant())))
-                        : TypedAttr(rewriter.getIntegerAttr(element, *size->constant()));
+  TypedAttr value =
+      isa<FloatType>(element)
+          ? TypedAttr(rewriter.getFloatAttr(element, static_cast<double>(*size->constant())))
+          : TypedAttr(rewriter.getIntegerAttr(element, *size->constant()));
   return FullOp::create(rewriter, op.getLoc(), op.getType(), value);
 }
 
@@ -82,7 +84,8 @@ Value simplifyReshape(ReshapeOp op, PatternRewriter &rewriter) {
     return ReshapeOp::create(rewriter, op.getLoc(), op.getType(), inner.getX());
   auto broadcast = x.getDefiningOp<BroadcastOp>();
   if (broadcast && broadcast.getX().getType().getRank() == 0)
-    return BroadcastOp::create(rewriter, op.getLoc(), op.getType(), broadcast.getX(), llvm::ArrayRef<int64_t>());
+    return BroadcastOp::create(rewriter, op.getLoc(), op.getType(), broadcast.getX(),
+                               llvm::ArrayRef<int64_t>());
   return {};
 }
 
@@ -123,7 +126,8 @@ Value simplifyConcat(ConcatOp op, PatternRewriter &rewriter) {
   if (op.getInputs().size() == 1)
     return op.getInputs().front();
   TypedAttr value = fullValue(op.getInputs().front());
-  if (!value || llvm::any_of(op.getInputs(), [&](Value input) { return fullValue(input) != value; }))
+  if (!value ||
+      llvm::any_of(op.getInputs(), [&](Value input) { return fullValue(input) != value; }))
     return {};
   return FullOp::create(rewriter, op.getLoc(), op.getType(), value);
 }
@@ -133,12 +137,14 @@ Value simplifyPad(PadOp op, PatternRewriter &rewriter) {
     auto number = dyn_cast<IntegerAttr>(size);
     return number && number.getInt() == 0;
   };
-  bool spread = op.getInterior() && llvm::any_of(*op.getInterior(), [](int64_t n) { return n != 0; });
+  bool spread =
+      op.getInterior() && llvm::any_of(*op.getInterior(), [](int64_t n) { return n != 0; });
   if (!spread && llvm::all_of(op.getLow(), isZero) && llvm::all_of(op.getHigh(), isZero))
     return op.getX();
   auto number = dyn_cast_or_null<FloatAttr>(fullValue(op.getX()));
-  if (number && number.getValue().bitwiseIsEqual(
-                    rewriter.getFloatAttr(number.getType(), op.getValue().convertToDouble()).getValue()))
+  if (number &&
+      number.getValue().bitwiseIsEqual(
+          rewriter.getFloatAttr(number.getType(), op.getValue().convertToDouble()).getValue()))
     return FullOp::create(rewriter, op.getLoc(), op.getType(), number);
   return {};
 }

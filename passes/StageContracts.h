@@ -6,11 +6,13 @@
 
 namespace sinter::passes {
 
-/// What each stage promises to the next, checked after it runs. Failures are emitted as diagnostics.
+/// What each stage promises to the next, checked after it runs. Failures are emitted as
+/// diagnostics.
 
 /// No gradients op is left.
 mlir::LogicalResult verifyDifferentiated(mlir::ModuleOp module);
-/// Every op but constants and reshapes lies in a fused region of which a back end can make a kernel.
+/// Every op but constants and reshapes lies in a fused region of which a back end can make a
+/// kernel.
 mlir::LogicalResult verifyFused(mlir::ModuleOp module);
 
 } // namespace sinter::passes

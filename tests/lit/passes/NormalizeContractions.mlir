@@ -1,0 +1,45 @@
+// RUN: sinter-opt %s -sinter-normalize-contractions | FileCheck %s
+// RUN: sinter-opt %s -sinter-normalize-contractions -sinter-normalize-contractions | FileCheck %s
+
+!a = !sinter.tensor<f32[2, 3, 4, 5]>
+
+// CHECK-LABEL: @scattered_contracting_dims_are_gathered
+// CHECK: %[[T:.*]] = sinter.transpose %arg0 {permutation = array<i64: 0, 2, 1, 3>}
+// CHECK: sinter.dot_general %[[T]], %arg1 {{.*}}lhsContract = array<i64: 2, 3>{{.*}}rhsContract = array<i64: 0, 1>
+func.func @scattered_contracting_dims_are_gathered(%a: !a, %b: !sinter.tensor<f32[3, 5, 6]>) -> !sinter.tensor<f32[2, 4, 6]> {
+  %d = sinter.dot_general %a, %b {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 1, 3>, rhsContract = array<i64: 0, 1>}
+     : (!a, !sinter.tensor<f32[3, 5, 6]>) -> !sinter.tensor<f32[2, 4, 6]>
+  return %d : !sinter.tensor<f32[2, 4, 6]>
+}
+
+// The contracting dims are paired, so both sides keep one order.
+// CHECK-LABEL: @reversed_contracting_dims_are_sorted
+// CHECK: %[[T:.*]] = sinter.transpose %arg0 {permutation = array<i64: 0, 1, 3, 2>}
+// CHECK: sinter.dot_general %[[T]], %arg1 {{.*}}lhsContract = array<i64: 2, 3>{{.*}}rhsContract = array<i64: 0, 1>
+func.func @reversed_contracting_dims_are_sorted(%a: !a, %b: !sinter.tensor<f32[5, 4, 6]>) -> !sinter.tensor<f32[2, 3, 6]> {
+  %d = sinter.dot_general %a, %b {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 3, 2>, rhsContract = array<i64: 0, 1>}
+     : (!a, !sinter.tensor<f32[5, 4, 6]>) -> !sinter.tensor<f32[2, 3, 6]>
+  return %d : !sinter.tensor<f32[2, 3, 6]>
+}
+
+// CHECK-LABEL: @plain_and_batched_products_stay
+// CHECK-NOT: sinter.transpose
+// CHECK: return
+func.func @plain_and_batched_products_stay(%a: !a, %b: !sinter.tensor<f32[5, 6]>, %c: !sinter.tensor<f32[2, 3, 5, 6]>)
+    -> (!sinter.tensor<f32[2, 3, 4, 6]>, !sinter.tensor<f32[2, 3, 4, 6]>) {
+  %d = sinter.dot_general %a, %b {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 3>, rhsContract = array<i64: 0>}
+     : (!a, !sinter.tensor<f32[5, 6]>) -> !sinter.tensor<f32[2, 3, 4, 6]>
+  %e = sinter.dot_general %a, %c {lhsBatch = array<i64: 0, 1>, rhsBatch = array<i64: 0, 1>, lhsContract = array<i64: 3>, rhsContract = array<i64: 2>}
+     : (!a, !sinter.tensor<f32[2, 3, 5, 6]>) -> !sinter.tensor<f32[2, 3, 4, 6]>
+  return %d, %e : !sinter.tensor<f32[2, 3, 4, 6]>, !sinter.tensor<f32[2, 3, 4, 6]>
+}
+
+// Dims of size 1 between the others take no room in memory.
+// CHECK-LABEL: @sizes_of_one_do_not_matter
+// CHECK-NOT: sinter.transpose
+// CHECK: return
+func.func @sizes_of_one_do_not_matter(%a: !sinter.tensor<f32[3, 1, 4]>, %b: !sinter.tensor<f32[3, 4, 6]>) -> !sinter.tensor<f32[1, 6]> {
+  %d = sinter.dot_general %a, %b {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 0, 2>, rhsContract = array<i64: 0, 1>}
+     : (!sinter.tensor<f32[3, 1, 4]>, !sinter.tensor<f32[3, 4, 6]>) -> !sinter.tensor<f32[1, 6]>
+  return %d : !sinter.tensor<f32[1, 6]>
+}
