@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/fused-bench/Cases.h"
+
+#include "sinter/frontend/Optim.h"
+
+namespace sinter::tools {
+namespace {
+
+/// Adds, multiplies, max, select and one exp: ten ops.
+Model chain10(int64_t rows) {
+  Model model;
+  Graph &g = model.graph;
+  Tensor x = g.placeholder("x", f32, {rows});
+  Tensor a = x * 1.5;                 // 1
+  Tensor b = a + 0.25;                // 2
+  Tensor c = maximum(b, -2.0);        // 3
+  Tensor d = exp(-c);                 // 4, 5
+  Tensor e = d * x;                   // 6
+  Tensor f = e + a;                   // 7
+  Tensor h = select(f > x, f, b);     // 8, 9
+  g.output("y", h * 0.5);             // 10
+  return model;
+}
+
+Model softmaxForward(int64_t rows) {
+  Model model;
+  Graph &g = model.graph;
+  g.output("y", softmax(g.placeholder("x", f32, {rows, 1024})));
+  return model;
+}
+
+Model softmaxBoth(int64_t rows) {
+  Model model;
+  Graph &g = model.graph;
+  Tensor x = g.placeholder("x", f32, {rows, 1024});
+  Tensor dy = g.placeholder("dy", f32, {rows, 1024});
+  Tensor y = softmax(x);
+  g.output("y", y);
+  g.output("dx", gradients({y}, {x}, {dy})[0]);
+  return model;
+}
+
+Model layerNormForward(int64_t rows) {
+  Model model;
+  Graph &g = model.graph;
+  Tensor x = g.placeholder("x", f32, {rows, 1024});
+  Tensor gamma = g.placeholder("gamma", f32, {1024});
+  Tensor beta = g.placeholder("beta", f32, {1024});
+  g.output("y", layerNorm(x, gamma, beta));
+  return model;
+}
+
+Model layerNormBoth(int64_t rows) {
+  Model model;
+  Graph &g = model.graph;
+  Tensor x = g.placeholder("x", f32, {rows, 1024});
+  Tensor gamma = g.placeholder("gamma", f32, {1024});
+  Tensor beta = g.placeholder("beta", f32, {1024});
+  Tensor dy = g.placeholder("dy", f32, {rows, 1024});
+  Tensor y = layerNorm(x, gamma, beta);
+  std::vector<Tensor> grads = gradients({y}, {x, gamma, beta}, {dy});
+  g.output("y", y);
+  g.output("dx", grads[0]);
+  g.output("dgamma", grads[1]);
+  g.output("dbeta", grads[2]);
+  return model;
+}
+
+Model linearGelu(int64_t rows) {
+  Model model{.flops = 2.0 * static_cast<double>(rows) * 768 * 3072};
+  Graph &g = model.graph;
+  Tensor x = g.placeholder("x", f32, {rows, 768});
+  Tensor w = g.placeholder("w", f32, {768, 3072});
+  Tensor b = g.placeholder("b", f32, {3072});
+  g.output("y", gelu(linear(x, w, b)));
+  return model;
+}
+
+Model gemm(int64_t rows) {
+  Model model{.flops = 2.0 * static_cast<double>(rows) * 1024 * 1024};
+  Graph &g = model.graph;
+  Tensor a = g.placeholder("a", f32, {rows, 1024});
+  Tensor b = g.placeholder("b", f32, {1024, 1024});
+  g.output("c", a.matmul(b));
+  return model;
+}
+
+/// A training step with Adam of the network that fits Fashion-MNIST: 784-512-10.
+Model mlpStep(int64_t rows) {
+  // Forward and weight gradients of both layers, input gradient of the second.
+  Model model{.flops = 2.0 * static_cast<double>(rows) * (2.0 * 784 * 512 + 3.0 * 512 * 10)};
+  Graph &g = model.graph;
+  Tensor x = g.placeholder("x", f32, {rows, 784});
+  Tensor labels = g.placeholder("labels", i32, {rows});
+  Tensor w1 = g.parameter("w1", f32, {784, 512}, init::kaimingUniform());
+  Tensor b1 = g.parameter("b1", f32, {512});
+  Tensor w2 = g.parameter("w2", f32, {512, 10}, init::kaimingUniform());
+  Tensor b2 = g.parameter("b2", f32, {10});
+  Tensor hidden = linear(x, w1, b1).relu();
+  Tensor loss = softmaxCrossEntropy(linear(hidden, w2, b2), labels).mean();
+  std::vector<Tensor> parameters = {w1, b1, w2, b2};
+  g.output("loss", loss);
+  g.update(optim::adam().updates(parameters, gradients(loss, parameters)));
+  return model;
+}
+
+Model scalarAdd(int64_t) {
+  Model model;
+  Graph &g = model.graph;
+  g.output("y", g.placeholder("a", f32, {}) + g.placeholder("b", f32, {}));
+  return model;
+}
+
+} // namespace
+
+const std::vector<CaseRow> &caseTable() {
+  constexpr CaseKind kernel = CaseKind::Kernel;
+  static const std::vector<CaseRow> table = {
+      {"chain10_16m", "ten elementwise ops over 16M f32", kernel, chain10, 16 << 20, 1 << 20},
+      {"softmax_4096x1024", "softmax of rows", kernel, softmaxForward, 4096, 256},
+      {"softmax_fwd_bwd_4096x1024", "softmax and its gradient", kernel, softmaxBoth, 4096, 256},
+      {"layernorm_4096x1024", "layer normalisation", kernel, layerNormForward, 4096, 256},
+      {"layernorm_fwd_bwd_4096x1024", "layer normalisation and its three gradients", kernel,
+       layerNormBoth, 4096, 4096},
+      {"linear_gelu_128x768x3072", "linear layer with bias and GELU", kernel, linearGelu, 128, 16},
+      {"gemm_f32_1024", "matrix product 1024 x 1024 x 1024", kernel, gemm, 1024, 32},
+      {"mlp_train_step", "forward, backward and Adam of 784-512-10, batch 128", kernel, mlpStep,
+       128, 128},
+      {"cold_compile_mlp", "compile() of mlp_train_step in a fresh process", CaseKind::ColdCompile,
+       mlpStep, 128, 128},
+      {"empty_call", "a bound call that adds two scalars", CaseKind::EmptyCall, scalarAdd, 1, 1},
+  };
+  return table;
+}
+
+} // namespace sinter::tools

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// fused-bench: named cases, each beside its limit and its unfused self.
+#include "tools/fused-bench/Report.h"
+#include "tools/support/CommandLine.h"
+
+#include "sinter/runtime/Target.h"
+
+#include <cstdlib>
+#include <iostream>
+#include <regex>
+
+using namespace sinter;
+using namespace sinter::tools;
+
+namespace {
+
+struct BenchRequest {
+  std::vector<std::string> cases;
+  std::string filter, versus, target = "cpu:native", threads = "0", runs = "15", coldCompile;
+  bool json = false, roofline = false, list = false;
+};
+
+std::vector<CaseRow> chooseCases(const BenchRequest &request) {
+  std::vector<std::string> names;
+  for (const CaseRow &row : caseTable())
+    names.emplace_back(row.name);
+  for (const std::string &name : request.cases)
+    parseChoice("case", name, names);
+  std::regex filter;
+  try {
+    filter = std::regex(request.filter, std::regex::extended);
+  } catch (const std::regex_error &error) {
+    failUsage("--filter '" + request.filter + "': " + error.what());
+  }
+  std::vector<CaseRow> chosen;
+  for (const CaseRow &row : caseTable()) {
+    bool isNamed = request.cases.empty() ||
+                   std::find(request.cases.begin(), request.cases.end(), row.name) !=
+                       request.cases.end();
+    if (isNamed && std::regex_search(row.name, filter))
+      chosen.push_back(row);
+  }
+  if (chosen.empty())
+    failUsage("--filter '" + request.filter + "' matches no case" +
+              didYouMean(request.filter, names));
+  return chosen;
+}
+
+int run(const BenchRequest &request) {
+  if (!request.coldCompile.empty())
+    return runColdCompile(request.coldCompile);
+  if (!request.versus.empty())
+    parseChoice("comparison", request.versus, {"unfused"});
+  TargetInfo target = TargetInfo::parse(request.target);
+  if (target.str() != TargetInfo::host().str())
+    failUsage("--target=" + request.target + " is not available in this version",
+              "the bench measures cpu:native");
+  std::vector<CaseRow> cases = chooseCases(request);
+  if (request.list) {
+    for (const CaseRow &row : cases)
+      std::cout << row.name << "  " << row.doc << "\n";
+    return 0;
+  }
+  MeasureOptions options{.threads = parseNumber("--threads", request.threads),
+                         .runs = parseNumber("--runs", request.runs),
+                         .unfused = request.json || !request.versus.empty()};
+  if (options.runs < 1)
+    failUsage("--runs must be at least 1");
+  Bench bench(options);
+  double load = 0;
+  if (getloadavg(&load, 1) == 1 && load > 0.5)
+    std::cerr << "note: the machine is busy (load " << load << "), figures will vary\n";
+  TableColumns columns{.roofline = request.roofline, .unfused = options.unfused};
+  if (!request.json)
+    std::cout << tableHeader(columns) << "\n";
+  std::vector<Measurement> measurements;
+  for (const CaseRow &row : cases) {
+    measurements.push_back(bench.measure(row));
+    const Measurement &last = measurements.back();
+    if (!request.json)
+      std::cout << tableRow(last, columns) << std::endl;
+    else if (last.rejected * 2 > last.samples)
+      std::cerr << "rejected: " << last.name << " was faster than its probe in " << last.rejected
+                << " of " << last.samples << " samples\n";
+  }
+  if (request.json)
+    std::cout << jsonReport(measurements);
+  return 0;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  BenchRequest request;
+  CLI::App app("Measures named cases. Each is checked against the interpreter, then timed beside "
+               "probes of the machine:\nits limit is the bytes it must move over the bandwidth, or "
+               "its flops over the multiply-add peak, whichever is\nlonger. A sample that beats its "
+               "probes is rejected.",
+               "fused-bench");
+  app.add_option("CASE", request.cases, "Only these cases (default: all)");
+  app.add_option("--filter", request.filter, "Only cases whose name matches this expression");
+  app.add_flag("--list", request.list, "Name the cases and stop");
+  app.add_flag("--json", request.json, "Print one JSON array (includes --vs=unfused)");
+  app.add_flag("--roofline", request.roofline, "Also tell what bounds each case, and its speed");
+  app.add_option("--vs", request.versus,
+                 "unfused: also measure with every op as a kernel of its own");
+  app.add_option("--target", request.target, "cpu (default)");
+  app.add_option("--threads", request.threads, "Threads (default: all)");
+  app.add_option("--runs", request.runs, "Samples per case; medians are reported (default: 15)");
+  app.add_option("--internal-cold-compile", request.coldCompile)->group("");
+  return runTool(app, argc, argv, [&] { return run(request); });
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tools/fused-bench/Measure.h"
+
+#include <string>
+#include <vector>
+
+namespace sinter::tools {
+
+struct TableColumns {
+  bool roofline = false; ///< What bounds the case, and the speeds reached.
+  bool unfused = false;
+};
+
+std::string tableHeader(const TableColumns &columns);
+std::string tableRow(const Measurement &measurement, const TableColumns &columns);
+std::string jsonReport(const std::vector<Measurement> &measurements);
+
+} // namespace sinter::tools

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/graph-compile/Emit.h"
+
+#include "tools/graph-compile/Specialize.h"
+#include "tools/graph-compile/Statistics.h"
+#include "tools/support/CommandLine.h"
+
+#include "sinter/codegen/Pipeline.h"
+#include "sinter/codegen/cpu/CompileKernels.h"
+#include "sinter/codegen/cpu/Library.h"
+#include "sinter/codegen/cpu/RunFunction.h"
+#include "sinter/frontend/GraphImpl.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
+
+#include <unistd.h>
+
+#include <iostream>
+#include <thread>
+
+namespace fs = std::filesystem;
+using namespace sinter::codegen;
+
+namespace sinter::tools {
+namespace {
+
+// -- What can be emitted --------------------------------------------------------------------------
+
+enum class Form { StageText, KernelLlvm, KernelAssembly, Object, Static, Shared, Cuda, Later };
+
+struct EmitRow {
+  std::string_view name;
+  Form form;
+  StageId stage; ///< The last one to run.
+  std::string_view suffix = "";
+};
+
+constexpr EmitRow emitTable[] = {
+    {"graph", Form::StageText, StageId::Traced},
+    {"fused", Form::StageText, StageId::Fused},
+    {"loops", Form::StageText, StageId::Kernels},
+    {"llvm", Form::KernelLlvm, StageId::Kernels},
+    {"asm", Form::KernelAssembly, StageId::Kernels},
+    {"obj", Form::Object, StageId::Program, ".o"},
+    {"static", Form::Static, StageId::Program, ".a"},
+    {"lib", Form::Shared, StageId::Program, ".so"},
+    {"cuda", Form::Cuda, StageId::Planned},
+    {"program", Form::StageText, StageId::Program},
+    {"ptx", Form::Later, StageId::Planned},
+    {"cubin", Form::Later, StageId::Planned},
+    {"dot", Form::Later, StageId::Traced},
+};
+
+const EmitRow &emitRow(const std::string &name) {
+  std::vector<std::string> names;
+  for (const EmitRow &row : emitTable)
+    if (row.form != Form::Later || row.name == name)
+      names.emplace_back(row.name);
+  parseChoice("form to emit", name, names);
+  for (const EmitRow &row : emitTable)
+    if (row.name == name) {
+      if (row.form == Form::Later)
+        failUsage("--emit=" + name + " is not available in this version");
+      return row;
+    }
+  failUsage("--emit=" + name);
+}
+
+bool isLibrary(Form form) {
+  return form == Form::Object || form == Form::Static || form == Form::Shared;
+}
+
+// -- The graph ------------------------------------------------------------------------------------
+
+void addGradients(Graph &graph, const CompileRequest &request) {
+  if (request.grad.empty()) {
+    if (!request.wrt.empty())
+      failUsage("--wrt needs --grad=OUTPUT");
+    return;
+  }
+  std::vector<std::string> outputs, arguments, wrt = request.wrt;
+  for (const Result &result : graph.results())
+    if (result.updates < 0)
+      outputs.push_back(result.name);
+  for (const Argument &argument : graph.arguments()) {
+    arguments.push_back(argument.name);
+    if (request.wrt.empty() && argument.kind == ArgumentKind::Parameter)
+      wrt.push_back(argument.name);
+  }
+  auto require = [](const char *option, const char *what, const std::string &name,
+                    const std::vector<std::string> &names) {
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      failUsage(std::string(option) + ": the graph has no " + what + " '" + name + "'" +
+                didYouMean(name, names));
+  };
+  require("--grad", "output", request.grad, outputs);
+  for (const std::string &name : wrt)
+    require("--wrt", "argument", name, arguments);
+  if (wrt.empty())
+    failUsage("--grad: the graph has no parameters", "name arguments with --wrt=A,B");
+  Tensor y = graph.outputNamed(request.grad);
+  std::vector<Tensor> xs;
+  for (const std::string &name : wrt)
+    xs.push_back(graph.argument(name));
+  try {
+    std::vector<Tensor> gradientsOfY = gradients(y, xs);
+    for (size_t i = 0; i < xs.size(); ++i)
+      graph.output("grad." + wrt[i], gradientsOfY[i]);
+  } catch (const Error &error) { // The call is not the user's: point at what is differentiated.
+    throw Error({.kind = error.kind(),
+                 .op = error.op(),
+                 .shapes = error.shapes(),
+                 .location = error.location().file == __FILE__ ? y.location() : error.location(),
+                 .hint = error.hint()},
+                error.message());
+  }
+}
+
+// -- Artifacts ------------------------------------------------------------------------------------
+
+void writeText(const std::string &path, const std::string &text) {
+  if (path.empty() || path == "-")
+    std::cout << text;
+  else
+    writeFileAtomically(path, text);
+}
+
+/// Text stages end with one newline.
+std::string withNewline(std::string text) {
+  if (!text.empty() && text.back() != '\n')
+    text += '\n';
+  return text;
+}
+
+std::string allKernels(Compilation &compilation, const TargetInfo &target, cpu::KernelText form,
+                       int optLevel) {
+  std::string text;
+  for (auto &kernel : compilation.kernels)
+    text += withNewline(cpu::kernelText(*kernel, target, form, {.level = optLevel}));
+  return text;
+}
+
+fs::path libraryPath(const CompileRequest &request, const EmitRow &row) {
+  if (request.output == "-")
+    failUsage("--emit=" + std::string(row.name) + " writes a file and its header", "give -o OUT");
+  if (!request.output.empty())
+    return request.output;
+  std::string stem = request.input == "-" ? "graph" : fs::path(request.input).stem().string();
+  return stem + std::string(row.suffix);
+}
+
+/// The library and its header, or neither.
+void writeLibraryAndHeader(const Compilation &compilation, const Program &program, Form form,
+                           const TargetInfo &target, const fs::path &path) {
+  cpu::LibraryForm libraryForm = form == Form::Object   ? cpu::LibraryForm::Object
+                                 : form == Form::Static ? cpu::LibraryForm::Static
+                                                        : cpu::LibraryForm::Shared;
+  fs::path header = fs::path(path).replace_extension(".h");
+  if (header == path)
+    failUsage("the library would overwrite its header '" + header.string() + "'");
+  bool isNew = !fs::exists(path);
+  std::vector<std::string_view> objects(compilation.objects.begin(), compilation.objects.end());
+  cpu::writeLibrary(libraryForm, program, objects, target, path);
+  try {
+    writeFileAtomically(header, cpu::headerText(program));
+  } catch (...) {
+    std::error_code ignored;
+    if (isNew)
+      fs::remove(path, ignored);
+    throw;
+  }
+}
+
+// -- Diagnosis ------------------------------------------------------------------------------------
+
+/// Receives the text of stages: keeps the latest, and files each under --dump-dir.
+class StageDump {
+public:
+  explicit StageDump(std::string folder) : folder(std::move(folder)) {
+    if (this->folder.empty())
+      return;
+    std::error_code problem;
+    fs::create_directories(this->folder, problem);
+    if (problem)
+      throw Error({.kind = ErrorKind::User, .code = ErrorCode::FileAccess},
+                  "cannot create the folder '" + this->folder + "': " + problem.message());
+  }
+  void operator()(std::string_view stage, std::string_view content) {
+    text = withNewline(std::string(content));
+    if (folder.empty())
+      return;
+    std::string number = std::to_string(++count);
+    std::string suffix = stage == "planned" || stage == "program" ? ".txt" : ".mlir";
+    std::string file = std::string(2 - std::min<size_t>(2, number.size()), '0') + number + "-" +
+                       std::string(stage) + suffix;
+    writeFileAtomically(fs::path(folder) / file, text);
+  }
+  const std::string &latest() const { return text; }
+
+private:
+  std::string folder, text;
+  int count = 0;
+};
+
+/// MLIR's own flags.
+class PassDiagnosis {
+public:
+  explicit PassDiagnosis(const CompileRequest &request) : request(request) {
+    manager.setEnabled(request.timing);
+    root = manager.getRootScope();
+  }
+  void configure(mlir::PassManager &passes) {
+    if (request.printIr)
+      passes.enableIRPrinting(
+          [](mlir::Pass *, mlir::Operation *) { return false; },
+          [](mlir::Pass *, mlir::Operation *) { return true; }, /*printModuleScope=*/false,
+          /*printAfterOnlyOnChange=*/false);
+    if (request.timing)
+      passes.enableTiming(root);
+    if (!request.crashReproducer.empty())
+      passes.enableCrashReproducerGeneration(request.crashReproducer);
+  }
+  void report(const Compilation &compilation) {
+    if (!request.timing)
+      return;
+    for (const StageTime &time : compilation.times)
+      std::fprintf(stderr, "%10.3f ms  %s\n", time.milliseconds, time.name.c_str());
+    std::fprintf(stderr, "%10.3f ms  in all\n", compilation.milliseconds);
+  }
+
+private:
+  const CompileRequest &request;
+  mlir::DefaultTimingManager manager;
+  mlir::TimingScope root;
+};
+
+/// Keeps the graph that broke the compiler, and says where.
+[[noreturn]] void throwWithReproducer(const Error &error, const std::string &graph) {
+  std::string path =
+      (fs::temp_directory_path() / ("sinter-reproducer-" + std::to_string(getpid()) + ".mlir"))
+          .string();
+  std::string hint = "this is a bug in Sinter; the graph that shows it is in " + path;
+  try {
+    writeFileAtomically(path, graph);
+  } catch (const Error &) {
+    hint = "this is a bug in Sinter";
+  }
+  throw Error({.kind = error.kind(), .op = error.op(), .location = error.location(), .hint = hint},
+              error.message());
+}
+
+} // namespace
+
+std::string emitHelp() {
+  std::string names;
+  for (const EmitRow &row : emitTable)
+    if (row.form != Form::Later)
+      names += (names.empty() ? "" : "|") + std::string(row.name);
+  return names + " (default: lib)";
+}
+
+int compileAndEmit(const CompileRequest &request) {
+  // -- Everything that is wrong with the command line, before any work --
+  requireKnownModel(request.input);
+  bool onlyStats = !request.stats.empty() && request.emit.empty() && request.stopAfter.empty() &&
+                   request.output.empty();
+  if (!request.emit.empty() && !request.stopAfter.empty())
+    failUsage("--emit and --stop-after exclude each other");
+  EmitRow row = emitRow(request.emit.empty() ? "lib" : request.emit);
+  if (!request.stopAfter.empty())
+    row = {"stage", Form::StageText, parseStage(request.stopAfter)};
+  TargetInfo target = TargetInfo::parse(request.target);
+  bool isCuda = target.kind == TargetInfo::Kind::Cuda;
+  if (isCuda && (row.form == Form::Cuda ? false : row.stage > StageId::Planned && !onlyStats))
+    failUsage("--target=" + request.target + " goes with --emit=cuda");
+  if (row.form == Form::Cuda && !isCuda)
+    target = TargetInfo::parse("cuda");
+  requirePasses(request.disabledPasses);
+  StatisticsForm statsForm = StatisticsForm::Text;
+  if (!request.stats.empty())
+    statsForm = static_cast<StatisticsForm>(
+        parseChoice("form of --stats", request.stats, {"text", "json"}));
+  int64_t budget = request.memBudget.empty() ? -1 : parseBytes("--mem-budget", request.memBudget);
+  bool needsPlan = !request.stats.empty() || budget >= 0;
+  if (needsPlan && row.stage < StageId::Planned)
+    failUsage("--stats and --mem-budget need a plan, which comes after this stage");
+  fs::path library;
+  if (isLibrary(row.form) && !onlyStats)
+    library = libraryPath(request, row);
+  if (onlyStats && isCuda)
+    row.stage = StageId::Planned;
+
+  // -- The graph --
+  Graph graph = Graph::load(request.input);
+  addGradients(graph, request);
+  auto module = extract(graph, graph.outputs(), graph.updates());
+  specialize(*module, request.dims, request.shapes);
+
+  // -- The pipeline --
+  StageDump dump(request.dumpDir);
+  PassDiagnosis diagnosis(request);
+  PipelineOptions options;
+  options.name = !request.name.empty() ? request.name
+                 : library.empty()     ? "main"
+                                       : cpu::toIdentifier(library.stem().string());
+  options.target = target;
+  options.stopAfter = row.stage;
+  options.disabledPasses = request.disabledPasses;
+  options.optLevel = request.optLevel;
+  if (row.form == Form::StageText || !request.dumpDir.empty())
+    options.dump = [&](std::string_view stage, std::string_view text) { dump(stage, text); };
+  options.configure = [&](mlir::PassManager &passes) { diagnosis.configure(passes); };
+  Compilation compilation;
+  try {
+    compilation = runPipeline(*module, options);
+  } catch (const Error &error) {
+    if (error.kind() == ErrorKind::Internal)
+      throwWithReproducer(error, graph.str(Graph::Locations::Print));
+    throw;
+  }
+  diagnosis.report(compilation);
+  const Program &program = compilation.program();
+  auto workers = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
+  if (budget >= 0)
+    requireBudget(program, workers, budget);
+
+  // -- What was asked for --
+  switch (onlyStats ? Form::Later : row.form) {
+  case Form::StageText:
+    writeText(request.output, dump.latest());
+    break;
+  case Form::KernelLlvm:
+  case Form::KernelAssembly:
+    writeText(request.output,
+              allKernels(compilation, target,
+                         row.form == Form::KernelLlvm ? cpu::KernelText::Llvm
+                                                      : cpu::KernelText::Assembly,
+                         request.optLevel));
+    break;
+  case Form::Object:
+  case Form::Static:
+  case Form::Shared:
+    writeLibraryAndHeader(compilation, program, row.form, target, library);
+    break;
+  case Form::Cuda:
+    failUsage("--emit=cuda is not available in this version");
+  case Form::Later:
+    break;
+  }
+  if (!request.stats.empty()) {
+    bool textOnStdout =
+        !onlyStats && !isLibrary(row.form) && (request.output.empty() || request.output == "-");
+    (textOnStdout ? std::cerr : std::cout) << statisticsText(program, workers, statsForm);
+  }
+  return 0;
+}
+
+} // namespace sinter::tools

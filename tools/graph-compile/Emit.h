@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace sinter::tools {
+
+/// The command line of graph-compile as given.
+struct CompileRequest {
+  std::string input, output, emit, stopAfter, name;
+  std::string target = "cpu:native";
+  std::string grad;
+  std::vector<std::string> wrt, shapes, dims, disabledPasses;
+  int optLevel = 2;
+  std::string stats, memBudget, dumpDir;
+  bool printIr = false, timing = false;
+  std::string crashReproducer;
+};
+
+/// Names the forms that --emit takes.
+std::string emitHelp();
+
+/// Returns the exit code; throws Error.
+int compileAndEmit(const CompileRequest &request);
+
+} // namespace sinter::tools

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/graph-compile/Statistics.h"
+
+#include "tools/support/CommandLine.h"
+#include "tools/support/Json.h"
+#include "tools/support/ProgramCosts.h"
+
+#include <algorithm>
+
+namespace sinter::tools {
+namespace {
+
+struct KernelCosts {
+  int64_t launches = 0;
+  DimExpr bytesMoved, flops;
+};
+
+std::vector<KernelCosts> kernelCosts(const Program &program, int64_t workers) {
+  std::vector<KernelCosts> costs(program.kernels.size());
+  for (const Step &step : program.steps)
+    if (auto *launch = std::get_if<Launch>(&step)) {
+      KernelCosts &kernel = costs.at(static_cast<size_t>(launch->kernel));
+      ++kernel.launches;
+      kernel.bytesMoved += forWorkers(launch->bytesMoved, workers);
+      kernel.flops += forWorkers(launch->flops, workers);
+    }
+  return costs;
+}
+
+std::vector<std::string> namedDims(const Program &program) {
+  std::vector<std::string> names = program.dims;
+  std::erase(names, workersSymbol);
+  return names;
+}
+
+std::string list(const std::vector<std::string> &words) {
+  std::string text;
+  for (const std::string &word : words)
+    text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+/// 16777216 as "16777216 (16.8 M)".
+std::string readable(const DimExpr &size, const char *unit) {
+  std::optional<int64_t> number = size.constant();
+  if (!number)
+    return size.str() + " " + unit;
+  std::string text = std::to_string(*number) + " " + unit;
+  double value = static_cast<double>(*number);
+  const char *prefix = value >= 1e9 ? "G" : value >= 1e6 ? "M" : value >= 1e4 ? "k" : nullptr;
+  if (prefix) {
+    char buffer[48];
+    std::snprintf(buffer, sizeof buffer, " (%.3g %s%s)",
+                  value / (*prefix == 'G' ? 1e9 : *prefix == 'M' ? 1e6 : 1e3), prefix, unit);
+    text += buffer;
+  }
+  return text;
+}
+
+std::string asText(const Program &program, const ProgramCosts &costs,
+                   const std::vector<KernelCosts> &kernels, int64_t workers) {
+  std::string text = "program " + program.name + " for " + program.target + "\n";
+  if (std::vector<std::string> dims = namedDims(program); !dims.empty())
+    text += "  dimensions    " + list(dims) + "\n";
+  text += "  graph ops     " + std::to_string(program.nodes) + "\n";
+  text += "  kernels       " + std::to_string(program.kernels.size()) + " in " +
+          std::to_string(costs.launches) + " launches, " + std::to_string(costs.copies) +
+          " copies\n";
+  text += "  bytes moved   " + readable(costs.bytesMoved, "B") + "\n";
+  text += "  bytes needed  " + readable(costs.bytesNeeded, "B") + "\n";
+  text += "  flops         " + readable(costs.flops, "flop") + "\n";
+  text += "  planned peak  " + readable(costs.peakBytes, "B") + ": arena " +
+          costs.arenaBytes.str() + " (" + std::to_string(workers) + " workers) + outputs " +
+          costs.resultBytes.str() + "\n";
+  for (size_t i = 0; i < kernels.size(); ++i) {
+    const Kernel &kernel = program.kernels[i];
+    text += "  " + kernel.symbol + ": " + kernel.form + ", " + std::to_string(kernel.ops.size()) +
+            " ops (" + list(kernel.ops) + "), " + std::to_string(kernels[i].launches) +
+            (kernels[i].launches == 1 ? " launch" : " launches") + ", " +
+            readable(kernels[i].bytesMoved, "B") + ", " + readable(kernels[i].flops, "flop") + "\n";
+  }
+  return text;
+}
+
+/// A number, or a formula as a string.
+void member(JsonWriter &json, std::string_view name, const DimExpr &size) {
+  if (std::optional<int64_t> number = size.constant())
+    json.member(name, *number);
+  else
+    json.member(name, size.str());
+}
+
+std::string asJson(const Program &program, const ProgramCosts &costs,
+                   const std::vector<KernelCosts> &kernels, int64_t workers) {
+  JsonWriter json;
+  json.beginObject().member("program", program.name).member("target", program.target);
+  json.key("dims").beginArray();
+  for (const std::string &dim : namedDims(program))
+    json.value(dim);
+  json.endArray();
+  json.member("ops", program.nodes).member("launches", costs.launches);
+  json.member("copies", costs.copies).member("workers", workers);
+  member(json, "bytes_moved", costs.bytesMoved);
+  member(json, "bytes_needed", costs.bytesNeeded);
+  member(json, "flops", costs.flops);
+  member(json, "arena_bytes", costs.arenaBytes);
+  member(json, "output_bytes", costs.resultBytes);
+  member(json, "peak_bytes", costs.peakBytes);
+  json.key("kernels").beginArray();
+  for (size_t i = 0; i < kernels.size(); ++i) {
+    const Kernel &kernel = program.kernels[i];
+    json.beginObject().member("name", kernel.symbol).member("form", kernel.form);
+    json.key("ops").beginArray();
+    for (const std::string &op : kernel.ops)
+      json.value(op);
+    json.endArray();
+    json.key("locations").beginArray();
+    for (const SourceLoc &location : kernel.locations)
+      json.value(location.str());
+    json.endArray();
+    json.member("launches", kernels[i].launches);
+    member(json, "bytes_moved", kernels[i].bytesMoved);
+    member(json, "flops", kernels[i].flops);
+    json.endObject();
+  }
+  return json.endArray().endObject().str() + "\n";
+}
+
+struct Tensor {
+  int64_t bytes;
+  std::string what; ///< Its name and lines.
+};
+
+/// Results and what lies in the arena. A buffer comes from the first launch that uses it.
+std::vector<Tensor> plannedTensors(const Program &program, int64_t workers) {
+  std::vector<const Kernel *> producers(program.buffers.size());
+  for (const Step &step : program.steps)
+    if (auto *launch = std::get_if<Launch>(&step))
+      for (int buffer : launch->buffers)
+        if (const Kernel *&producer = producers.at(static_cast<size_t>(buffer)); !producer)
+          producer = &program.kernels.at(static_cast<size_t>(launch->kernel));
+  std::vector<Tensor> tensors;
+  for (size_t i = 0; i < program.buffers.size(); ++i) {
+    const Buffer &buffer = program.buffers[i];
+    std::optional<int64_t> bytes = forWorkers(buffer.bytes, workers).constant();
+    if (!bytes || (buffer.kind != Buffer::Kind::Arena && buffer.kind != Buffer::Kind::Result))
+      continue;
+    Tensor tensor{*bytes, buffer.name};
+    std::vector<std::string> lines;
+    if (producers[i])
+      for (const SourceLoc &location : producers[i]->locations)
+        lines.push_back(location.str());
+    if (!lines.empty())
+      tensor.what += " (" + list(lines) + ")";
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+} // namespace
+
+std::string statisticsText(const Program &program, int64_t workers, StatisticsForm form) {
+  ProgramCosts costs = costsOf(program, workers);
+  std::vector<KernelCosts> kernels = kernelCosts(program, workers);
+  return form == StatisticsForm::Json ? asJson(program, costs, kernels, workers)
+                                      : asText(program, costs, kernels, workers);
+}
+
+void requireBudget(const Program &program, int64_t workers, int64_t budget) {
+  DimExpr peak = costsOf(program, workers).peakBytes;
+  std::optional<int64_t> bytes = peak.constant();
+  if (!bytes)
+    failUsage("--mem-budget: the planned peak is " + peak.str() + " bytes",
+              "give the dimensions with --dim NAME=SIZE");
+  if (*bytes <= budget)
+    return;
+  std::vector<Tensor> tensors = plannedTensors(program, workers);
+  std::sort(tensors.begin(), tensors.end(), [](const Tensor &a, const Tensor &b) {
+    return a.bytes != b.bytes ? a.bytes > b.bytes : a.what < b.what;
+  });
+  constexpr size_t most = 5;
+  std::string largest;
+  for (size_t i = 0; i < std::min(most, tensors.size()); ++i)
+    largest += "\n  note: " + std::to_string(tensors[i].bytes) + " bytes: " + tensors[i].what;
+  throw Error({.kind = ErrorKind::User, .code = ErrorCode::Limit},
+              "the planned peak of " + std::to_string(*bytes) + " bytes is above the budget of " +
+                  std::to_string(budget) + "; the largest tensors are" + largest);
+}
+
+} // namespace sinter::tools

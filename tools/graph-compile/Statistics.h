@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/Program.h"
+
+#include <cstdint>
+#include <string>
+
+namespace sinter::tools {
+
+enum class StatisticsForm { Text, Json };
+std::string statisticsText(const Program &program, int64_t workers, StatisticsForm form);
+
+/// Throws Error(Limit), naming the largest tensors and their lines, when the planned peak is above
+/// `budget`; Error(Usage) when it depends on a dimension.
+void requireBudget(const Program &program, int64_t workers, int64_t budget);
+
+} // namespace sinter::tools

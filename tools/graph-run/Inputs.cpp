@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/graph-run/Inputs.h"
+
+#include "tools/support/CommandLine.h"
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+
+namespace sinter::tools {
+namespace {
+
+constexpr const char *form = "NAME=@file.npy or NAME=2x2xf32=1,2,3,4";
+
+[[noreturn]] void failForm(const std::string &text, const std::string &why) {
+  failUsage("--input '" + text + "': " + why, std::string("it takes ") + form);
+}
+
+/// One value as the type the array stores; false when it is none or does not fit.
+template <typename T> bool parseValue(const std::string &text, T &value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    value = text == "1" || text == "true";
+    return value || text == "0" || text == "false";
+  } else if constexpr (std::is_floating_point_v<T>) {
+    if (text.empty())
+      return false;
+    char *end = nullptr;
+    // Rounded once: by way of double some values would be rounded twice.
+    if constexpr (std::is_same_v<T, float>)
+      value = std::strtof(text.c_str(), &end);
+    else
+      value = std::strtod(text.c_str(), &end);
+    return *end == '\0';
+  } else {
+    auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return problem == std::errc() && end == text.data() + text.size();
+  }
+}
+
+std::vector<std::string> splitValues(const std::string &text) {
+  std::vector<std::string> values;
+  if (text.empty())
+    return values;
+  for (size_t start = 0;;) {
+    size_t comma = text.find(',', start);
+    std::string value = text.substr(start, comma - start);
+    size_t first = value.find_first_not_of(' '), last = value.find_last_not_of(' ');
+    values.push_back(first == std::string::npos ? "" : value.substr(first, last - first + 1));
+    if (comma == std::string::npos)
+      return values;
+    start = comma + 1;
+  }
+}
+
+} // namespace
+
+std::pair<std::string, Array> parseInput(const std::string &text) {
+  auto [name, content] = parseAssignment("--input", text, form);
+  if (content.starts_with("@"))
+    return {name, readNpy(content.substr(1))};
+  size_t equals = content.find('=');
+  if (equals == std::string::npos)
+    failForm(text, "the values are missing");
+  std::string type = content.substr(0, equals);
+  size_t cross = type.rfind('x');
+  std::string dtypeName = cross == std::string::npos ? type : type.substr(cross + 1);
+  std::optional<DType> dtype = parseDType(dtypeName);
+  if (!dtype)
+    failForm(text, "unknown dtype '" + dtypeName + "'" +
+                       didYouMean(dtypeName, {"f32", "f64", "i32", "i64", "bool"}));
+  Array array(*dtype, cross == std::string::npos ? std::vector<int64_t>{}
+                                                 : parseSizes("--input", type.substr(0, cross)));
+  std::vector<std::string> values = splitValues(content.substr(equals + 1));
+  int64_t count = array.numElements();
+  if (values.size() != 1 && static_cast<int64_t>(values.size()) != count)
+    failForm(text, std::to_string(values.size()) + " values for " + std::to_string(count) +
+                       " elements");
+  dispatch(*dtype, [&](auto zero) {
+    using T = decltype(zero);
+    auto *out = static_cast<T *>(array.data());
+    for (int64_t i = 0; i < count; ++i) {
+      const std::string &value = values[values.size() == 1 ? 0 : static_cast<size_t>(i)];
+      if (!parseValue<T>(value, out[i]))
+        failForm(text, "'" + value + "' is no " + std::string(sinter::name(*dtype)));
+    }
+  });
+  return {name, array};
+}
+
+} // namespace sinter::tools

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// graph-run: runs a graph, or a library that graph-compile made of one.
+#include "tools/graph-run/Compare.h"
+#include "tools/graph-run/Inputs.h"
+#include "tools/support/CommandLine.h"
+
+#include "sinter/runtime/LibraryLoader.h"
+#include "sinter/runtime/Session.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <iostream>
+
+using namespace sinter;
+using namespace sinter::tools;
+
+namespace {
+
+struct RunRequest {
+  std::string model, inputFile, parameterFile, outputFile, expectFile, program;
+  std::vector<std::string> inputs;
+  std::string target, engine = "compiled", threads = "0", seed = "0";
+  Tolerance tolerance;
+  bool quiet = false;
+};
+
+bool isElf(const std::string &path) {
+  std::ifstream file(path, std::ios::binary);
+  char magic[4] = {};
+  return file.read(magic, 4) && std::string_view(magic, 4) == std::string_view("\x7f" "ELF", 4);
+}
+
+Executable loadModel(const RunRequest &request) {
+  int64_t threads = parseNumber("--threads", request.threads);
+  auto engine = static_cast<Engine>(
+      parseChoice("engine", request.engine, {"compiled", "interpreter"}));
+  if (isElf(request.model)) {
+    if (engine == Engine::Interpreter || !request.target.empty())
+      failUsage("a compiled library takes neither --engine=interpreter nor --target");
+    return loadLibrary(request.model, {.program = request.program, .threads = threads});
+  }
+  if (!request.program.empty())
+    failUsage("--program goes with a compiled library");
+  CompileOptions options{.engine = engine, .threads = threads};
+  if (!request.target.empty())
+    options.target = Target::parse(request.target);
+  if (options.target.info().kind == TargetInfo::Kind::Cuda)
+    failUsage("--target=" + request.target + " is not available in this version");
+  return compile(Graph::load(request.model), options);
+}
+
+/// The named dimensions that the inputs' sizes give: what parameters with symbolic sizes need.
+DimBinding dimsOf(const std::vector<Argument> &arguments, const NamedArrays &inputs) {
+  DimBinding dims;
+  for (const auto &[name, array] : inputs)
+    for (const Argument &argument : arguments)
+      if (argument.name == name && argument.shape.rank() == array.rank())
+        for (int64_t i = 0; i < array.rank(); ++i)
+          if (argument.shape[i].isSymbol())
+            dims.emplace(argument.shape[i].str(), array.sizes()[static_cast<size_t>(i)]);
+  return dims;
+}
+
+/// Every parameter must be in the file; optimizer state may start from its initial value.
+void loadParameters(State &state, const Program &program, const std::string &path) {
+  ArrayMap given = readNpz(path);
+  for (const Argument &argument : program.arguments)
+    if (argument.kind == ArgumentKind::Parameter && !given.contains(argument.name))
+      throw Error("'" + path + "' lacks the parameter '" + argument.name + "'", argument.location);
+  for (const auto &[name, array] : given)
+    state.set(name, array); // An unknown name is an error with a 'did you mean'.
+}
+
+/// Outputs, then the variables that the call updated.
+std::vector<std::pair<std::string, Array>> collect(const Executable &executable, State &state,
+                                                   const ArrayMap &outputs) {
+  std::vector<std::pair<std::string, Array>> results;
+  for (const std::string &name : executable.outputNames())
+    results.emplace_back(name, outputs.at(name));
+  const Program &program = executable.program();
+  for (const Result &result : program.results)
+    if (result.updates >= 0) {
+      const std::string &name = program.arguments.at(static_cast<size_t>(result.updates)).name;
+      if (!outputs.contains(name))
+        results.emplace_back(name, state.get(name));
+    }
+  return results;
+}
+
+std::string summary(const Array &array) {
+  constexpr int64_t shortEnough = 32;
+  if (array.numElements() <= shortEnough)
+    return array.str();
+  std::vector<double> values = array.toVector<double>();
+  double low = INFINITY, high = -INFINITY, sum = 0;
+  int64_t nans = 0;
+  for (double value : values) {
+    if (std::isnan(value)) {
+      ++nans;
+      continue;
+    }
+    low = std::min(low, value);
+    high = std::max(high, value);
+    sum += value;
+  }
+  char text[160];
+  std::snprintf(text, sizeof text, " min %.6g, max %.6g, mean %.6g; first %.6g, %.6g, %.6g, …", low,
+                high, sum / static_cast<double>(values.size() - static_cast<size_t>(nans)),
+                values[0], values[1], values[2]);
+  return std::string(name(array.dtype())) + Shape(array.sizes()).str() + text +
+         (nans ? " " + std::to_string(nans) + " NaN" : "");
+}
+
+int compareResults(const std::vector<std::pair<std::string, Array>> &results,
+                   const RunRequest &request) {
+  std::vector<std::string> names;
+  for (const auto &[name, array] : results)
+    names.push_back(name);
+  int mismatches = 0;
+  for (const auto &[name, expected] : readNpz(request.expectFile)) {
+    auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end())
+      throw Error("'" + request.expectFile + "' expects '" + name + "', which the model does not " +
+                  "return" + didYouMean(name, names));
+    const Array &got = results[static_cast<size_t>(found - names.begin())].second;
+    if (std::string why = compare(got, expected, request.tolerance); !why.empty()) {
+      std::cerr << "mismatch: " << name << ": " << why << "\n";
+      ++mismatches;
+    }
+  }
+  return static_cast<int>(mismatches ? ErrorCode::Mismatch : ErrorCode::Ok);
+}
+
+int run(const RunRequest &request) {
+  requireKnownModel(request.model);
+  auto seed = static_cast<uint64_t>(parseNumber("--seed", request.seed));
+  Executable executable = loadModel(request);
+  std::vector<NamedArrays::Entry> given;
+  if (!request.inputFile.empty())
+    for (auto &[name, array] : readNpz(request.inputFile))
+      given.emplace_back(name, array);
+  for (const std::string &text : request.inputs)
+    given.push_back(parseInput(text));
+  NamedArrays inputs(std::move(given));
+  const Program &program = executable.program();
+  State state(program.arguments, seed, dimsOf(program.arguments, inputs));
+  if (!request.parameterFile.empty())
+    loadParameters(state, program, request.parameterFile);
+
+  std::vector<std::pair<std::string, Array>> results =
+      collect(executable, state, executable.run(state, inputs));
+  if (!request.quiet)
+    for (const auto &[name, array] : results)
+      std::cout << name << " = " << summary(array) << "\n";
+  if (!request.outputFile.empty())
+    writeNpz(request.outputFile, ArrayMap(results.begin(), results.end()));
+  return request.expectFile.empty() ? 0 : compareResults(results, request);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  RunRequest request;
+  CLI::App app("Runs a graph, or a library made by graph-compile, once.", "graph-run");
+  app.add_option("MODEL", request.model, "Graph as .mlir text (- for standard input), or a library")
+      ->required();
+  app.add_option("--input", request.inputs, "NAME=@file.npy or NAME=2x2xf32=1,2,3,4")
+      ->allow_extra_args(false)
+      ->take_all();
+  app.add_option("--inputs", request.inputFile, "Inputs by name, from an .npz file");
+  app.add_option("--params", request.parameterFile,
+                 "Parameters and state by name, from an .npz file; else they are drawn");
+  app.add_option("--seed", request.seed, "Seed of drawn parameters (default: 0)");
+  app.add_option("--outputs", request.outputFile,
+                 "Write outputs and updated variables to an .npz file");
+  app.add_option("--expect", request.expectFile,
+                 "Compare with this .npz file; exit code 6 on a mismatch");
+  app.add_option("--rtol", request.tolerance.rtol, "Relative tolerance (default: by dtype)")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--atol", request.tolerance.atol, "Absolute tolerance (default: by dtype)")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--engine", request.engine, "compiled|interpreter (default: compiled)");
+  app.add_option("--target", request.target,
+                 "cpu[:native|x86-64|x86-64-v2|x86-64-v3|x86-64-v4] (default: native)");
+  app.add_option("--threads", request.threads, "Threads (default: all)");
+  app.add_option("--program", request.program, "Which program of a library that holds several");
+  app.add_flag("-q,--quiet", request.quiet, "Do not print the results");
+  app.footer("Exit codes: 0 ok, 1 errors in graph or data, 2 usage, 3 file access, 4 unsupported, 5 "
+             "device, 6 mismatch,\n7 limit, 70 internal.");
+  return runTool(app, argc, argv, [&] { return run(request); }, {"--trace", "--check-nan"});
+}

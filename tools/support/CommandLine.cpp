@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/support/CommandLine.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <iostream>
+#include <limits>
+#include <new>
+
+namespace sinter::tools {
+
+void failUsage(const std::string &message, const std::string &hint) {
+  throw Error({.kind = ErrorKind::User, .code = ErrorCode::Usage, .hint = hint}, message);
+}
+
+namespace {
+
+int report(const std::string &text, ErrorCode code) {
+  std::cout.flush();
+  std::cerr << text << std::endl;
+  return static_cast<int>(code);
+}
+
+/// The long options of a tool, as written.
+std::vector<std::string> optionNames(CLI::App &app) {
+  std::vector<std::string> names;
+  for (const CLI::Option *option : app.get_options())
+    for (const std::string &name : option->get_lnames())
+      names.push_back("--" + name);
+  return names;
+}
+
+void refuseExtras(CLI::App &app, const std::vector<std::string> &later) {
+  for (const std::string &extra : app.remaining()) {
+    if (extra.empty() || extra[0] != '-' || extra == "-")
+      failUsage("unexpected argument '" + extra + "'");
+    std::string name = extra.substr(0, extra.find('='));
+    if (std::find(later.begin(), later.end(), name) != later.end())
+      failUsage("'" + name + "' is not available in this version");
+    failUsage("unknown option '" + name + "'" + didYouMean(name, optionNames(app)));
+  }
+}
+
+} // namespace
+
+int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &body,
+            const std::vector<std::string> &later) {
+  std::string usageHint = "run " + app.get_name() + " --help";
+  app.allow_extras();
+  app.get_formatter()->column_width(34);
+  try {
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::CallForHelp &) {
+      std::cout << app.help();
+      return 0;
+    } catch (const CLI::RequiredError &error) {
+      refuseExtras(app, later); // A misspelt option is the better explanation.
+      failUsage(error.what(), usageHint);
+    } catch (const CLI::ParseError &error) {
+      failUsage(error.what(), usageHint);
+    }
+    refuseExtras(app, later);
+    int code = body();
+    if (!std::cout.flush())
+      throw Error({.kind = ErrorKind::User, .code = ErrorCode::FileAccess},
+                  "cannot write to the standard output");
+    return code;
+  } catch (const Error &error) {
+    return report(error.what(), error.code());
+  } catch (const std::bad_alloc &) {
+    return report("error: out of memory", ErrorCode::Limit);
+  } catch (const std::exception &error) {
+    return report(std::string("error: ") + error.what(), ErrorCode::Internal);
+  }
+}
+
+size_t parseChoice(std::string_view what, std::string_view text,
+                   const std::vector<std::string> &candidates) {
+  auto found = std::find(candidates.begin(), candidates.end(), text);
+  if (found != candidates.end())
+    return static_cast<size_t>(found - candidates.begin());
+  std::string guess = didYouMean(text, candidates);
+  std::string all;
+  for (const std::string &candidate : candidates)
+    all += (all.empty() ? "one of " : ", ") + candidate;
+  failUsage("unknown " + std::string(what) + " '" + std::string(text) + "'" + guess, all);
+}
+
+std::pair<std::string, std::string> parseAssignment(std::string_view option, std::string_view text,
+                                                    std::string_view form) {
+  size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0)
+    failUsage(std::string(option) + " takes " + std::string(form) + ", not '" + std::string(text) +
+              "'");
+  return {std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
+}
+
+static int64_t parseLeadingNumber(std::string_view option, std::string_view text,
+                                  std::string_view &rest) {
+  int64_t value = 0;
+  auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc() || value < 0)
+    failUsage(std::string(option) + ": '" + std::string(text) + "' is not a size");
+  rest = text.substr(static_cast<size_t>(end - text.data()));
+  return value;
+}
+
+int64_t parseNumber(std::string_view option, std::string_view text) {
+  std::string_view rest;
+  int64_t value = parseLeadingNumber(option, text, rest);
+  if (!rest.empty())
+    failUsage(std::string(option) + ": '" + std::string(text) + "' is not a whole number");
+  return value;
+}
+
+int64_t parseBytes(std::string_view option, std::string_view text) {
+  std::string_view rest;
+  int64_t value = parseLeadingNumber(option, text, rest);
+  std::string unit;
+  for (char c : rest)
+    unit += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  constexpr std::string_view prefixes = "KMGT";
+  int shift = 0;
+  if (!unit.empty() && unit != "B") {
+    size_t prefix = prefixes.find(unit[0]);
+    std::string tail = unit.substr(1);
+    if (prefix == std::string_view::npos || (!tail.empty() && tail != "B" && tail != "IB"))
+      failUsage(std::string(option) + ": unknown unit in '" + std::string(text) + "'",
+                "e.g. 512M or 2GiB");
+    shift = 10 * (static_cast<int>(prefix) + 1);
+  }
+  if (value > (std::numeric_limits<int64_t>::max() >> shift))
+    failUsage(std::string(option) + ": '" + std::string(text) + "' is too large");
+  return value << shift;
+}
+
+std::vector<int64_t> parseSizes(std::string_view option, std::string_view text) {
+  std::vector<int64_t> sizes;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    std::string_view after;
+    sizes.push_back(parseLeadingNumber(option, rest, after));
+    if (after.empty())
+      return sizes;
+    if (after[0] != 'x' || after.size() == 1)
+      failUsage(std::string(option) + ": '" + std::string(text) + "' is no list of sizes",
+                "e.g. 2x3");
+    rest = after.substr(1);
+  }
+  return sizes;
+}
+
+void requireKnownModel(std::string_view path) {
+  if (path.ends_with(".onnx"))
+    failUsage("'" + std::string(path) + "': ONNX models cannot be read in this version",
+              "give a graph as .mlir text");
+}
+
+} // namespace sinter::tools

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every command line tool shares: its options are CLI11's, its exit codes are ErrorCode.
+#pragma once
+
+#include "sinter/ir/base/Error.h"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sinter::tools {
+
+/// Parses the arguments, runs `body` and returns the exit code. Errors go to stderr; an unknown
+/// option gets a 'did you mean', one of `later` the remark that its feature does not exist yet.
+int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &body,
+            const std::vector<std::string> &later = {});
+
+/// Throws Error(Usage).
+[[noreturn]] void failUsage(const std::string &message, const std::string &hint = "");
+
+/// The entry of `candidates` that `text` names; throws Error(Usage) with a 'did you mean'.
+size_t parseChoice(std::string_view what, std::string_view text,
+                   const std::vector<std::string> &candidates);
+/// NAME=VALUE; throws Error(Usage) saying what `option` takes.
+std::pair<std::string, std::string> parseAssignment(std::string_view option, std::string_view text,
+                                                    std::string_view form);
+/// A whole number that is not negative; throws Error(Usage).
+int64_t parseNumber(std::string_view option, std::string_view text);
+/// As parseNumber(), with a unit: 64M, 2GiB (powers of 1024).
+int64_t parseBytes(std::string_view option, std::string_view text);
+/// "2x3" as {2, 3}, "" as {}; throws Error(Usage).
+std::vector<int64_t> parseSizes(std::string_view option, std::string_view text);
+/// Refuses a model in a form that has no importer yet.
+void requireKnownModel(std::string_view path);
+
+} // namespace sinter::tools
