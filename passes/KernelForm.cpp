@@ -246,6 +246,10 @@ private:
   Reason visit(Operation *op) {
     if (llvm::is_contained(result.anchors, op))
       return visitAnchor(op);
+    if (!result.axes.empty() && !facts[op].elementwise && !keepsOrder(op))
+      for (Value operand : op->getOperands())
+        if (isComputedAtPoints(operand))
+          return "it reads a value that is computed point by point at other points";
     unsigned ready = 0;
     std::optional<Role> role;
     for (Value operand : op->getOperands()) {
@@ -274,6 +278,13 @@ private:
     if (equalUpToOnes(dimsOf(value), kept) && keepsOrder(op))
       return place(value, Role::Kept, ready);
     return "it moves elements of a value that is computed in the kernel";
+  }
+
+  /// Made here, at some cost, for each point of the domain that is reduced.
+  bool isComputedAtPoints(Value value) const {
+    Operation *op = value.getDefiningOp();
+    return op && llvm::is_contained(ops, op) && !facts[op].freeToRecompute &&
+           dimsOf(value) == domain;
   }
 
   Reason place(Value value, Role role, unsigned ready) {

@@ -289,6 +289,17 @@ func.func @keeps_transposes_out_of_row_kernels(%x: !sinter.tensor<f32[64, 32]>) 
   return %d : !sinter.tensor<f32[32, 64]>
 }
 
+// A row kernel computes exp at the points of the row, not where the transpose reads.
+// CHECK-LABEL: @keeps_reads_at_other_points_apart
+// CHECK: %[[F:.*]]:2 = sinter.fused "exp_reduce_max"
+// CHECK: sinter.fused "transpose" (%{{.*}} = %[[F]]#0
+func.func @keeps_reads_at_other_points_apart(%x: !sinter.tensor<f32[8, 8, 8]>) -> (!sinter.tensor<f32[8, 8]>, !sinter.tensor<f32[8, 8, 8]>) {
+  %e = sinter.exp %x : (!sinter.tensor<f32[8, 8, 8]>) -> !sinter.tensor<f32[8, 8, 8]>
+  %m = sinter.reduce_max %e {axes = array<i64: 2>} : (!sinter.tensor<f32[8, 8, 8]>) -> !sinter.tensor<f32[8, 8]>
+  %t = sinter.transpose %e {permutation = array<i64: 1, 0, 2>} : (!sinter.tensor<f32[8, 8, 8]>) -> !sinter.tensor<f32[8, 8, 8]>
+  return %m, %t : !sinter.tensor<f32[8, 8]>, !sinter.tensor<f32[8, 8, 8]>
+}
+
 // CHECK-LABEL: @reshapes_stay_outside
 // CHECK: %[[E:.*]] = sinter.fused "exp"
 // CHECK: %[[R:.*]] = sinter.reshape %[[E]]
