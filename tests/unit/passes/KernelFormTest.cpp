@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// What analyzeKernel() decides about sets of ops: form, roles, phases, and the reasons for
+// refusing.
+#include "sinter/passes/KernelForm.h"
+#include "sinter/passes/Passes.h"
+#include "sinter/passes/StageContracts.h"
+
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <gtest/gtest.h>
+
+using namespace mlir;
+using namespace sinter;
+using namespace sinter::passes;
+
+namespace {
+
+/// The ops of a function's body as one candidate for a kernel; what it returns is needed outside.
+class KernelFormTest : public ::testing::Test {
+protected:
+  KernelFormTest() {
+    DialectRegistry registry;
+    ir::registerAll(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+  }
+
+  /// `body` uses the aliases !v = f32[N], !c = f32[64], !m = f32[N, 64], !w = f32[64, 64] and the
+  /// arguments %x: !m, %v: !v, %c: !c, %w: !w, %i: i32[N].
+  void parse(const std::string &body, const std::string &results, const std::string &types) {
+    std::string text =
+        "!v = !sinter.tensor<f32[N]>\n!c = !sinter.tensor<f32[64]>\n"
+        "!m = !sinter.tensor<f32[N, 64]>\n!w = !sinter.tensor<f32[64, 64]>\n"
+        "func.func @main(%x: !m, %v: !v, %c: !c, %w: !w, %i: !sinter.tensor<i32[N]>) -> (" +
+        types + ") {\n" + body + "\nreturn " + results + " : " + types + "\n}\n";
+    module = parseSourceString<ModuleOp>(text, &context);
+    ASSERT_TRUE(module) << text;
+  }
+
+  std::variant<KernelAnalysis, std::string> analyze() {
+    Block &block = cast<func::FuncOp>(module->getBody()->front()).getBody().front();
+    ops.clear();
+    for (Operation &op : block.without_terminator())
+      ops.push_back(&op);
+    outputs.assign(block.getTerminator()->operand_begin(), block.getTerminator()->operand_end());
+    return analyzeKernel(ops, outputs);
+  }
+
+  KernelAnalysis accepted() {
+    auto answer = analyze();
+    if (auto *reason = std::get_if<std::string>(&answer)) {
+      ADD_FAILURE() << *reason;
+      return KernelAnalysis();
+    }
+    return std::get<KernelAnalysis>(answer);
+  }
+
+  std::string refused() {
+    auto answer = analyze();
+    auto *reason = std::get_if<std::string>(&answer);
+    return reason ? *reason
+                  : "accepted as " + stringify(std::get<KernelAnalysis>(answer).form).str();
+  }
+
+  MLIRContext context{MLIRContext::Threading::DISABLED};
+  OwningOpRef<ModuleOp> module;
+  llvm::SmallVector<Operation *> ops;
+  llvm::SmallVector<Value> outputs;
+};
+
+const char *const dot =
+    "%d = sinter.dot_general %x, %w {lhsBatch = array<i64>, rhsBatch = array<i64>, "
+    "lhsContract = array<i64: 1>, rhsContract = array<i64: 0>} : (!m, !w) -> !m\n";
+const char *const rowMax = "%r = sinter.reduce_max %x {axes = array<i64: 1>} : (!m) -> !v\n";
+const char *const spread = "%b = sinter.broadcast %r {dimensions = array<i64: 0>} : (!v) -> !m\n";
+const char *const columnSum = "%s = sinter.reduce_sum %x {axes = array<i64: 0>} : (!m) -> !c\n";
+
+TEST_F(KernelFormTest, ElementwiseOpsAreALoop) {
+  parse("%e = sinter.exp %x : (!m) -> !m", "%e", "!m");
+  KernelAnalysis analysis = accepted();
+  EXPECT_EQ(analysis.form, KernelForm::Loop);
+  EXPECT_EQ(analysis.domain, (Shape{DimExpr::symbol("N"), 64}));
+  EXPECT_EQ(analysis.roles.lookup(outputs[0]), Role::Full);
+}
+
+TEST_F(KernelFormTest, LoopOutputsHaveOneShape) {
+  parse("%e = sinter.exp %x : (!m) -> !m\n%f = sinter.exp %v : (!v) -> !v", "%e, %f", "!m, !v");
+  EXPECT_EQ(refused(), "its outputs have different shapes");
+}
+
+TEST_F(KernelFormTest, TrailingReductionsAreARow) {
+  parse(std::string(rowMax) + spread + "%d = sinter.sub %x, %b : (!m, !m) -> !m", "%d, %r",
+        "!m, !v");
+  KernelAnalysis analysis = accepted();
+  EXPECT_EQ(analysis.form, KernelForm::Row);
+  EXPECT_EQ(analysis.axes, llvm::SmallVector<int64_t>{1});
+  EXPECT_EQ(analysis.numPhases, 1u);
+  EXPECT_EQ(analysis.roles.lookup(outputs[0]), Role::Full);
+  EXPECT_EQ(analysis.roles.lookup(outputs[1]), Role::Kept);
+  EXPECT_EQ(analysis.ready.lookup(outputs[0]), 1u);
+  EXPECT_EQ(analysis.keptShape(), Shape{DimExpr::symbol("N")});
+}
+
+TEST_F(KernelFormTest, DependentReductionsHavePhases) {
+  parse(std::string(rowMax) + spread +
+            "%d = sinter.sub %x, %b : (!m, !m) -> !m\n"
+            "%t = sinter.reduce_sum %d {axes = array<i64: 1>} : (!m) -> !v\n"
+            "%u = sinter.reduce_sum %x {axes = array<i64: 1>} : (!m) -> !v",
+        "%t, %u", "!v, !v");
+  KernelAnalysis analysis = accepted();
+  EXPECT_EQ(analysis.numPhases, 2u);
+  EXPECT_EQ(analysis.phase.lookup(outputs[0].getDefiningOp()), 1u);
+  EXPECT_EQ(analysis.phase.lookup(outputs[1].getDefiningOp()), 0u);
+}
+
+TEST_F(KernelFormTest, KeptValuesMayHaveSizesOfOne) {
+  parse(std::string(rowMax) + "%k = sinter.reshape %r : (!v) -> !sinter.tensor<f32[N, 1]>\n"
+                              "%b = sinter.broadcast %k {dimensions = array<i64: 0, 1>} : "
+                              "(!sinter.tensor<f32[N, 1]>) -> !m\n"
+                              "%d = sinter.sub %x, %b : (!m, !m) -> !m",
+        "%d, %k", "!m, !sinter.tensor<f32[N, 1]>");
+  KernelAnalysis analysis = accepted();
+  EXPECT_EQ(analysis.roles.lookup(outputs[1]), Role::Kept);
+}
+
+// In a square matrix a row's maximum could be spread along either axis.
+TEST_F(KernelFormTest, KeptValuesSpreadAlongTheirOwnAxisOnly) {
+  const char *text = "%r = sinter.reduce_max %w {axes = array<i64: 1>} : (!w) -> !c\n"
+                     "%b = sinter.broadcast %r {dimensions = array<i64: AXIS>} : (!c) -> !w\n"
+                     "%d = sinter.sub %w, %b : (!w, !w) -> !w";
+  std::string right = text, wrong = text;
+  right.replace(right.find("AXIS"), 4, "0");
+  wrong.replace(wrong.find("AXIS"), 4, "1");
+  parse(right, "%d", "!w");
+  EXPECT_EQ(accepted().form, KernelForm::Row);
+  parse(wrong, "%d", "!w");
+  EXPECT_EQ(refused(), "it moves elements of a value that is computed in the kernel");
+}
+
+TEST_F(KernelFormTest, LeadingReductionsAreAReduce) {
+  parse(std::string(columnSum) + "%u = sinter.sub %c, %s : (!c, !c) -> !c", "%u", "!c");
+  KernelAnalysis analysis = accepted();
+  EXPECT_EQ(analysis.form, KernelForm::Reduce);
+  EXPECT_EQ(analysis.axes, llvm::SmallVector<int64_t>{0});
+  EXPECT_EQ(analysis.roles.lookup(outputs[0]), Role::Kept);
+}
+
+TEST_F(KernelFormTest, ReduceHasNoSecondPass) {
+  parse(std::string(columnSum) +
+            "%b = sinter.broadcast %s {dimensions = array<i64: 1>} : (!c) -> !m\n"
+            "%d = sinter.sub %x, %b : (!m, !m) -> !m",
+        "%d", "!m");
+  EXPECT_EQ(refused(), "a second pass over the reduced tensor would be needed");
+}
+
+TEST_F(KernelFormTest, ReductionsRunOverTheSameRanges) {
+  parse(std::string(rowMax) + columnSum, "%r, %s", "!v, !c");
+  EXPECT_EQ(refused(), "its reductions run over different ranges");
+}
+
+TEST_F(KernelFormTest, FewLongRowsAreSplitAsAReduce) {
+  parse("%z = sinter.full 1.0 : f32 : !sinter.tensor<f32[2, 8192]>\n"
+        "%t = sinter.reduce_sum %z {axes = array<i64: 1>} : (!sinter.tensor<f32[2, 8192]>) -> "
+        "!sinter.tensor<f32[2]>",
+        "%t", "!sinter.tensor<f32[2]>");
+  EXPECT_EQ(accepted().form, KernelForm::Reduce);
+}
+
+TEST_F(KernelFormTest, ManyRowsAreNotSplit) {
+  parse("%z = sinter.full 1.0 : f32 : !sinter.tensor<f32[64, 8192]>\n"
+        "%t = sinter.reduce_sum %z {axes = array<i64: 1>} : (!sinter.tensor<f32[64, 8192]>) -> !c",
+        "%t", "!c");
+  EXPECT_EQ(accepted().form, KernelForm::Row);
+}
+
+TEST_F(KernelFormTest, ContractionTakesAnEpilogue) {
+  parse(std::string(dot) + "%b = sinter.broadcast %c {dimensions = array<i64: 1>} : (!c) -> !m\n"
+                           "%a = sinter.add %d, %b : (!m, !m) -> !m",
+        "%a, %d", "!m, !m");
+  KernelAnalysis analysis = accepted();
+  EXPECT_EQ(analysis.form, KernelForm::Contraction);
+  EXPECT_EQ(analysis.roles.lookup(outputs[0]), Role::Full);
+}
+
+TEST_F(KernelFormTest, ContractionReadsMemory) {
+  parse("%e = sinter.exp %w : (!w) -> !w\n"
+        "%d = sinter.dot_general %x, %e {lhsBatch = array<i64>, rhsBatch = array<i64>, "
+        "lhsContract = array<i64: 1>, rhsContract = array<i64: 0>} : (!m, !w) -> !m",
+        "%d", "!m");
+  EXPECT_EQ(refused(), "a contraction reads its operands from memory");
+}
+
+TEST_F(KernelFormTest, ContractionAndReductionStayApart) {
+  parse(std::string(dot) + "%r = sinter.reduce_max %d {axes = array<i64: 1>} : (!m) -> !v", "%r",
+        "!v");
+  EXPECT_EQ(refused(), "a kernel holds one contraction or scatter and no other reduction");
+}
+
+TEST_F(KernelFormTest, ScatterTakesItsProducersAndNothingElse) {
+  std::string scatter =
+      "%e = sinter.exp %x : (!m) -> !m\n"
+      "%t = sinter.scatter_add_rows %i, %e : (!sinter.tensor<i32[N]>, !m) -> !w\n";
+  parse(scatter, "%t", "!w");
+  EXPECT_EQ(accepted().form, KernelForm::Scatter);
+  parse(scatter + "%n = sinter.neg %t : (!w) -> !w", "%n", "!w");
+  EXPECT_EQ(refused(), "a scatter writes only its own result");
+}
+
+TEST_F(KernelFormTest, RowsComputeAtTheirOwnPoints) {
+  parse("%e = sinter.exp %w : (!w) -> !w\n"
+        "%r = sinter.reduce_max %e {axes = array<i64: 1>} : (!w) -> !c\n"
+        "%t = sinter.transpose %e {permutation = array<i64: 1, 0>} : (!w) -> !w",
+        "%r, %t", "!c, !w");
+  EXPECT_EQ(refused(), "it reads a value that is computed point by point at other points");
+}
+
+TEST_F(KernelFormTest, DataOutsideOfKernelsIsNotPartOfOne) {
+  parse("%k = sinter.constant dense<[1.0, 2.0]> : tensor<2xf32> : !sinter.tensor<f32[2]>", "%k",
+        "!sinter.tensor<f32[2]>");
+  EXPECT_EQ(refused(), "it cannot be part of a kernel");
+}
+
+TEST_F(KernelFormTest, FusedStageIsVerified) {
+  parse(std::string(rowMax) + spread + "%d = sinter.sub %x, %b : (!m, !m) -> !m", "%d", "!m");
+  ScopedDiagnosticHandler silent(&context, [](Diagnostic &) { return success(); });
+  EXPECT_TRUE(succeeded(verifyDifferentiated(*module)));
+  EXPECT_TRUE(failed(verifyFused(*module)));
+  PassManager passes(&context);
+  passes.addNestedPass<func::FuncOp>(createFuse());
+  passes.addNestedPass<func::FuncOp>(createCollapseDims());
+  ASSERT_TRUE(succeeded(passes.run(*module)));
+  EXPECT_TRUE(succeeded(verifyFused(*module)));
+}
+
+} // namespace
