@@ -31,6 +31,20 @@ namespace {
 constexpr double worthSharing = 64 << 10; // Bytes of a common input that make siblings one kernel.
 constexpr int64_t cheapScalar = 16; // Flops of a scalar that every kernel may compute for itself.
 
+/// A reduction over no dims is its operand; no kernel has a form for it.
+void dropEmptyReductions(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    auto indexed = dyn_cast<IndexedOpInterface>(op);
+    if (!indexed || op.getNumOperands() != 1 || op.getResultTypes() != op.getOperandTypes())
+      continue;
+    Indexing indexing = indexed.getIndexing();
+    if (indexing.combiner == Combiner::None || indexing.numReductions > 0)
+      continue;
+    op.replaceAllUsesWith(op.getOperands());
+    op.erase();
+  }
+}
+
 /// Gives every reader its own copy of what costs nothing, or next to nothing once per kernel.
 void splitFreeProducers(Block &block) {
   llvm::DenseMap<Operation *, int64_t> scalarCost; // Of scalars that derive from constants.
@@ -158,6 +172,7 @@ struct FusePass : impl::FuseBase<FusePass> {
   void runOnOperation() override {
     func::FuncOp func = getOperation();
     Block &block = func.getBody().front();
+    dropEmptyReductions(block);
     if (!fusion) {
       FusionGroups groups(block);
       return buildKernels(func, groups);

@@ -289,6 +289,15 @@ func.func @keeps_transposes_out_of_row_kernels(%x: !sinter.tensor<f32[64, 32]>) 
   return %d : !sinter.tensor<f32[32, 64]>
 }
 
+// CHECK-LABEL: @reductions_over_nothing_go
+// CHECK-NEXT: return %arg0
+// UNFUSED-LABEL: @reductions_over_nothing_go
+// UNFUSED-NEXT: return %arg0
+func.func @reductions_over_nothing_go(%x: !m) -> !m {
+  %s = sinter.reduce_sum %x {axes = array<i64>} : (!m) -> !m
+  return %s : !m
+}
+
 // A row kernel computes exp at the points of the row, not where the transpose reads.
 // CHECK-LABEL: @keeps_reads_at_other_points_apart
 // CHECK: %[[F:.*]]:2 = sinter.fused "exp_reduce_max"
