@@ -236,7 +236,7 @@ void Generator::unit(Value unitIndex) {
   }
   baseRow = wantedRow;
   if (tiles.form == Form::Stream)
-    emitStreamUnit(emit, at, wantedRow, sums);
+    emitStreamUnit(emit, at, wantedRow, storedRows, sums);
   else if (tiles.form == Form::Dot)
     emitDotUnit(emit, at, wantedRow, storedRows, sums);
   else

@@ -38,7 +38,7 @@ struct ContractionShape {
 struct ContractionTiles {
   enum class Form : uint8_t {
     Tiled,  ///< mr x nr register tile, vectors along n.
-    Stream, ///< One row: B is streamed once, C stays in scratch.
+    Stream, ///< Few rows, large B: B is streamed once, C stays in scratch.
     Dot,    ///< Vectors along k: both operands are k-contiguous and m or n is tiny.
   };
   enum class Pack : uint8_t {

@@ -126,7 +126,7 @@ int64_t packedAStride(const ContractionTiles &tiles);
 
 /// One strip of units for Form::Stream and Form::Dot: sums of `rows` x columns into `sums`,
 /// `nBlock` elements per row.
-void emitStreamUnit(Emit &emit, const BlockPosition &at, Value row, Value sums);
+void emitStreamUnit(Emit &emit, const BlockPosition &at, Value row, Value rowCount, Value sums);
 void emitDotUnit(Emit &emit, const BlockPosition &at, Value row, Value rowCount, Value sums);
 
 } // namespace sinter::cpu::contraction

@@ -147,12 +147,19 @@ ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &s
     tiles.nBlock = tall ? tiles.nr : 64;
     return tiles;
   }
-  if (m && *m == 1 && rowsOfB) {
+  // Few rows: the arithmetic cannot hide the way of B from memory unless B comes in long streams.
+  const bool largeB = n && k && *n * *k * tiles.elementBytes > 2 * target.l2Bytes;
+  if (m && rowsOfB && !shape.computedA && (*m == 1 || (*m <= 16 && largeB))) {
     tiles.form = Form::Stream;
     tiles.packB = Pack::Never;
     tiles.nr = tiles.lanes;
-    tiles.kUnroll = 8;
-    tiles.nBlock = 2048 / tiles.elementBytes;
+    tiles.prefetchB = largeB;
+    tiles.mr = tiles.mBlock = std::max<int64_t>(1, *m);
+    // Several rows: more of B in registers per visit of the sums, which stay in the first-level
+    // cache.
+    tiles.kUnroll = *m > 1 && target.vectorRegisters >= 32 ? 12 : 8;
+    const bool wide = *m == 1 && n && *n * tiles.elementBytes >= 16384;
+    tiles.nBlock = (wide ? 4096 : *m == 1 ? 2048 : 1024) / tiles.elementBytes;
     if (n)
       tiles.nBlock =
           std::min(tiles.nBlock, std::max<int64_t>(tiles.lanes, roundUp(*n, tiles.lanes)));

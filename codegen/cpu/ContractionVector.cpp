@@ -7,7 +7,7 @@ using namespace mlir;
 
 namespace sinter::cpu::contraction {
 
-void emitStreamUnit(Emit &emit, const BlockPosition &at, Value row, Value sums) {
+void emitStreamUnit(Emit &emit, const BlockPosition &at, Value row, Value rowCount, Value sums) {
   const ContractionTiles &tiles = emit.tiles;
   const int64_t lanes = tiles.lanes, unroll = tiles.kUnroll;
   Value zero = emit.constant(0), lanesValue = emit.constant(lanes);
@@ -17,26 +17,45 @@ void emitStreamUnit(Emit &emit, const BlockPosition &at, Value row, Value sums) 
   Value restMask;
   if (Emit::known(hasRest) != 0)
     restMask = emit.mask(rest);
-  Value aRow = emit.step(at.aBase, emit.mul(row, emit.spec.aStrideM));
+  Value aBlock = emit.step(at.aBase, emit.mul(row, emit.spec.aStrideM));
   Value bBlock = emit.step(at.bBase, at.n0);
 
-  emit.loop(zero, at.columns, lanes,
-            [&](Value column) { emit.store(emit.step(sums, column), emit.zero()); });
+  emit.loop(zero, rowCount, 1, [&](Value r) {
+    Value target = emit.step(sums, emit.mul(r, tiles.nBlock));
+    emit.loop(zero, at.columns, lanes,
+              [&](Value column) { emit.store(emit.step(target, column), emit.zero()); });
+  });
   // `count` rows of B at once: long sequential streams, and one visit of the sums for all of them.
   auto addRows = [&](Value k, int64_t count) {
-    Values factors, rows;
+    Values steps, sources, factors;
     for (int64_t u = 0; u < count; ++u) {
-      Value index = emit.add(k, u);
-      factors.push_back(
-          emit.splat(emit.loadScalar(emit.step(aRow, emit.mul(index, emit.spec.aStrideK)))));
-      rows.push_back(emit.step(bBlock, emit.mul(index, emit.spec.bStrideK)));
+      steps.push_back(emit.mul(emit.add(k, u), emit.spec.aStrideK));
+      sources.push_back(emit.step(bBlock, emit.mul(emit.add(k, u), emit.spec.bStrideK)));
     }
+    auto factorsOf = [&](Value aRow) {
+      factors.clear();
+      for (Value step : steps)
+        factors.push_back(emit.splat(emit.loadScalar(emit.step(aRow, step))));
+    };
+    const bool oneRow = Emit::known(rowCount) == 1;
+    if (oneRow) // They stay in registers for the whole block.
+      factorsOf(aBlock);
     auto addAt = [&](Value column, Value mask) {
-      Value target = emit.step(sums, column);
-      Value sum = emit.load(target);
-      for (auto [factor, source] : llvm::zip(factors, rows))
-        sum = emit.multiplyAdd(factor, emit.loadMasked(emit.step(source, column), mask), sum);
-      emit.store(target, sum);
+      Values vectors;
+      for (Value source : sources) {
+        vectors.push_back(emit.loadMasked(emit.step(source, column), mask));
+        if (tiles.prefetchB) // The same columns of the next rows.
+          emit.prefetch(emit.step(source, emit.add(column, emit.mul(emit.spec.bStrideK, count))));
+      }
+      emit.loop(zero, rowCount, 1, [&](Value r) {
+        if (!oneRow)
+          factorsOf(emit.step(aBlock, emit.mul(r, emit.spec.aStrideM)));
+        Value target = emit.step(sums, emit.add(emit.mul(r, tiles.nBlock), column));
+        Value sum = emit.load(target);
+        for (auto [factor, vector] : llvm::zip(factors, vectors))
+          sum = emit.multiplyAdd(factor, vector, sum);
+        emit.store(target, sum);
+      });
     };
     emit.loop(zero, fullEnd, lanes, [&](Value column) { addAt(column, nullptr); });
     emit.ifThen(hasRest, [&] { addAt(fullEnd, restMask); });

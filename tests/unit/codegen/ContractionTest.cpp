@@ -471,6 +471,20 @@ TEST(ContractionTest, RowsAndColumnsOfOne) {
   }
 }
 
+TEST(ContractionTest, FewRowsStreamLargeB) {
+  std::mt19937 random(6);
+  for (TargetInfo target : targets()) {
+    target.l2Bytes = 1 << 10; // Everything is large.
+    for (int64_t m : {1, 2, 7, 16})
+      for (auto [n, k] : {std::pair<int64_t, int64_t>{531, 77}, {64, 12}, {300, 3}}) {
+        Problem p{.batch = 2, .m = m, .n = n, .k = k, .aTransposed = m == 7, .bias = true};
+        ContractionTiles tiles = chooseTiles(target, p.shape());
+        EXPECT_EQ(tiles.form, Form::Stream);
+        check(p, target, tiles, random);
+      }
+  }
+}
+
 TEST(ContractionTest, LongKKeepsPartialSums) {
   std::mt19937 random(3);
   check({.m = 37, .n = 70, .k = 5000, .bias = true}, random);
