@@ -145,7 +145,7 @@ private:
     for (auto &[g, consumer] : consumers) {
       FusionGroups::Group ops = groups[g];
       IRMapping mapping;
-      llvm::SmallVector<Operation *> recipe = consumer.recipe->ops.takeVector();
+      llvm::SmallVector<Operation *> recipe(consumer.recipe->ops.getArrayRef());
       llvm::sort(recipe,
                  [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); });
       for (Operation *op : recipe) {
