@@ -22,7 +22,7 @@ double tileCost(int64_t mr, int64_t vectors, int64_t lanes, std::optional<int64_
     const double multiplies = static_cast<double>(mr * count) / 2;
     const double loads = static_cast<double>(mr + 2 * count) / 2;
     const double issue = static_cast<double>(mr * count + mr + count + 3) / 6;
-    const double latency = 4;
+    const double latency = 5; // Of one multiply-add, and a little for what delays it.
     return std::max({multiplies, loads, issue, latency}) + 0.02 * loads;
   };
   // Unknown sizes count as a middling power of two.
