@@ -4,14 +4,12 @@
 // edges that carry more bytes go first.
 //
 // 1. Views, constants and cheap scalars get a copy per reader, so that they never tie readers
-// together.
+//    together.
 // 2. Groups merge along edges, but reductions over leading dims absorb no producers yet: a producer
-// is worth more
-//    in a row kernel or an epilogue, where everything that follows from it can join.
+//    is worth more in a row kernel or an epilogue, where all that follows from it can join.
 // 3. The rest merges along edges.
 // 4. Reductions over the same ranges merge. What a kernel could compute from what it reads anyway
-// is not stored for
-//    it, and ops go where fewer bytes are stored (FuseRecompute.cpp).
+//    is not stored for it, and ops go where fewer bytes are stored (FuseRecompute.cpp).
 // 5. Kernels of one form that read the same large tensor merge.
 #include "sinter/passes/FuseRecompute.h"
 #include "sinter/passes/FusionGroups.h"
@@ -31,8 +29,8 @@ namespace {
 constexpr double worthSharing = 64 << 10; // Bytes of a common input that make siblings one kernel.
 constexpr int64_t cheapScalar = 16; // Flops of a scalar that every kernel may compute for itself.
 
-/// A reduction over no dims is its operand; no kernel has a form for it.
-void dropEmptyReductions(Block &block) {
+/// What no kernel has a form for: a reduction over no dims is its operand, and dead ops have no output.
+void dropIdleOps(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(block)) {
     auto indexed = dyn_cast<IndexedOpInterface>(op);
     if (!indexed || op.getNumOperands() != 1 || op.getResultTypes() != op.getOperandTypes())
@@ -43,6 +41,9 @@ void dropEmptyReductions(Block &block) {
     op.replaceAllUsesWith(op.getOperands());
     op.erase();
   }
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
 }
 
 /// Gives every reader its own copy of what costs nothing, or next to nothing once per kernel.
@@ -172,7 +173,7 @@ struct FusePass : impl::FuseBase<FusePass> {
   void runOnOperation() override {
     func::FuncOp func = getOperation();
     Block &block = func.getBody().front();
-    dropEmptyReductions(block);
+    dropIdleOps(block);
     if (!fusion) {
       FusionGroups groups(block);
       return buildKernels(func, groups);

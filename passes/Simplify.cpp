@@ -7,8 +7,7 @@
 // - reduce_sum over dims of size 1 becomes a reshape, which keeps -0 where the sum gives +0.
 // - reduce_sum of a `full` becomes value * count, rounded once.
 // - Constants fold in double precision with the host's functions, rounded once; a kernel's exp,
-// tanh, … of the same
-//   number may differ in the last places.
+//   tanh, … of the same number may differ in the last places.
 #include "sinter/passes/Passes.h"
 #include "sinter/passes/SimplifyRules.h"
 

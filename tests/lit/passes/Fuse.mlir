@@ -298,6 +298,16 @@ func.func @reductions_over_nothing_go(%x: !m) -> !m {
   return %s : !m
 }
 
+// CHECK-LABEL: @dead_ops_go
+// CHECK-NEXT: return %arg0
+// UNFUSED-LABEL: @dead_ops_go
+// UNFUSED-NEXT: return %arg0
+func.func @dead_ops_go(%x: !m) -> !m {
+  %e = sinter.exp %x : (!m) -> !m
+  %d = sinter.neg %e : (!m) -> !m
+  return %x : !m
+}
+
 // A row kernel computes exp at the points of the row, not where the transpose reads.
 // CHECK-LABEL: @keeps_reads_at_other_points_apart
 // CHECK: %[[F:.*]]:2 = sinter.fused "exp_reduce_max"
