@@ -22,6 +22,9 @@ config.substitutions.append(("%cxx", config.cxx))
 config.substitutions.append(("%cc", config.cc))
 config.substitutions.append(("%python", config.python))
 config.substitutions.append(("%include", os.path.join(config.sinterToolsDir, "..", "include")))
+# %exits CODE COMMAND..., %npz FILE NAME=DTYPE[SIZES]:VALUES...
+for name, script in (("%exits", "Exits.py"), ("%npz", "Npz.py")):
+    config.substitutions.append((name, f"{config.python} {config.sinterSourceRoot}/tools/Inputs/{script}"))
 
 # REQUIRES: avx2, avx512f
 with open("/proc/cpuinfo") as cpuinfo:

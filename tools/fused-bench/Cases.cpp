@@ -11,14 +11,14 @@ Model chain10(int64_t rows) {
   Model model;
   Graph &g = model.graph;
   Tensor x = g.placeholder("x", f32, {rows});
-  Tensor a = x * 1.5;                 // 1
-  Tensor b = a + 0.25;                // 2
-  Tensor c = maximum(b, -2.0);        // 3
-  Tensor d = exp(-c);                 // 4, 5
-  Tensor e = d * x;                   // 6
-  Tensor f = e + a;                   // 7
-  Tensor h = select(f > x, f, b);     // 8, 9
-  g.output("y", h * 0.5);             // 10
+  Tensor a = x * 1.5;             // 1
+  Tensor b = a + 0.25;            // 2
+  Tensor c = maximum(b, -2.0);    // 3
+  Tensor d = exp(-c);             // 4, 5
+  Tensor e = d * x;               // 6
+  Tensor f = e + a;               // 7
+  Tensor h = select(f > x, f, b); // 8, 9
+  g.output("y", h * 0.5);         // 10
   return model;
 }
 

@@ -16,14 +16,19 @@ namespace {
 
 struct BenchRequest {
   std::vector<std::string> cases;
-  std::string filter, versus, target = "cpu:native", threads = "0", runs = "15", coldCompile;
+  std::string filter, versus, target = "cpu:native", threads = "0", runs = "15", coldCompile, graph;
   bool json = false, roofline = false, list = false;
 };
 
-std::vector<CaseRow> chooseCases(const BenchRequest &request) {
+std::vector<std::string> caseNames() {
   std::vector<std::string> names;
   for (const CaseRow &row : caseTable())
     names.emplace_back(row.name);
+  return names;
+}
+
+std::vector<CaseRow> chooseCases(const BenchRequest &request) {
+  std::vector<std::string> names = caseNames();
   for (const std::string &name : request.cases)
     parseChoice("case", name, names);
   std::regex filter;
@@ -34,9 +39,8 @@ std::vector<CaseRow> chooseCases(const BenchRequest &request) {
   }
   std::vector<CaseRow> chosen;
   for (const CaseRow &row : caseTable()) {
-    bool isNamed = request.cases.empty() ||
-                   std::find(request.cases.begin(), request.cases.end(), row.name) !=
-                       request.cases.end();
+    bool isNamed = request.cases.empty() || std::find(request.cases.begin(), request.cases.end(),
+                                                      row.name) != request.cases.end();
     if (isNamed && std::regex_search(row.name, filter))
       chosen.push_back(row);
   }
@@ -49,6 +53,11 @@ std::vector<CaseRow> chooseCases(const BenchRequest &request) {
 int run(const BenchRequest &request) {
   if (!request.coldCompile.empty())
     return runColdCompile(request.coldCompile);
+  if (!request.graph.empty()) {
+    const CaseRow &row = caseTable()[parseChoice("case", request.graph, caseNames())];
+    std::cout << row.make(row.rows).graph.str();
+    return 0;
+  }
   if (!request.versus.empty())
     parseChoice("comparison", request.versus, {"unfused"});
   TargetInfo target = TargetInfo::parse(request.target);
@@ -92,14 +101,17 @@ int run(const BenchRequest &request) {
 
 int main(int argc, char **argv) {
   BenchRequest request;
-  CLI::App app("Measures named cases. Each is checked against the interpreter, then timed beside "
-               "probes of the machine:\nits limit is the bytes it must move over the bandwidth, or "
-               "its flops over the multiply-add peak, whichever is\nlonger. A sample that beats its "
-               "probes is rejected.",
-               "fused-bench");
+  CLI::App app(
+      "Measures named cases. Each is checked against the interpreter, then timed beside "
+      "probes of the machine:\nits limit is the bytes it must move over the bandwidth, or "
+      "its flops over the multiply-add peak, whichever is\nlonger. A sample that beats its "
+      "probes is rejected.",
+      "fused-bench");
   app.add_option("CASE", request.cases, "Only these cases (default: all)");
   app.add_option("--filter", request.filter, "Only cases whose name matches this expression");
   app.add_flag("--list", request.list, "Name the cases and stop");
+  app.add_option("--graph", request.graph,
+                 "Print the graph of this case, for graph-compile, and stop");
   app.add_flag("--json", request.json, "Print one JSON array (includes --vs=unfused)");
   app.add_flag("--roofline", request.roofline, "Also tell what bounds each case, and its speed");
   app.add_option("--vs", request.versus,

@@ -111,8 +111,8 @@ double checkAgainstInterpreter(const CaseRow &row, const Executable &executable,
   std::vector<NamedArrays::Entry> rows;
   for (const auto &[name, array] : inputs) {
     Shape wanted = small.graph.argument(name).shape();
-    bool perRow = wanted.rank() > 0 && wanted[0] == DimExpr(row.checkedRows) &&
-                  array.sizes()[0] == row.rows;
+    bool perRow =
+        wanted.rank() > 0 && wanted[0] == DimExpr(row.checkedRows) && array.sizes()[0] == row.rows;
     rows.emplace_back(name, perRow ? lastRows(array, row.rows, row.checkedRows) : array);
   }
   State state(executable.program().arguments, seed), other(reference.program().arguments, seed);

@@ -20,27 +20,27 @@ constexpr int64_t fmaRounds = 40000; ///< Per unit; some 0.2 ms.
 #define SINTER_PROBES(NAME, TARGET, VECTOR, LOAD, STORE, STREAM, ADD, ZERO, FMA, ACCUMULATORS)     \
   struct NAME {                                                                                    \
     static constexpr int64_t lanes = sizeof(VECTOR) / sizeof(float);                               \
-    static constexpr int64_t flopsPerUnit = fmaRounds * (ACCUMULATORS) * lanes * 2;                \
-    __attribute__((target(TARGET))) static void                                                    \
-    copy(void *const *buffers, const int64_t *, SinterStatus *, int64_t begin, int64_t end,        \
-         int64_t) {                                                                                \
+    static constexpr int64_t flopsPerUnit = fmaRounds * (ACCUMULATORS)*lanes * 2;                  \
+    __attribute__((target(TARGET))) static void copy(void *const *buffers, const int64_t *,        \
+                                                     SinterStatus *, int64_t begin, int64_t end,   \
+                                                     int64_t) {                                    \
       auto *from = static_cast<const float *>(buffers[0]);                                         \
       auto *to = static_cast<float *>(buffers[1]);                                                 \
       for (int64_t i = begin * unitBytes / 4; i < end * unitBytes / 4; i += lanes)                 \
         STORE(to + i, LOAD(from + i));                                                             \
     }                                                                                              \
-    __attribute__((target(TARGET))) static void                                                    \
-    stream(void *const *buffers, const int64_t *, SinterStatus *, int64_t begin, int64_t end,      \
-           int64_t) {                                                                              \
+    __attribute__((target(TARGET))) static void stream(void *const *buffers, const int64_t *,      \
+                                                       SinterStatus *, int64_t begin, int64_t end, \
+                                                       int64_t) {                                  \
       auto *from = static_cast<const float *>(buffers[0]);                                         \
       auto *to = static_cast<float *>(buffers[1]);                                                 \
       for (int64_t i = begin * unitBytes / 4; i < end * unitBytes / 4; i += lanes)                 \
         STREAM(to + i, LOAD(from + i));                                                            \
       _mm_sfence();                                                                                \
     }                                                                                              \
-    __attribute__((target(TARGET))) static void                                                    \
-    read(void *const *buffers, const int64_t *, SinterStatus *status, int64_t begin, int64_t end,  \
-         int64_t) {                                                                                \
+    __attribute__((target(TARGET))) static void read(void *const *buffers, const int64_t *,        \
+                                                     SinterStatus *status, int64_t begin,          \
+                                                     int64_t end, int64_t) {                       \
       auto *from = static_cast<const float *>(buffers[0]);                                         \
       VECTOR a = ZERO(), b = ZERO(), c = ZERO(), d = ZERO();                                       \
       for (int64_t i = begin * unitBytes / 4; i < end * unitBytes / 4; i += 4 * lanes) {           \
@@ -51,9 +51,9 @@ constexpr int64_t fmaRounds = 40000; ///< Per unit; some 0.2 ms.
       }                                                                                            \
       keep(ADD(ADD(a, b), ADD(c, d)), status);                                                     \
     }                                                                                              \
-    __attribute__((target(TARGET))) static void                                                    \
-    multiplyAdd(void *const *, const int64_t *, SinterStatus *status, int64_t begin, int64_t end,  \
-                int64_t) {                                                                         \
+    __attribute__((target(TARGET))) static void multiplyAdd(void *const *, const int64_t *,        \
+                                                            SinterStatus *status, int64_t begin,   \
+                                                            int64_t end, int64_t) {                \
       VECTOR sums[ACCUMULATORS] = {};                                                              \
       VECTOR x = ZERO(), y = ZERO();                                                               \
       for (int64_t round = 0; round < (end - begin) * fmaRounds; ++round)                          \
@@ -155,7 +155,8 @@ double Probes::transferSeconds(int64_t readBytes, int64_t writeBytes) {
     reserve(source, sourceBytes, copied);
     double copySeconds = std::min(run(kernels.copy, copied), run(kernels.stream, copied));
     double perByte = copySeconds / static_cast<double>(copied);
-    seconds += perByte * (static_cast<double>(paired) + 0.5 * static_cast<double>(writeBytes - paired));
+    seconds +=
+        perByte * (static_cast<double>(paired) + 0.5 * static_cast<double>(writeBytes - paired));
   }
   if (readBytes > paired)
     seconds += run(kernels.read, readBytes - paired);

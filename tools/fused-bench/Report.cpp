@@ -24,8 +24,9 @@ std::string bytes(const std::optional<int64_t> &count) {
   if (!count)
     return "       -";
   auto value = static_cast<double>(*count);
-  return value >= 1e6 ? print("%6.1f M", value / 1e6)
-                      : value >= 1e3 ? print("%6.1f k", value / 1e3) : print("%6.0f B", value);
+  return value >= 1e6   ? print("%6.1f M", value / 1e6)
+         : value >= 1e3 ? print("%6.1f k", value / 1e3)
+                        : print("%6.0f B", value);
 }
 
 } // namespace
@@ -49,8 +50,8 @@ std::string tableRow(const Measurement &m, const TableColumns &columns) {
   if (columns.roofline) {
     bool hasBytes = m.roofline && m.bytesNeeded;
     text += print(" %6s", !hasBytes ? "-" : m.limitIsFlops ? "flops" : "bytes");
-    text += hasBytes ? print(" %8.1f", static_cast<double>(*m.bytesNeeded) / m.ms / 1e6)
-                     : "        -";
+    text +=
+        hasBytes ? print(" %8.1f", static_cast<double>(*m.bytesNeeded) / m.ms / 1e6) : "        -";
     text += m.flops > 0 && m.roofline ? print(" %8.1f", m.flops / m.ms / 1e6) : "        -";
   }
   text += " " + bytes(m.bytesMoved) + " " + bytes(m.bytesNeeded);
