@@ -42,8 +42,7 @@ struct SimplifyPass : impl::SimplifyBase<SimplifyPass> {
 
   void runOnOperation() override {
     func::FuncOp func = getOperation();
-    // A derivative is asked for in terms of the ops that were written: merging them would change
-    // it.
+    // A derivative is asked for in terms of the ops that were written; merging changes it.
     if (func.walk([](GradientsOp) { return WalkResult::interrupt(); }).wasInterrupted())
       return;
     GreedyRewriteConfig config;
