@@ -351,8 +351,12 @@ void Generator::tile(Tile tile) {
 
 /// Multiplies and hands the registers to the epilogue.
 void Generator::storeTile(const Tile &tile) {
-  Values masks = tileMasks(emit, tile);
+  Values masks;
+  if (tiles.packB != Pack::Always) // Loads need them; else they stay out of the k loop's registers.
+    masks = tileMasks(emit, tile);
   Values result = multiplyTile(emit, tile, masks);
+  if (masks.empty())
+    masks = tileMasks(emit, tile);
   for (int64_t i = 0; i < tile.rows; ++i) {
     Value row = emit.add(tile.firstRow, i);
     // Rows before the wanted ones belong to the strip before, which stores them.

@@ -106,7 +106,8 @@ struct Tile {
   }
 };
 
-/// The loop over k of a tile, with all sums in registers: rows x vectors of them.
+/// The loop over k of a tile, with all sums in registers: rows x vectors of them. `masks` guard the
+/// loads of B; empty for packed panels, which are padded.
 Values multiplyTile(Emit &emit, const Tile &tile, llvm::ArrayRef<Value> masks);
 /// Multiplies in a function of its own behind `kernel` and stores to `target`: the registers of the
 /// k loop are then out of reach of whatever the code generator would like to keep in registers

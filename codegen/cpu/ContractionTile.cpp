@@ -33,7 +33,10 @@ void callTile(Emit &emit, func::FuncOp kernel, const std::string &name, Tile til
       auto value = Emit::known(*input);
       *input = value ? emit.constant(*value) : Value(entry->getArgument(next++));
     }
-    Values result = multiplyTile(emit, tile, tileMasks(emit, tile));
+    Values masks;
+    if (tiles.packB != Pack::Always)
+      masks = tileMasks(emit, tile);
+    Values result = multiplyTile(emit, tile, masks);
     for (int64_t i = 0; i < tile.rows; ++i)
       for (int64_t v = 0; v < tile.vectors; ++v)
         emit.store(emit.step(tile.target, i * tiles.nBlock + v * tiles.lanes),
@@ -56,7 +59,6 @@ Values tileMasks(Emit &emit, const Tile &tile) {
 Values multiplyTile(Emit &emit, const Tile &tile, llvm::ArrayRef<Value> masks) {
   const ContractionTiles &tiles = emit.tiles;
   const int64_t lanes = tiles.lanes, rows = tile.rows, vectors = tile.vectors;
-  const bool maskLoads = tiles.packB != Pack::Always; // Packed panels are padded.
   // Carried: the sums, the pointer into B, and either the pointer to row 0 of A (strides known:
   // rows are displacements) or the offset along k that all rows share.
   const bool onePointer = rows == 1 || Emit::known(tile.aStrideM);
@@ -83,8 +85,9 @@ Values multiplyTile(Emit &emit, const Tile &tile, llvm::ArrayRef<Value> masks) {
     for (int64_t u = 0; u < count; ++u) {
       Values bVectors;
       for (int64_t v = 0; v < vectors; ++v)
-        bVectors.push_back(emit.loadMasked(emit.step(next[bSlot], v * lanes),
-                                           maskLoads ? masks[static_cast<size_t>(v)] : Value()));
+        bVectors.push_back(
+            emit.loadMasked(emit.step(next[bSlot], v * lanes),
+                            masks.empty() ? Value() : masks[static_cast<size_t>(v)]));
       for (int64_t i = 0; i < rows; ++i) {
         Value pointer = onePointer ? emit.step(next[aSlot], emit.mul(tile.aStrideM, i))
                                    : emit.step(aRows[static_cast<size_t>(i)], next[aSlot]);

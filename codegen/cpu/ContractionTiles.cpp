@@ -113,8 +113,9 @@ bool fitsInPlace(const ContractionTiles &tiles, const TargetInfo &target,
 void choosePacking(ContractionTiles &tiles, const TargetInfo &target,
                    const ContractionShape &shape) {
   auto m = shape.m.constant(), n = shape.n.constant();
-  // Masked loads inside the k loop are branches on the baseline target.
-  const bool cheapMasks = target.vectorBytes > 16 || (n && *n % tiles.lanes == 0);
+  // Masked loads inside the k loop take registers from the sums before AVX-512, and are branches
+  // before AVX.
+  const bool cheapMasks = target.vectorBytes >= 64 || (n && *n % tiles.lanes == 0);
   tiles.packB = Pack::Always;
   if (shape.computedB || shape.bStrideN != 1 || !cheapMasks)
     return;
