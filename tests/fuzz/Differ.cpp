@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/fuzz/Differ.h"
 
+#include "tests/fuzz/Isolated.h"
+
 #include <algorithm>
+#include <deque>
 
 namespace sinter::fuzz {
 
@@ -56,20 +59,33 @@ std::vector<Difference> findDifferences(const std::vector<Plan> &plans, const Op
   return differences;
 }
 
-/// The same; what is thrown becomes a difference.
-std::vector<Difference> tryPlan(const Plan &plan, const Options &options) {
-  try {
-    return findDifferences({plan}, options);
-  } catch (const Error &error) {
-    return {{.what = std::string("threw: ") + error.what()}};
-  }
+enum class Failure { None, Value, Threw, Crashed };
+
+struct Verdict {
+  Failure failure = Failure::None;
+  std::string text;
+};
+
+/// One plan in a process of its own.
+Verdict tryPlan(const Plan &plan, const Options &options) {
+  Outcome outcome =
+      Isolated([&]() -> std::string {
+        std::vector<Difference> differences = findDifferences({plan}, options);
+        if (differences.empty())
+          return "";
+        const Difference &first = differences.front();
+        return "value " + std::to_string(first.step) + ", " + str(first.dims) + ": " + first.what;
+      }).wait();
+  if (outcome.crashed)
+    return {Failure::Crashed, outcome.text};
+  if (outcome.text.empty())
+    return {};
+  return {outcome.text.starts_with("threw") ? Failure::Threw : Failure::Value, outcome.text};
 }
 
-/// Keeps the kind of failure: a wrong value does not turn into an exception while it is made
-/// smaller.
-bool stillFails(const Plan &plan, const Options &options, bool threw) {
-  std::vector<Difference> differences = tryPlan(plan, options);
-  return !differences.empty() && (differences.front().step < 0) == threw;
+std::string title(const Plan &plan) {
+  return "seed " + std::to_string(plan.seed) + (plan.symbolic ? " symbolic" : "") +
+         (plan.continuous ? " with gradients" : "");
 }
 
 /// The values of all steps at one binding.
@@ -93,42 +109,70 @@ std::vector<std::optional<Array>> valuesOf(Plan plan, const DimBinding &dims) {
 
 std::vector<std::string> differ(const std::vector<Plan> &plans, const Options &options) {
   std::vector<std::string> reports;
-  auto report = [&](const Plan &plan, const Difference &difference) {
-    reports.push_back("seed " + std::to_string(plan.seed) + (plan.symbolic ? " symbolic" : "") +
-                      (plan.continuous ? " with gradients" : "") + ", value " +
-                      std::to_string(difference.step) + ", " + str(difference.dims) + ": " +
-                      difference.what);
-  };
-  try {
-    std::vector<Difference> differences = findDifferences(plans, options);
-    std::vector<size_t> seen;
-    for (const Difference &difference : differences) {
-      if (std::find(seen.begin(), seen.end(), difference.plan) != seen.end())
-        continue;
-      seen.push_back(difference.plan);
-      report(plans[difference.plan], difference);
-    }
-  } catch (const Error &error) {
-    for (const Plan &plan : plans)
-      for (const Difference &difference : tryPlan(plan, options)) {
-        report(plan, difference);
-        break;
-      }
-    if (reports.empty())
-      reports.push_back(std::string("only together, from seed ") +
-                        std::to_string(plans.front().seed) + ": " + error.what());
+  std::vector<size_t> seen;
+  for (const Difference &difference : findDifferences(plans, options)) {
+    if (std::find(seen.begin(), seen.end(), difference.plan) != seen.end())
+      continue;
+    seen.push_back(difference.plan);
+    reports.push_back(title(plans[difference.plan]) + ", value " + std::to_string(difference.step) +
+                      ", " + str(difference.dims) + ": " + difference.what);
   }
   return reports;
 }
 
+std::vector<std::string> differAll(const std::vector<std::vector<Plan>> &batches,
+                                   const Options &options) {
+  struct Running {
+    const std::vector<Plan> *plans;
+    Isolated process;
+  };
+  std::deque<Running> running;
+  std::vector<std::string> reports;
+  auto finish = [&] {
+    const std::vector<Plan> &plans = *running.front().plans;
+    Outcome outcome = running.front().process.wait();
+    running.pop_front();
+    if (!outcome.crashed && outcome.text.empty())
+      return;
+    size_t before = reports.size();
+    for (const Plan &plan : plans) {
+      bool isNamed = outcome.text.find(title(plan) + ", ") != std::string::npos;
+      if (!isNamed && !outcome.crashed && !outcome.text.starts_with("threw"))
+        continue;
+      Verdict verdict = tryPlan(plan, options);
+      if (verdict.failure != Failure::None)
+        reports.push_back(title(plan) + ", " + verdict.text + "\n" +
+                          (reports.size() < 4 ? minimize(plan, options) : ""));
+    }
+    if (reports.size() == before)
+      reports.push_back("only together, " + title(plans.front()) +
+                        " and following: " + outcome.text);
+  };
+  constexpr size_t maxReports = 12;
+  for (const std::vector<Plan> &plans : batches) {
+    if (running.size() == 2)
+      finish();
+    if (reports.size() >= maxReports)
+      break;
+    running.push_back({&plans, Isolated([&] {
+                         std::string text;
+                         for (const std::string &report : differ(plans, options))
+                           text += report + "\n";
+                         return text;
+                       })});
+  }
+  while (!running.empty())
+    finish();
+  return reports;
+}
+
 std::string minimize(Plan plan, const Options &options) {
-  std::vector<Difference> differences = tryPlan(plan, options);
-  if (differences.empty())
+  Failure failure = tryPlan(plan, options).failure;
+  if (failure == Failure::None)
     return "does not fail alone";
-  bool threw = differences.front().step < 0;
-  int budget = 300;
+  int budget = 200;
   auto attempt = [&](const Plan &smaller) {
-    if (budget-- <= 0 || !stillFails(smaller, options, threw))
+    if (budget-- <= 0 || tryPlan(smaller, options).failure != failure)
       return false;
     plan = smaller;
     return true;
@@ -168,10 +212,7 @@ std::string minimize(Plan plan, const Options &options) {
       one.fixed = values[static_cast<size_t>(step)];
     attempt(smaller);
   }
-  differences = tryPlan(plan, options);
-  std::string text = differences.empty()
-                         ? ""
-                         : str(differences.front().dims) + ": " + differences.front().what + "\n";
+  std::string text = tryPlan(plan, options).text + "\n";
   try {
     Graph graph;
     build(plan, graph, "");

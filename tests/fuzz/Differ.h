@@ -17,11 +17,16 @@ std::vector<DimBinding> bindings(bool symbolic);
 using Options = CompileOptions;
 
 /// Compiles all plans as parts of one graph, runs it at every binding, and compares each output
-/// with the interpreter's. One report per plan that differs or fails to compile.
+/// with the interpreter's. One line per plan that differs or fails to compile. Runs in this
+/// process.
 std::vector<std::string> differ(const std::vector<Plan> &plans, const Options &options);
 
-/// The smallest plan found for which differ() still reports something, at one binding; with its
-/// text.
+/// The same for many batches, two at a time, each in a process of its own; a crash is a difference
+/// as well. The first few failures come with the smallest graph that still shows them.
+std::vector<std::string> differAll(const std::vector<std::vector<Plan>> &batches,
+                                   const Options &options);
+
+/// The smallest plan found that still fails in the same way, as text.
 std::string minimize(Plan plan, const Options &options);
 
 } // namespace sinter::fuzz

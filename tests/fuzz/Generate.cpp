@@ -13,6 +13,7 @@ Generator::Generator(uint64_t seed, const GeneratorOptions &options)
   plan.seed = seed;
   plan.symbolic = options.symbolic;
   plan.continuous = options.gradients;
+  plan.smooth = options.gradients && below(4) == 0;
   const int64_t candidates[] = {1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31, 33};
   for (int i = 0; i < 3; ++i)
     pool.push_back(DimExpr(candidates[below(std::size(candidates))]));
@@ -86,8 +87,8 @@ int Generator::addInput(DType dtype, const Shape &shape, double low, double high
 
 int Generator::randomInput() {
   DType dtype = allDTypes[below(std::size(allDTypes))];
-  if (below(2))
-    dtype = below(2) ? f32 : f64;
+  if (isFloat(dtype) || below(2))
+    dtype = randomFloat();
   if (isInteger(dtype))
     return addInput(dtype, randomShape(), -9, 9);
   return addInput(dtype, randomShape(), -2, 2);
@@ -146,16 +147,17 @@ void Generator::addGradients() {
 }
 
 Plan Generator::run() {
-  auto numOps = options.minOps +
-                static_cast<int>(below(static_cast<size_t>(options.maxOps - options.minOps)));
+  // Small graphs are more frequent: they cost less and say as much.
+  auto range = static_cast<size_t>(options.maxOps - options.minOps);
+  int numOps = options.minOps + static_cast<int>(std::min(below(range), below(range)));
   for (size_t i = 0, n = 2 + below(3); i < n; ++i)
     randomInput();
   if (options.symbolic) // the dims are inferred from the inputs, so each must be the size of one
     for (const DimExpr &size : pool)
       if (!size.isConstant())
-        plan.outputs.push_back(addInput(below(2) ? f32 : f64, {size}, -2, 2));
+        plan.outputs.push_back(addInput(randomFloat(), {size}, -2, 2));
   if (options.gradients)
-    addInput(f64, randomShape(), -2, 2);
+    addInput(randomFloat(), randomShape(), -2, 2);
   int reserve = options.gradients ? 4 : 0;
   for (int tries = 0; plan.numOps < numOps - reserve && tries < 40 * numOps; ++tries) {
     if (below(16) == 0)

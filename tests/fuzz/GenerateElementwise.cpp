@@ -46,7 +46,11 @@ void Generator::addUnary() {
   if (x < 0)
     return;
   double b = at(x).bound;
-  switch (below(13)) {
+  size_t choice = below(13);
+  bool hasKink = (choice >= 2 && choice <= 5) || choice == 12; // abs()
+  if (plan.smooth && hasKink)
+    return;
+  switch (choice) {
   case 0:
     if (b <= 4)
       add({x}, unary(x, std::exp(b), std::exp(b)),
@@ -102,6 +106,8 @@ void Generator::addUnary() {
 /// Ops that do not round: what is exact stays so.
 void Generator::addExactUnary() {
   bool onlyFloat = below(3) == 0;
+  if (plan.smooth)
+    return;
   int x = pick([&](const Info &info) {
     return onlyFloat ? isFloat(info.dtype) && info.exact : isNumber(info);
   });
@@ -187,7 +193,7 @@ void Generator::addBinary() {
   info.fraction = std::max(l.fraction, r.fraction);
   info.inputs = unite(l.inputs, r.inputs);
   info.error = l.error + r.error;
-  switch (below(6)) {
+  switch (plan.smooth ? below(3) : below(6)) {
   case 0:
     info.bound = l.bound + r.bound;
     add({a, b}, info, [](Graph &, const Tensors &t) { return t[0] + t[1]; });
@@ -295,6 +301,8 @@ void Generator::addSelect() {
 
 void Generator::addCast() {
   DType to = allDTypes[below(std::size(allDTypes))];
+  if (plan.continuous && isFloat(to))
+    to = randomFloat();
   int x = pick([&](const Info &info) {
     return info.dtype != to &&
            (isFloat(to) && isFloat(info.dtype) ? true : info.exact && info.bound <= 1e4);
@@ -313,7 +321,7 @@ void Generator::addCast() {
 // -- Creation -------------------------------------------------------------------------------------
 
 void Generator::addCreation() {
-  DType dtype = std::array{f32, f64, i32, i64}[below(4)];
+  DType dtype = std::array{randomFloat(), randomFloat(), i32, i64}[below(4)];
   Info info;
   info.dtype = dtype;
   info.shape = randomShape();

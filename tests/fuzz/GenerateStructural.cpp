@@ -189,7 +189,7 @@ void Generator::addSum() {
 
 void Generator::addExtremum() {
   int x = pick(isNumber);
-  if (x < 0)
+  if (x < 0 || plan.smooth)
     return;
   Info info = at(x);
   double count = 1;

@@ -17,6 +17,10 @@ private:
   // -- Choosing --
   size_t below(size_t bound) { return static_cast<size_t>(random.below(counter++, bound)); }
   Shape randomShape();
+  /// Graphs with gradients keep to one: f64, or f32 where they are smooth.
+  DType randomFloat() {
+    return !plan.continuous ? (below(2) ? f32 : f64) : plan.smooth ? f32 : f64;
+  }
   /// A value that fits, or -1.
   int pick(const std::function<bool(const Info &)> &accepts);
   const Info &at(int step) const { return plan.steps[static_cast<size_t>(step)].info; }

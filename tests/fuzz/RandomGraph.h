@@ -49,6 +49,7 @@ struct Plan {
   uint64_t seed = 0;
   bool symbolic = false;   ///< Some sizes are N or M.
   bool continuous = false; ///< Floats are no round numbers, so no ties; gradients may be taken.
+  bool smooth = false;     ///< No kinks either: rounding in f32 would choose the side at random.
   std::vector<Step> steps;
   std::vector<int> outputs;
   int numOps = 0;

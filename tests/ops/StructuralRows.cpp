@@ -305,7 +305,7 @@ void addShapeOps(std::vector<Row> &rows) {
                      .smooth());
   rows.push_back(structural(
                      "reshape", {In(-4, 4)},
-                     {{{{6, 4}}}, {{{2, 3, 4}}}, {{{24}}}, {{{n, 4, 3}}}, {{{0, 4}}}},
+                     {{{{6, 4}}}, {{{2, 3, 4}}}, {{{24}}}, {{{n, 4, 3}}}, {{{0, 2}}}},
                      [](Graph &, const Tensors &t) {
                        return reshape(t[0], {-1, 4}) + 0;
                      },
