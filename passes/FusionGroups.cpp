@@ -171,9 +171,9 @@ bool FusionGroups::mayBeOneKernel(size_t a, size_t b) {
   const State &x = states[a], &y = states[b];
   unsigned single = x.contractions + y.contractions + x.scatters + y.scatters;
   unsigned reductions = x.reductions + y.reductions;
-  if (single > 1 || (single == 1 && reductions > 0) || groups[a].size() + groups[b].size() > maxOps)
-    return false;
-  return !isRegrouping(groups[a].front()) && !isRegrouping(groups[b].front());
+  return single <= 1 && (single == 0 || reductions == 0) &&
+         groups[a].size() + groups[b].size() <= maxOps && !isRegrouping(groups[a].front()) &&
+         !isRegrouping(groups[b].front());
 }
 
 double FusionGroups::bytesMoved(llvm::ArrayRef<Operation *> ops) {

@@ -157,6 +157,8 @@ private:
       const OpFacts::Entry &entry = facts[op];
       if (!entry.indexing)
         return "it cannot be part of a kernel";
+      if (isRegrouping(op))
+        return "a view that regroups dims stays outside of kernels";
       switch (entry.indexing->combiner) {
       case Combiner::None:
         continue;

@@ -289,6 +289,17 @@ func.func @keeps_transposes_out_of_row_kernels(%x: !sinter.tensor<f32[64, 32]>) 
   return %d : !sinter.tensor<f32[32, 64]>
 }
 
+// CHECK-LABEL: @reshapes_between_views_stay_outside
+// CHECK: sinter.fused "broadcast"
+// CHECK: sinter.reshape
+// CHECK: sinter.fused "pad"
+func.func @reshapes_between_views_stay_outside(%x: !sinter.tensor<f32[N]>) -> !sinter.tensor<f32["31*N + 1"]> {
+  %b = sinter.broadcast %x {dimensions = array<i64: 1>} : (!sinter.tensor<f32[N]>) -> !sinter.tensor<f32[31, N]>
+  %r = sinter.reshape %b : (!sinter.tensor<f32[31, N]>) -> !sinter.tensor<f32["31*N"]>
+  %p = sinter.pad %r {high = [0], low = [1], value = 0.000000e+00 : f64} : (!sinter.tensor<f32["31*N"]>) -> !sinter.tensor<f32["31*N + 1"]>
+  return %p : !sinter.tensor<f32["31*N + 1"]>
+}
+
 // CHECK-LABEL: @reductions_over_nothing_go
 // CHECK-NEXT: return %arg0
 // UNFUSED-LABEL: @reductions_over_nothing_go
