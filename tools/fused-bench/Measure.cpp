@@ -10,9 +10,8 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
+#include <ctime>
 #include <filesystem>
-#include <numbers>
 
 namespace sinter::tools {
 namespace {
@@ -160,6 +159,12 @@ double timeCalls(BoundCall &call, int64_t times) {
   return watch.seconds() / static_cast<double>(times);
 }
 
+double cpuSeconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 int64_t callsPerSample(BoundCall &call) {
   call();
   double once = std::max(timeCalls(call, 1), 1e-7);
@@ -233,41 +238,46 @@ Measurement Bench::measureKernel(const CaseRow &row) {
     return std::max(bytes, flops);
   };
 
-  // A sample stands between two probes and is held against the faster; one that beats it shows
-  // that the machine was disturbed. When most do, everything is measured again.
-  constexpr int mostAttempts = 3;
-  for (int attempt = 0; attempt < mostAttempts; ++attempt) {
-    std::vector<double> times, rooflines, gains;
-    result.rejected = 0;
-    double before = probe();
-    for (int64_t i = 0; i < options.runs; ++i) {
-      double own = timeCalls(fused.call, calls);
-      double after = probe();
-      double limit = std::min(before, after);
-      before = after;
-      if (unfused)
-        gains.push_back(timeCalls(unfused->call, unfusedCalls) / own);
-      if (limit > own) {
-        ++result.rejected;
-        if (unfused)
-          gains.pop_back();
-        continue;
-      }
-      times.push_back(own);
-      rooflines.push_back(limit / own);
-    }
-    result.samples = options.runs;
-    if (times.empty())
+  // A sample stands between two probes and is held against the faster. One that beats it, or that
+  // did not get the processors it needs, shows that the machine was disturbed: it is taken again,
+  // some times.
+  std::vector<double> times, rooflines, gains;
+  int64_t mostSamples = 3 * options.runs;
+  double before = probe();
+  for (; result.samples < mostSamples && result.rejected + result.starved < 2 * options.runs &&
+         static_cast<int64_t>(times.size()) < options.runs;
+       ++result.samples) {
+    double cpu = cpuSeconds();
+    double own = timeCalls(fused.call, calls);
+    double share = (cpuSeconds() - cpu) / (own * static_cast<double>(calls * device->workers()));
+    double after = probe();
+    double limit = std::min(before, after);
+    before = after;
+    double gain = unfused ? timeCalls(unfused->call, unfusedCalls) / own : 0;
+    if (limit > own) {
+      ++result.rejected;
       continue;
+    }
+    // The last attempts take what they get.
+    constexpr double enoughShare = 0.85;
+    if (share < enoughShare && own > 2e-4 && result.starved < options.runs) {
+      ++result.starved;
+      continue;
+    }
+    times.push_back(own);
+    rooflines.push_back(limit / own);
+    gains.push_back(gain);
+  }
+  if (!times.empty()) {
     result.ms = median(times) * 1e3;
     result.roofline = median(rooflines);
     result.limitMs = *result.roofline * result.ms;
     if (unfused)
       result.vsUnfused = median(gains);
-    if (result.rejected * 2 <= options.runs)
-      return result;
   }
-  // Not a figure to trust: without a limit.
+  if (result.rejected <= result.samples / 2)
+    return result;
+  // Not figures to trust: without a limit.
   result.roofline.reset();
   result.limitMs.reset();
   return result;

@@ -28,7 +28,8 @@ struct Measurement {
   double flops = 0;
   bool limitIsFlops = false; ///< Else bytes.
   int64_t rejected = 0;      ///< Samples in which the kernel was faster than its probe.
-  int64_t samples = 0;
+  int64_t starved = 0;       ///< Samples that other processes kept from the processors.
+  int64_t samples = 0;       ///< All that were taken.
 };
 
 class Bench {

@@ -63,6 +63,8 @@ std::string tableRow(const Measurement &m, const TableColumns &columns) {
   else if (m.rejected > 0)
     text += print("  (%lld of %lld samples rejected)", static_cast<long long>(m.rejected),
                   static_cast<long long>(m.samples));
+  if (m.starved * 3 > m.samples)
+    text += "  (busy machine)";
   return text;
 }
 
