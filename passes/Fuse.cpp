@@ -29,7 +29,8 @@ namespace {
 constexpr double worthSharing = 64 << 10; // Bytes of a common input that make siblings one kernel.
 constexpr int64_t cheapScalar = 16; // Flops of a scalar that every kernel may compute for itself.
 
-/// What no kernel has a form for: a reduction over no dims is its operand, and dead ops have no output.
+/// What no kernel has a form for: a reduction over no dims is its operand, and dead ops have no
+/// output.
 void dropIdleOps(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(block)) {
     auto indexed = dyn_cast<IndexedOpInterface>(op);
@@ -172,6 +173,11 @@ struct FusePass : impl::FuseBase<FusePass> {
 
   void runOnOperation() override {
     func::FuncOp func = getOperation();
+    // Text may come in with its kernels made; what it leaves outside of them is told by the stage's
+    // contract.
+    bool isFused = func.walk([](FusedOp) { return WalkResult::interrupt(); }).wasInterrupted();
+    if (func.isExternal() || isFused)
+      return;
     Block &block = func.getBody().front();
     dropIdleOps(block);
     if (!fusion) {

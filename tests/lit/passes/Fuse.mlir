@@ -300,6 +300,18 @@ func.func @reshapes_between_views_stay_outside(%x: !sinter.tensor<f32[N]>) -> !s
   return %p : !sinter.tensor<f32["31*N + 1"]>
 }
 
+// CHECK-LABEL: @keeps_kernels_that_are_there
+// CHECK: %[[F:.*]] = sinter.fused "mine"
+// CHECK-NOT: sinter.fused
+// CHECK: return %[[F]]
+func.func @keeps_kernels_that_are_there(%x: !m) -> !m {
+  %f = sinter.fused "mine" (%a = %x : !m) -> (!m) {
+    %e = sinter.exp %a : (!m) -> !m
+    sinter.yield %e : !m
+  }
+  return %f : !m
+}
+
 // CHECK-LABEL: @reductions_over_nothing_go
 // CHECK-NEXT: return %arg0
 // UNFUSED-LABEL: @reductions_over_nothing_go
