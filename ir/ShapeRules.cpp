@@ -15,14 +15,48 @@ std::string str(TensorType type) {
   return std::string(name(type.getDType())) + type.getShape().str();
 }
 
-bool provablyNonNegative(const DimExpr &value) {
+static bool hasNoNegativePart(const DimExpr &value) {
   DimExpr::Folder<bool> folder;
   folder.constant = [](int64_t c) { return c >= 0; };
   folder.symbol = [](const std::string &) { return true; };
-  folder.add = folder.mul = folder.floorDiv =
-      folder.ceilDiv = [](bool a, bool b) { return a && b; };
+  folder.add = folder.mul = folder.floorDiv = folder.ceilDiv = [](bool a, bool b) { return a && b; };
   folder.max = [](bool a, bool b) { return a || b; };
   return value.fold<bool>(folder);
+}
+
+/// An expression that is nowhere larger: k * c * ceildiv(e, c) with k < 0 becomes k * (e + c - 1).
+static DimExpr withoutRoundingUp(const DimExpr &value) {
+  struct Part {
+    DimExpr exact, low;
+    std::optional<DimExpr> numerator = {};
+    int64_t divisor = 0;
+  };
+  DimExpr::Folder<Part> folder;
+  auto opaque = [](DimExpr exact) { return Part{exact, exact}; };
+  folder.constant = [=](int64_t c) { return opaque(c); };
+  folder.symbol = [=](const std::string &name) { return opaque(DimExpr::symbol(name)); };
+  folder.add = [](Part a, Part b) { return Part{a.exact + b.exact, a.low + b.low}; };
+  folder.floorDiv = [=](Part a, Part b) { return opaque(floorDiv(a.exact, b.exact)); };
+  folder.max = [=](Part a, Part b) { return opaque(max(a.exact, b.exact)); };
+  folder.ceilDiv = [](Part a, Part b) {
+    DimExpr exact = ceilDiv(a.exact, b.exact);
+    std::optional<int64_t> divisor = b.exact.constant();
+    if (!divisor || *divisor <= 0)
+      return Part{exact, exact};
+    return Part{exact, exact, a.exact, *divisor};
+  };
+  folder.mul = [=](Part a, Part b) {
+    std::optional<int64_t> factor = a.exact.constant();
+    if (!factor || *factor >= 0 || !b.numerator || *factor % b.divisor != 0)
+      return opaque(a.exact * b.exact);
+    return Part{a.exact * b.exact,
+                DimExpr(*factor / b.divisor) * (*b.numerator + DimExpr(b.divisor - 1))};
+  };
+  return value.fold<Part>(folder).low;
+}
+
+bool provablyNonNegative(const DimExpr &value) {
+  return hasNoNegativePart(value) || hasNoNegativePart(withoutRoundingUp(value));
 }
 
 namespace {

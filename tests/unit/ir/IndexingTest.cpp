@@ -435,6 +435,8 @@ TEST(ShapeRulesTest, ProvesSizesNonNegative) {
   EXPECT_TRUE(provablyNonNegative(n * m + 3));
   EXPECT_TRUE(provablyNonNegative(ceilDiv(n, 2)));
   EXPECT_TRUE(provablyNonNegative(max(n - 3, 0)));
+  EXPECT_TRUE(provablyNonNegative(n - ceilDiv(n, 2) * 2 + 1));
+  EXPECT_FALSE(provablyNonNegative(n - ceilDiv(n, 2) * 2));
   EXPECT_FALSE(provablyNonNegative(n - 1));
   EXPECT_FALSE(provablyNonNegative(n - m));
   EXPECT_FALSE(provablyNonNegative(DimExpr(-1)));
