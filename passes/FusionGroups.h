@@ -3,6 +3,8 @@
 
 #include "sinter/passes/KernelForm.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
 #include "llvm/ADT/DenseSet.h"
 
 #include <functional>

@@ -104,7 +104,7 @@ Value simplifyDiv(DivOp op, PatternRewriter &rewriter) {
   return MulOp::create(rewriter, op.getLoc(), op.getA(), factor);
 }
 
-Value simplifyNeg(NegOp op, PatternRewriter &rewriter) {
+Value simplifyNeg(NegOp op, PatternRewriter &) {
   if (auto inner = op.getX().getDefiningOp<NegOp>())
     return inner.getX();
   return {};
