@@ -79,7 +79,8 @@ Verdict tryPlan(const Plan &plan, const Options &options) {
   if (outcome.crashed)
     return {Failure::Crashed, outcome.text};
   // A plan that lost the input that gives a dim its value is not worth anything.
-  if (outcome.text.empty() || outcome.text.find("does not follow from the arrays") != std::string::npos)
+  if (outcome.text.empty() ||
+      outcome.text.find("does not follow from the arrays") != std::string::npos)
     return {};
   return {outcome.text.starts_with("threw") ? Failure::Threw : Failure::Value, outcome.text};
 }

@@ -152,6 +152,19 @@ INSTANTIATE_TEST_SUITE_P(EachPass, DisabledPassTest, testing::ValuesIn(codegen::
                            return name;
                          });
 
+TEST(RandomGraphTest, OtherInstructionSets) {
+  for (const char *level : {"x86-64", "x86-64-v3"}) {
+    SCOPED_TRACE(level);
+    Target target = Target::cpu(level);
+    try {
+      target.info().requireRunnable();
+    } catch (const Error &error) {
+      GTEST_SKIP() << error.what();
+    }
+    check(fixedSeed + 500, numberFrom("SINTER_GRAPHS", 48), {.target = target});
+  }
+}
+
 /// Bit for bit, at sizes that are split among threads. Returns what differs.
 std::string compareThreads(uint64_t seed) {
   Graph graph;

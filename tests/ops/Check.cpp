@@ -285,7 +285,7 @@ bool isSymbolic(const std::vector<Case> &cases) {
   return false;
 }
 
-Failures forwardOf(const Row &row, DType dtype, Engine engine) {
+Failures forwardOf(const Row &row, DType dtype, const CompileOptions &options) {
   Failures failures;
   std::string where = row.name + " " + std::string(name(dtype));
   bool hasSpecial = false;
@@ -298,7 +298,7 @@ Failures forwardOf(const Row &row, DType dtype, Engine engine) {
                                     cases[c].shapes[k], cases[c].transposed));
     graph.output("c" + std::to_string(c), row.graph(graph, tensors));
   }
-  Executable executable = compile(graph, {.engine = engine});
+  Executable executable = compile(graph, options);
   for (int64_t n : {17, 1, 0})
     if (n == 17 || isSymbolic(cases))
       ForwardCall(row, dtype, cases, hasSpecial, n).run(executable, graph, where, failures);
@@ -428,11 +428,11 @@ bool isSmall(const Case &one) {
 
 } // namespace
 
-Failures checkForward(const Row &row, Engine engine) {
+Failures checkForward(const Row &row, Engine engine, const Target &target) {
   Failures failures;
   for (DType dtype : row.dtypes)
     try {
-      for (std::string &failure : forwardOf(row, dtype, engine))
+      for (std::string &failure : forwardOf(row, dtype, {.target = target, .engine = engine}))
         failures.push_back(std::move(failure));
     } catch (const Error &error) {
       failures.push_back(row.name + " " + std::string(name(dtype)) + " threw: " + error.what());

@@ -14,7 +14,7 @@ using Failures = std::vector<std::string>;
 
 /// Results against the oracle, over the row's dtypes and cases, at several values of the named dim
 /// N, with guard bytes around every buffer.
-Failures checkForward(const Row &row, Engine engine);
+Failures checkForward(const Row &row, Engine engine, const Target &target = {});
 
 /// ⟨vjp(u), v⟩ against ⟨u, (f(x + hv) − f(x − hv)) / 2h⟩ in f64 away from kinks; the same for the
 /// derivative of the gradient where the row has one.

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace sinter::ops {
 namespace {
 
@@ -41,6 +43,35 @@ INSTANTIATE_TEST_SUITE_P(Rows, OpTable,
                          testing::Combine(testing::Values(Engine::Interpreter, Engine::Compiled),
                                           testing::Range(size_t{0}, table().size())),
                          paramName);
+
+// -- Other instruction sets
+// ------------------------------------------------------------------------
+
+/// The levels below this machine's own. A few shapes are enough: what differs is the emitted
+/// arithmetic.
+class InstructionSets : public testing::TestWithParam<const char *> {};
+
+TEST_P(InstructionSets, AllRowsForward) {
+  Target target = Target::cpu(GetParam());
+  try {
+    target.info().requireRunnable();
+  } catch (const Error &error) {
+    GTEST_SKIP() << error.what();
+  }
+  for (Row row : table()) {
+    if (row.cases.size() > 4)
+      row.cases.erase(row.cases.begin(), row.cases.end() - 4);
+    Failures failures = checkForward(row, Engine::Compiled, target);
+    EXPECT_TRUE(failures.empty()) << join(failures);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, InstructionSets,
+                         testing::Values("x86-64", "x86-64-v2", "x86-64-v3"), [](const auto &info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 // -- The checks can fail --------------------------------------------------------------------------
 
