@@ -14,6 +14,20 @@ std::vector<DimBinding> bindings(bool symbolic) {
   return {{{"N", 33}, {"M", 5}}, {{"N", 6}, {"M", 33}}, {{"N", 1}, {"M", 2}}, {{"N", 0}, {"M", 1}}};
 }
 
+ArrayMap call(const Executable &executable, const Graph &graph, const ArrayMap &inputs,
+              const DimBinding &dims) {
+  State state(graph, 0, dims);
+  ArrayMap rest = inputs;
+  for (const std::string &name : state.names()) {
+    state.set(name, inputs.at(name));
+    rest.erase(name);
+  }
+  ArrayMap results = executable.run(state, rest);
+  for (const std::string &name : state.names())
+    results[name] = state.get(name).clone();
+  return results;
+}
+
 namespace {
 
 std::string str(const DimBinding &dims) {
@@ -44,10 +58,16 @@ std::vector<Difference> findDifferences(const std::vector<Plan> &plans, const Op
     ArrayMap inputs;
     for (size_t p = 0; p < plans.size(); ++p)
       drawInputs(plans[p], dims, prefixOf(p), inputs);
-    ArrayMap got = executable.run(inputs), want = reference.run(inputs);
-    for (size_t p = 0; p < plans.size(); ++p)
-      for (int step : plans[p].outputs) {
-        std::string name = prefixOf(p) + "o" + std::to_string(step);
+    ArrayMap got = call(executable, graph, inputs, dims),
+             want = call(reference, graph, inputs, dims);
+    for (size_t p = 0; p < plans.size(); ++p) {
+      std::vector<std::pair<int, std::string>> results;
+      for (int step : plans[p].outputs)
+        results.push_back({step, "o" + std::to_string(step)});
+      for (auto [target, value] : plans[p].updates)
+        results.push_back({value, "i" + std::to_string(target)});
+      for (const auto &[step, suffix] : results) {
+        std::string name = prefixOf(p) + suffix;
         std::string wrong =
             compare(plans[p].steps[static_cast<size_t>(step)].info, got.at(name), want.at(name));
         if (wrong.empty())
@@ -55,6 +75,7 @@ std::vector<Difference> findDifferences(const std::vector<Plan> &plans, const Op
         differences.push_back({p, step, dims, wrong});
         break;
       }
+    }
   }
   return differences;
 }
@@ -94,6 +115,7 @@ std::string title(const Plan &plan) {
 std::vector<std::optional<Array>> valuesOf(Plan plan, const DimBinding &dims) {
   std::vector<std::optional<Array>> values(plan.steps.size());
   plan.outputs = neededSteps(plan);
+  plan.updates.clear();
   try {
     Graph graph;
     build(plan, graph, "");
@@ -179,6 +201,11 @@ std::string minimize(Plan plan, const Options &options) {
     plan = smaller;
     return true;
   };
+  for (auto [target, value] : std::map<int, int>(plan.updates)) {
+    Plan smaller = plan;
+    smaller.updates.erase(target);
+    attempt(smaller);
+  }
   // The first value that is wrong by itself.
   std::vector<int> needed = neededSteps(plan);
   for (int step : needed) {

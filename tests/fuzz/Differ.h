@@ -13,6 +13,11 @@ namespace sinter::fuzz {
 /// The dims at which a plan is run: one binding for static plans.
 std::vector<DimBinding> bindings(bool symbolic);
 
+/// One call. States are set from the inputs of their names; the answer holds their new values under
+/// these names.
+ArrayMap call(const Executable &executable, const Graph &graph, const ArrayMap &inputs,
+              const DimBinding &dims);
+
 /// What is compared with the interpreter.
 using Options = CompileOptions;
 

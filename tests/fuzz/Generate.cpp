@@ -167,6 +167,8 @@ Plan Generator::run() {
   for (int i = 0; options.gradients && i < 2; ++i)
     addGradients();
   chooseOutputs();
+  if (below(3) == 0)
+    chooseUpdates();
   return std::move(plan);
 }
 
@@ -179,6 +181,22 @@ void Generator::chooseOutputs() {
   for (size_t i = 0; i < plan.steps.size(); ++i)
     if (plan.steps[i].apply && (!used[i] || below(10) == 0))
       plan.outputs.push_back(static_cast<int>(i));
+}
+
+/// Some inputs become state variables: what replaces them may be any value of their type, such as
+/// another variable.
+void Generator::chooseUpdates() {
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    if (plan.steps[i].apply || !plan.steps[i].info.shape.isStatic() || below(2))
+      continue;
+    std::vector<int> candidates;
+    for (size_t k = 0; k < plan.steps.size(); ++k)
+      if (k != i && at(static_cast<int>(k)).dtype == at(static_cast<int>(i)).dtype &&
+          at(static_cast<int>(k)).shape == at(static_cast<int>(i)).shape)
+        candidates.push_back(static_cast<int>(k));
+    if (!candidates.empty())
+      plan.updates[static_cast<int>(i)] = candidates[below(candidates.size())];
+  }
 }
 
 Plan generate(uint64_t seed, const GeneratorOptions &options) {

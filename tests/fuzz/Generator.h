@@ -63,6 +63,7 @@ private:
   void addSoftmax();
   void addGradients();
   void chooseOutputs();
+  void chooseUpdates();
 
   /// A second operand of the same dtype that broadcasts with `a`, and the result's shape.
   int pickPartner(int a, Shape &shape);

@@ -11,6 +11,8 @@ std::vector<int> neededSteps(const Plan &plan) {
   std::vector<bool> needed(plan.steps.size(), false);
   for (int output : plan.outputs)
     needed[static_cast<size_t>(output)] = true;
+  for (auto [target, value] : plan.updates)
+    needed[static_cast<size_t>(target)] = needed[static_cast<size_t>(value)] = true;
   for (size_t i = plan.steps.size(); i-- > 0;)
     if (needed[i])
       for (int operand : plan.steps[i].operands)
@@ -28,7 +30,9 @@ void build(const Plan &plan, Graph &graph, const std::string &prefix) {
     const Step &step = plan.steps[static_cast<size_t>(i)];
     Tensor &value = values[static_cast<size_t>(i)];
     if (!step.apply) {
-      value = graph.placeholder(prefix + "i" + std::to_string(i), step.info.dtype, step.info.shape);
+      std::string name = prefix + "i" + std::to_string(i);
+      value = plan.updates.contains(i) ? graph.state(name, step.info.dtype, step.info.shape)
+                                       : graph.placeholder(name, step.info.dtype, step.info.shape);
       continue;
     }
     Tensors operands;
@@ -38,6 +42,8 @@ void build(const Plan &plan, Graph &graph, const std::string &prefix) {
   }
   for (int i : plan.outputs)
     graph.output(prefix + "o" + std::to_string(i), values[static_cast<size_t>(i)]);
+  for (auto [target, value] : plan.updates)
+    graph.update(values[static_cast<size_t>(target)], values[static_cast<size_t>(value)]);
 }
 
 void drawInputs(const Plan &plan, const DimBinding &dims, const std::string &prefix,

@@ -52,6 +52,8 @@ struct Plan {
   bool smooth = false;     ///< No kinks either: rounding in f32 would choose the side at random.
   std::vector<Step> steps;
   std::vector<int> outputs;
+  std::map<int, int>
+      updates; ///< Inputs that are state variables, and the values that replace them.
   int numOps = 0;
 };
 
@@ -66,10 +68,11 @@ struct GeneratorOptions {
 /// The same seed and options give the same plan.
 Plan generate(uint64_t seed, const GeneratorOptions &options);
 
-/// Adds the plan to a graph. Placeholders are called PREFIXi<step>, outputs PREFIXo<step>.
+/// Adds the plan to a graph. Placeholders and state variables are called PREFIXi<step>, outputs
+/// PREFIXo<step>.
 void build(const Plan &plan, Graph &graph, const std::string &prefix);
 
-/// Data for the plan's placeholders at one binding of the named dims.
+/// Data for the plan's inputs at one binding of the named dims.
 void drawInputs(const Plan &plan, const DimBinding &dims, const std::string &prefix,
                 ArrayMap &inputs);
 
