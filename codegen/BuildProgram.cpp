@@ -209,6 +209,13 @@ private:
     Operation *ret = block.getTerminator();
     llvm::DenseSet<int> given, copiedFrom;
     std::vector<Copy> stageCopies, copies;
+    // The old value of an argument that is returned must last until the end.
+    for (auto [i, value] : llvm::enumerate(ret->getOperands())) {
+      int argument = program.results[i].updates, buffer = bufferOf.lookup(value);
+      bool isItself = argument >= 0 && buffer == bufferOf.lookup(block.getArgument(static_cast<unsigned>(argument)));
+      if (!isItself && program.buffers[static_cast<size_t>(buffer)].kind == Buffer::Kind::Argument)
+        copiedFrom.insert(buffer);
+    }
     // Outputs first: an update must not overwrite an argument that is also an output.
     for (auto [i, value] : llvm::enumerate(ret->getOperands())) {
       if (program.results[i].updates >= 0)
@@ -220,7 +227,6 @@ private:
         continue;
       }
       copies.push_back({buffer, addBuffer(target), bytesOf(value)});
-      copiedFrom.insert(buffer);
     }
     for (auto [i, value] : llvm::enumerate(ret->getOperands())) {
       int argument = program.results[i].updates;
@@ -275,6 +281,9 @@ private:
     for (auto &entry : bufferOf)
       if (entry.second == from)
         entry.second = to;
+    for (Copy &copy : updates)
+      if (copy.from == from)
+        copy.from = to;
     dead.insert(from);
   }
 
