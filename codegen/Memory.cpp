@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -99,7 +100,11 @@ void Memory::storeVector(Value value, Value pointer, Value offset, Value mask, b
 Value Memory::splat(Value scalar) {
   if (lanes == 1)
     return scalar;
-  return vector::BroadcastOp::create(builder, loc, VectorType::get({lanes}, scalar.getType()), scalar);
+  auto type = VectorType::get({lanes}, scalar.getType());
+  // Scalar lowerings look for constants, e.g. as an operand of max.
+  if (TypedAttr constant; matchPattern(scalar, m_Constant(&constant)))
+    return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, ArrayRef<Attribute>(constant)));
+  return vector::BroadcastOp::create(builder, loc, type, scalar);
 }
 
 Value Memory::tailMask(Value count) {

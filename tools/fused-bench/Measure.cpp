@@ -238,7 +238,7 @@ Measurement Bench::measureKernel(const CaseRow &row) {
     return std::max(bytes, flops);
   };
 
-  // A sample stands between two probes and is held against the faster. One that beats it, or that
+  // A sample stands between two probes and is held against their mean. One that beats it, or that
   // did not get the processors it needs, shows that the machine was disturbed: it is taken again,
   // some times.
   std::vector<double> times, rooflines, gains;
@@ -251,7 +251,7 @@ Measurement Bench::measureKernel(const CaseRow &row) {
     double own = timeCalls(fused.call, calls);
     double share = (cpuSeconds() - cpu) / (own * static_cast<double>(calls * device->workers()));
     double after = probe();
-    double limit = std::min(before, after);
+    double limit = (before + after) / 2;
     before = after;
     double gain = unfused ? timeCalls(unfused->call, unfusedCalls) / own : 0;
     if (limit > own) {
