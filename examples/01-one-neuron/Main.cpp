@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One neuron, tanh(w*x + b), and the gradient of its output: every stage from the graph to machine code.
+// One neuron, tanh(w*x + b), and the gradient of its output: every stage from the graph to machine
+// code.
 #include "../common/Options.h"
 
 #include "sinter/codegen/Pipeline.h"
@@ -14,7 +15,10 @@ static void show(std::string_view title, std::string_view text) {
 
 static int run(int argc, char **argv) {
   std::string only;
-  examples::Options options("01-one-neuron", "Prints tanh(w*x + b) and its gradient at every stage.");
+  examples::Options options(
+      "01-one-neuron",
+      "Prints tanh(w*x + b) and its gradient at every stage: traced, differentiated, simplified,\n"
+      "fused, scheduled, planned, kernels, program, assembly.");
   options.add("stage", only, "print this stage only");
   if (!options.parse(argc, argv))
     return 0;

@@ -2,6 +2,7 @@
 // Fits y = 3x - 2 (plus noise) by gradient descent: a graph, its gradients, an update, a loop.
 #include "../common/Options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <random>
@@ -11,12 +12,15 @@ using namespace sinter;
 static int run(int argc, char **argv) {
   int64_t points = 1000, steps = 200;
   double rate = 0.1;
-  examples::Options options("02-linear-regression", "Fits a line to noisy points by gradient descent.");
+  examples::Options options("02-linear-regression",
+                            "Fits a line to noisy points by gradient descent.");
   options.add("points", points, "number of points");
   options.add("steps", steps, "gradient steps");
   options.add("rate", rate, "learning rate");
   if (!options.parse(argc, argv))
     return 0;
+  if (points < 1 || points > 100'000'000 || steps < 0)
+    examples::Options::usage("points must be 1 to 100 million, and steps not negative");
 
   std::mt19937 random(1);
   std::normal_distribution<float> noise(0.0f, 0.1f);

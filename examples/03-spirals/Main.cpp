@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two interleaved spirals, told apart by a two-layer network; draws the decision boundary as a picture (PPM).
+// Two interleaved spirals, told apart by a two-layer network; draws the decision boundary as a
+// picture (PPM).
 #include "../common/Options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <random>
@@ -30,10 +32,12 @@ Points spirals(int64_t perArm) {
 }
 
 /// The network's opinion on a grid, as colours, with the points on top.
-void drawBoundary(const std::string &path, const Executable &predict, State &state, const Points &points,
-                  int64_t size) {
+void drawBoundary(const std::string &path, const Executable &predict, State &state,
+                  const Points &points, int64_t size) {
   Array grid(f32, {size * size, 2});
-  auto coordinate = [&](int64_t i) { return 2.4f * (static_cast<float>(i) + 0.5f) / static_cast<float>(size) - 1.2f; };
+  auto coordinate = [&](int64_t i) {
+    return 2.4f * (static_cast<float>(i) + 0.5f) / static_cast<float>(size) - 1.2f;
+  };
   for (int64_t i = 0; i < size * size; ++i) {
     grid.as<float>()[2 * i] = coordinate(i % size);
     grid.as<float>()[2 * i + 1] = -coordinate(i / size);
@@ -48,7 +52,8 @@ void drawBoundary(const std::string &path, const Executable &predict, State &sta
   }
   for (int64_t i = 0; i < points.label.numElements(); ++i) {
     auto at = [&](float v) {
-      return std::clamp<int64_t>(static_cast<int64_t>((v + 1.2f) / 2.4f * static_cast<float>(size)), 0, size - 1);
+      return std::clamp<int64_t>(static_cast<int64_t>((v + 1.2f) / 2.4f * static_cast<float>(size)),
+                                 0, size - 1);
     };
     int64_t column = at(points.xy.as<float>()[2 * i]), row = at(-points.xy.as<float>()[2 * i + 1]);
     char shade = points.label.as<int32_t>()[i] ? '\xff' : '\0';
@@ -69,8 +74,10 @@ int run(int argc, char **argv) {
   options.add("picture", picture, "where the decision boundary goes (PPM)");
   if (!options.parse(argc, argv))
     return 0;
-  if (points < 1 || steps < 0 || hidden < 1 || size < 1 || size > 4096)
-    throw Error("sizes must be positive, and the picture at most 4096 pixels wide");
+  if (points < 1 || points > 1'000'000 || steps < 0 || hidden < 1 || hidden > 65536 || size < 1 ||
+      size > 4096)
+    examples::Options::usage(
+        "sizes must be positive, and at most: points 1000000, hidden 65536, size 4096");
 
   Graph g;
   Tensor x = g.placeholder("x", f32, {dim("N"), 2});
@@ -82,11 +89,14 @@ int run(int argc, char **argv) {
     parameters.insert(parameters.end(), {weight, bias});
     return in.matmul(weight) + bias;
   };
-  Tensor logits = layer(tanh(layer(tanh(layer(x * 3.0, 2, hidden, "first")), hidden, hidden, "second")), hidden, 2, "last");
+  Tensor logits =
+      layer(tanh(layer(tanh(layer(x * 3.0, 2, hidden, "first")), hidden, hidden, "second")), hidden,
+            2, "last");
   Tensor loss = softmaxCrossEntropy(logits, label).mean();
   Tensor correct = equal(argmax(logits, 1), label.cast(i64)).cast(f32).mean();
 
-  Updates updates = optim::adam({.learningRate = 1e-2}).updates(parameters, gradients(loss, parameters));
+  Updates updates =
+      optim::adam({.learningRate = 1e-2}).updates(parameters, gradients(loss, parameters));
   Executable train = compile(g, {.outputs = {loss, correct}, .updates = updates});
   Executable predict = compile(g, {.outputs = {softmax(logits)}});
   State state(g, /*seed=*/1);

@@ -12,16 +12,19 @@ namespace examples {
 namespace {
 
 [[noreturn]] void malformed(const std::filesystem::path &path, const std::string &why) {
-  throw Error({.kind = ErrorKind::User, .code = ErrorCode::Diagnostics}, path.string() + ": " + why);
+  throw Error({.kind = ErrorKind::User, .code = ErrorCode::Diagnostics},
+              path.string() + ": " + why);
 }
 
 class GzipReader {
 public:
-  explicit GzipReader(const std::filesystem::path &path) : path(path), file(gzopen(path.c_str(), "rb"), &gzclose) {
+  explicit GzipReader(const std::filesystem::path &path)
+      : path(path), file(gzopen(path.c_str(), "rb"), &gzclose) {
     if (!file)
       throw Error({.kind = ErrorKind::User,
                    .code = ErrorCode::FileAccess,
-                   .hint = "Debian's package dataset-fashion-mnist has the images; --data names another folder"},
+                   .hint = "Debian's package dataset-fashion-mnist has the images; --data names "
+                           "another folder"},
                   "cannot read " + path.string());
   }
   void read(uint8_t *to, size_t count) {
@@ -81,7 +84,8 @@ Images readImages(const std::filesystem::path &folder, const std::string &prefix
   int64_t count = pixels.sizes[0];
   Images images{Array(f32, {count, 784}), Array(i32, {count})};
   for (int64_t i = 0; i < count * 784; ++i)
-    images.pixels.as<float>()[i] = (static_cast<float>(pixels.bytes[static_cast<size_t>(i)]) / 255.0f - 0.286f) / 0.353f;
+    images.pixels.as<float>()[i] =
+        (static_cast<float>(pixels.bytes[static_cast<size_t>(i)]) / 255.0f - 0.286f) / 0.353f;
   for (int64_t i = 0; i < count; ++i)
     images.labels.as<int32_t>()[i] = labels.bytes[static_cast<size_t>(i)];
   return images;

@@ -7,8 +7,9 @@
 
 namespace examples {
 
-/// The first `limit` items of a gzipped IDX file of bytes: [n, rows * columns] for images, [n] for labels.
-/// Throws Error(FileAccess) when it cannot be read, Error(Diagnostics) when it is not such a file.
+/// The first `limit` items of a gzipped IDX file of bytes: [n, rows * columns] for images, [n] for
+/// labels. Throws Error(FileAccess) when it cannot be read, Error(Diagnostics) when it is not such
+/// a file.
 struct IdxFile {
   std::vector<int64_t> sizes;
   std::vector<uint8_t> bytes;

@@ -4,11 +4,15 @@
 
 #include <sinter/sinter.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <iostream>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace examples {
@@ -20,13 +24,13 @@ public:
 
   void add(std::string name, int64_t &value, std::string help) {
     entries.push_back({std::move(name), std::move(help), std::to_string(value),
-                       [&value](const std::string &text) { value = std::stoll(text); }});
+                       [&value](const std::string &text) { value = number<int64_t>(text); }});
   }
   void add(std::string name, double &value, std::string help) {
     std::string shown = std::to_string(value);
-    shown.erase(shown.find_last_not_of('0') + 1);
+    shown.erase(std::max(shown.find_last_not_of('0') + 1, shown.find('.') + 2));
     entries.push_back({std::move(name), std::move(help), shown,
-                       [&value](const std::string &text) { value = std::stod(text); }});
+                       [&value](const std::string &text) { value = number<double>(text); }});
   }
   void add(std::string name, std::string &value, std::string help) {
     entries.push_back({std::move(name), std::move(help), value.empty() ? "none" : value,
@@ -62,14 +66,23 @@ public:
     return true;
   }
 
+  [[noreturn]] static void usage(const std::string &message) {
+    throw sinter::Error({.kind = sinter::ErrorKind::User, .code = sinter::ErrorCode::Usage},
+                        message);
+  }
+
 private:
   struct Entry {
     std::string name, help, initial;
     std::function<void(const std::string &)> set;
   };
 
-  [[noreturn]] static void usage(const std::string &message) {
-    throw sinter::Error({.kind = sinter::ErrorKind::User, .code = sinter::ErrorCode::Usage}, message);
+  template <typename T> static T number(const std::string &text) {
+    T value{};
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size())
+      throw std::invalid_argument(text);
+    return value;
   }
 
   const Entry &find(const std::string &word) const {
