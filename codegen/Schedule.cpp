@@ -40,6 +40,8 @@ template <typename S, typename Fn> static void forEachField(S &s, Fn fn) {
   fn("nBlock", t.nBlock);
   fn("groupUnits", t.groupUnits);
   fn("packStrips", t.packStrips);
+  fn("prefetchB", t.prefetchB);
+  fn("directStore", t.directStore);
   fn("elementBytes", t.elementBytes);
 }
 
