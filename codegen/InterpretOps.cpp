@@ -99,9 +99,11 @@ int64_t checkedIndex(Operation *op, const Array &indices, int64_t n, int64_t bou
   return value;
 }
 
-/// Sums of f32 and f64 are f64, those of integers wrap.
+/// Sums of floats have a wider significand than their elements, those of integers wrap.
 template <typename T>
-using Accumulator = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
+using Accumulator =
+    std::conditional_t<std::is_same_v<T, float>, double,
+                       std::conditional_t<std::is_same_v<T, double>, long double, uint64_t>>;
 
 // -- Creation -------------------------------------------------------------------------------------
 

@@ -9,6 +9,10 @@ namespace sinter::fuzz {
 
 static bool isNumber(const Info &info) { return info.dtype != boolean; }
 
+/// The error of a sum of `count` numbers, in epsilons of the sum of their sizes: c times the square
+/// root.
+static double ofSum(double count) { return 4 + 2 * std::sqrt(count); }
+
 static std::set<int> unite(std::set<int> a, const std::set<int> &b) {
   a.insert(b.begin(), b.end());
   return a;
@@ -183,7 +187,7 @@ void Generator::addSum() {
   std::vector<int64_t> axes = randomAxes(info.shape, count);
   info.shape = withoutAxes(info.shape, axes);
   info.bound *= count;
-  info.error = count * info.error + 8 * epsilonOf(info.dtype) * info.bound;
+  info.error = count * info.error + ofSum(count) * epsilonOf(info.dtype) * info.bound;
   add({x}, info, [axes](Graph &, const Tensors &t) { return sum(t[0], Axes(axes)); });
 }
 
@@ -255,7 +259,7 @@ static Info contracted(const Info &l, const Info &r, double count, double epsilo
   info.dtype = l.dtype;
   info.bound = count * l.bound * r.bound;
   info.error = count * (l.error * r.bound + r.error * l.bound + l.error * r.error) +
-               8 * epsilon * info.bound;
+               ofSum(count) * epsilon * info.bound;
   info.exact = l.exact && r.exact;
   info.fraction = l.fraction + r.fraction;
   info.inputs = unite(l.inputs, r.inputs);
@@ -372,7 +376,7 @@ void Generator::addScatter() {
   int indices = addInput(below(2) ? i32 : i64, {updates}, 0, static_cast<double>(rows - 1));
   double count = static_cast<double>(std::max<int64_t>(evaluate(updates), 1));
   info.bound *= count;
-  info.error = count * info.error + 8 * epsilonOf(info.dtype) * info.bound;
+  info.error = count * info.error + ofSum(count) * epsilonOf(info.dtype) * info.bound;
   info.shape[0] = rows;
   add({indices, x}, info,
       [rows](Graph &, const Tensors &t) { return scatterAddRows(t[0], t[1], rows); });
