@@ -110,7 +110,7 @@ Array arrayOf(ConstantOp constant) {
 class Builder {
 public:
   Builder(func::FuncOp graph, const TargetInfo &target) : graph(graph), block(graph.getBody().front()) {
-    program.target = target.str();
+    program.target = target.exactStr();
   }
 
   FailureOr<PlannedProgram> run() {

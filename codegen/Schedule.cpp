@@ -23,6 +23,7 @@ template <typename S, typename Fn> static void forEachField(S &s, Fn fn) {
   fn("unroll", s.unroll);
   fn("block", s.block);
   fn("grain", s.grain);
+  fn("threads", s.threads);
   fn("streamStores", s.streamStores);
   if (s.form != KernelForm::Contraction)
     return;
@@ -76,7 +77,8 @@ std::optional<Schedule> Schedule::fromAttribute(DictionaryAttr attribute) {
       field = static_cast<std::decay_t<decltype(field)>>(number.getInt());
   });
   if (!ok || schedule.lanes < 1 || schedule.lanes > 64 || schedule.unroll < 1 || schedule.unroll > 16 ||
-      schedule.grain < 1 || schedule.block < 0)
+      schedule.grain < 1 || schedule.block < 0 || schedule.threads < 0 || schedule.threads > 1024 ||
+      schedule.threads % 32 != 0)
     return std::nullopt;
   return schedule;
 }
@@ -87,6 +89,7 @@ namespace {
 
 constexpr int64_t unknownSize = 1024;     // What a symbolic size is taken for when work is estimated.
 constexpr int64_t chunkNanoseconds = 8000; // Less work than this is not worth handing to a thread.
+constexpr int64_t gpuThreads = 256;       // Per block.
 constexpr int64_t streamBytes = 16 << 20;  // Larger results would only evict what is still needed.
 
 Block &bodyOf(FusedOp fused) { return fused.getBody().front(); }
@@ -179,9 +182,12 @@ bool flatten(const Shape &shape, llvm::ArrayRef<int64_t> dims, DimExpr &size, Di
   return true;
 }
 
-cpu::ContractionShape tileShape(const ContractionLayout &layout, DType dtype) {
+cpu::ContractionShape tileShape(const ContractionLayout &layout, DType dtype, FusedOp fused) {
   cpu::ContractionShape shape;
   shape.dtype = dtype;
+  shape.storeOps = 0;
+  for (Operation &op : bodyOf(fused).without_terminator())
+    shape.storeOps += isa<ElementwiseOpInterface>(op) ? elementCost(&op) : 0;
   shape.batch = layout.batch;
   shape.m = layout.m;
   shape.n = layout.n;
@@ -242,6 +248,13 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
       wanted /= 2;
     return wanted;
   };
+  bool hasGpuForm = analysis.form == KernelForm::Loop || analysis.form == KernelForm::Row ||
+                    analysis.form == KernelForm::Reduce;
+  if (target.kind == TargetInfo::Kind::Cuda && hasGpuForm) {
+    schedule.block = 1;
+    schedule.threads = gpuThreads;
+    return schedule;
+  }
   switch (analysis.form) {
   case KernelForm::Loop: {
     schedule.lanes = chooseLanes(fused, target, inner);
@@ -287,7 +300,7 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
     auto layout = contractionLayout(dot);
     if (!layout)
       return dot.emitError("its dims cannot be flattened");
-    auto shape = tileShape(*layout, tensorType(dot.getLhs()).getDType());
+    auto shape = tileShape(*layout, tensorType(dot.getLhs()).getDType(), fused);
     schedule.tiles = cpu::chooseTiles(target, shape);
     schedule.lanes = schedule.tiles.lanes;
     schedule.grain = std::max<int64_t>(1, cpu::contractionGrain(schedule.tiles, shape).constant().value_or(1));
@@ -403,12 +416,17 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
     for (int64_t axis : analysis.axes)
       row *= domain[axis];
     plan.stages.push_back({analysis.keptShape().numElements(), schedule->grain});
-    plan.cached = chooseCached(fused, analysis);
+    if (schedule->threads == 0) // A GPU's threads compute again rather than share scratch.
+      plan.cached = chooseCached(fused, analysis);
     for (Value value : plan.cached)
       plan.workspaces.push_back(aligned(row * byteSize(tensorType(value).getDType())) * workers);
     break;
   }
   case KernelForm::Reduce: {
+    if (schedule->threads > 0) { // A block per kept point needs no partial results in memory.
+      plan.stages.push_back({analysis.keptShape().numElements(), 1});
+      break;
+    }
     int64_t first = analysis.axes.front();
     DimExpr chunks = ceilDiv(domain[first], std::max<int64_t>(schedule->block, 1));
     DimExpr before = 1, kept = analysis.keptShape().numElements();
@@ -428,7 +446,7 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
     auto layout = contractionLayout(cast<DotGeneralOp>(analysis.anchors.front()));
     if (!layout)
       return fused.emitError("the dims of its contraction cannot be flattened");
-    auto shape = tileShape(*layout, tensorType(analysis.anchors.front()->getOperand(0)).getDType());
+    auto shape = tileShape(*layout, tensorType(analysis.anchors.front()->getOperand(0)).getDType(), fused);
     plan.stages.push_back({cpu::contractionExtent(schedule->tiles, layout->batch, layout->m, layout->n),
                            cpu::contractionGrain(schedule->tiles, shape)});
     plan.workspaces.push_back(DimExpr(cpu::contractionScratchBytes(schedule->tiles)) * workers);
@@ -445,13 +463,50 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
   return plan;
 }
 
+namespace {
+
+/// Reduce form: the second launch writes a kept output from kept inputs, all read before it writes. The first launch
+/// is over by then, so what it reads does not matter.
+bool mayShareKept(const KernelAnalysis &analysis, Value source) {
+  Shape shape = tensorType(source).getShape();
+  if (shape != analysis.keptShape())
+    return false;
+  // A value that moved elements of the input must not reach a kept output but through a reduction.
+  llvm::SmallVector<std::pair<Value, bool>> work{{source, false}};
+  llvm::DenseSet<std::pair<Value, unsigned>> seen;
+  while (!work.empty()) {
+    auto [value, moved] = work.pop_back_val();
+    if (!seen.insert({value, moved}).second)
+      continue;
+    for (Operation *user : value.getUsers()) {
+      if (llvm::is_contained(analysis.anchors, user))
+        continue;
+      if (isa<YieldOp>(user)) {
+        if (moved && analysis.roles.lookup(value) == Role::Kept)
+          return false;
+        continue;
+      }
+      bool moves = moved || !isa<ElementwiseOpInterface>(user);
+      for (Value result : user->getResults())
+        work.push_back({result, moves});
+    }
+  }
+  return true;
+}
+
+} // namespace
+
 bool mayShareBuffer(FusedOp fused, unsigned input, unsigned output) {
   auto answer = analyzeKernel(fused);
   auto *analysis = std::get_if<KernelAnalysis>(&answer);
-  if (!analysis || analysis->form == KernelForm::Reduce || analysis->form == KernelForm::Scatter)
+  if (!analysis || analysis->form == KernelForm::Scatter)
     return false;
   Value source = bodyOf(fused).getArgument(input);
   Value result = yields(fused)[output];
+  if (analysis->form == KernelForm::Reduce)
+    return analysis->roles.lookup(result) == Role::Kept && analysis->roles.contains(result) &&
+           byteSize(tensorType(source).getDType()) == byteSize(tensorType(result).getDType()) &&
+           mayShareKept(*analysis, source);
   auto roleIt = analysis->roles.find(result);
   if (roleIt == analysis->roles.end() || roleIt->second != Role::Full)
     return false;

@@ -17,6 +17,8 @@ struct Schedule {
   /// chunk. Scatter: columns per unit.
   int64_t block = 0;
   int64_t grain = 1;          ///< Parallel units per chunk of work.
+  /// GPU: threads per block. A unit is then an element (Loop) or a kept point (Row, Reduce) in one launch. CPU: 0.
+  int64_t threads = 0;
   bool streamStores = false;  ///< Results bypass the cache.
   cpu::ContractionTiles tiles; ///< Contraction only.
 

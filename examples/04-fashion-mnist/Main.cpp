@@ -111,9 +111,8 @@ int run(int argc, char **argv) {
       compile(net.graph, {.outputs = {net.loss}, .updates = updates, .threads = threads});
   double compileTime = secondsSince(compileStart);
   Executable evaluate = compile(net.graph, {.outputs = {net.correct}, .threads = threads});
-  std::printf("training step: %zu ops -> %zu kernels, compiled in %.0f ms\n",
-              static_cast<size_t>(step.program().nodes), step.program().steps.size(),
-              1e3 * compileTime);
+  std::printf("training step: %d ops -> %zu kernels, compiled in %.0f ms\n", step.program().nodes,
+              step.program().kernels.size(), 1e3 * compileTime);
 
   State state(net.graph, static_cast<uint64_t>(seed));
   std::vector<int64_t> order(static_cast<size_t>(trainData.count()));

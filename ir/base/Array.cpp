@@ -44,7 +44,7 @@ static std::vector<int64_t> rowMajorStrides(const std::vector<int64_t> &sizes) {
 /// Null when there is not enough memory. Large blocks come from the system as huge pages, which are
 /// zeroed when they are first touched.
 static std::shared_ptr<void> allocateZeroed(size_t bytes) {
-  constexpr size_t hugePage = size_t{2} << 20, large = size_t{32} << 20;
+  constexpr size_t hugePage = size_t{2} << 20, large = size_t{4} << 20;
   void *memory = nullptr;
   if (bytes < large) {
     // An empty array still has an address of its own.

@@ -302,7 +302,15 @@ TargetInfo TargetInfo::parse(std::string_view text) {
     return host();
   TargetInfo info;
   if (text.starts_with("cpu:")) {
-    info.arch = text.substr(4);
+    info.arch = text.substr(4, text.find(',') - 4);
+    if (size_t comma = text.find(','); comma != std::string_view::npos) {
+      info.features = text.substr(comma + 1);
+      auto has = [&](std::string_view name) {
+        return ("," + info.features + ",").find("," + std::string(name) + ",") != std::string::npos;
+      };
+      setVectors(info, has("+avx512f") && has("+avx512dq"), has("+avx2"), has("+fma"));
+      return info;
+    }
     int level = levelOf(info.arch);
     if (level == 0)
       unknownTarget(text);
@@ -346,6 +354,12 @@ void TargetInfo::requireRunnable() const {
     if (feature.starts_with('+'))
       require(cpu.has(feature.substr(1)), std::string(feature.substr(1)));
   }
+}
+
+std::string TargetInfo::exactStr() const {
+  if (kind == Kind::Cuda || features.empty())
+    return str();
+  return "cpu:" + arch + "," + features;
 }
 
 std::string TargetInfo::str() const {

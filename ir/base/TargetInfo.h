@@ -33,8 +33,11 @@ struct TargetInfo {
   static TargetInfo parse(std::string_view text);
   /// Throws Error(Device) when this machine cannot run code for the target.
   void requireRunnable() const;
-  /// The text form that parse() accepts.
+  /// The text form that parse() accepts: "cpu:native" for this machine.
   std::string str() const;
+  /// As str(), but this machine is spelled out ("cpu:znver4,+avx512f,…"), so that another one that reads the
+  /// text can tell whether it can run the code. parse() accepts it.
+  std::string exactStr() const;
 };
 
 } // namespace sinter

@@ -10,6 +10,9 @@
 namespace sinter::tools {
 namespace {
 
+/// The CPU's name without its list of features.
+std::string targetOf(const Program &program) { return program.target.substr(0, program.target.find(',')); }
+
 struct KernelCosts {
   int64_t launches = 0;
   DimExpr bytesMoved, flops;
@@ -59,7 +62,7 @@ std::string readable(const DimExpr &size, const char *unit) {
 
 std::string asText(const Program &program, const ProgramCosts &costs,
                    const std::vector<KernelCosts> &kernels, int64_t workers) {
-  std::string text = "program " + program.name + " for " + program.target + "\n";
+  std::string text = "program " + program.name + " for " + targetOf(program) + "\n";
   if (std::vector<std::string> dims = namedDims(program); !dims.empty())
     text += "  dimensions    " + list(dims) + "\n";
   text += "  graph ops     " + std::to_string(program.nodes) + "\n";
@@ -93,7 +96,7 @@ void member(JsonWriter &json, std::string_view name, const DimExpr &size) {
 std::string asJson(const Program &program, const ProgramCosts &costs,
                    const std::vector<KernelCosts> &kernels, int64_t workers) {
   JsonWriter json;
-  json.beginObject().member("program", program.name).member("target", program.target);
+  json.beginObject().member("program", program.name).member("target", targetOf(program));
   json.key("dims").beginArray();
   for (const std::string &dim : namedDims(program))
     json.value(dim);
