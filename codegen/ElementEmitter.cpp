@@ -62,7 +62,7 @@ Element ElementEmitter::elementwise(Operation *op, llvm::ArrayRef<LaneIndex> ind
   for (const Element &operand : operands)
     values.push_back(uniform ? operand.value : mem.asVector(operand));
   int64_t width = uniform || lanes == 1 ? 0 : lanes;
-  return {cast<ElementwiseOpInterface>(op).emitScalar(builder, loc, values, width), uniform};
+  return {cast<ElementwiseOpInterface>(op).emitScalar(builder, op->getLoc(), values, width), uniform};
 }
 
 // -- Structural ops -------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include "sinter/codegen/cpu/CompileKernels.h"
 #include "sinter/codegen/cpu/Library.h"
 #include "sinter/codegen/cpu/RunFunction.h"
+#include "sinter/codegen/cuda/PrintCuda.h"
 #include "sinter/frontend/GraphImpl.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -344,7 +345,8 @@ int compileAndEmit(const CompileRequest &request) {
     writeLibraryAndHeader(compilation, program, row.form, target, library);
     break;
   case Form::Cuda:
-    failUsage("--emit=cuda is not available in this version");
+    writeText(request.output, cuda::printProgram(compilation));
+    break;
   case Form::Later:
     break;
   }

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/cuda/CppPrinter.h"
+
+#include "sinter/codegen/cuda/OpTable.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+
+#include <cctype>
+#include <limits>
+
+using namespace mlir;
+
+namespace sinter::cuda {
+
+std::string toName(llvm::StringRef text) {
+  std::string name;
+  for (char c : text)
+    name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  if (name.empty() || std::isdigit(static_cast<unsigned char>(name.front())))
+    name.insert(0, "v");
+  return name;
+}
+
+namespace {
+
+/// What a name must not hide: C++ words, and everything that printed statements mention.
+constexpr llvm::StringLiteral reserved[] = {"and",
+                                            "or",
+                                            "not",
+                                            "xor",
+                                            "bitand",
+                                            "bitor",
+                                            "compl",
+                                            "and_eq",
+                                            "or_eq",
+                                            "not_eq",
+                                            "xor_eq",
+                                            "asm",
+                                            "constexpr",
+                                            "decltype",
+                                            "explicit",
+                                            "export",
+                                            "friend",
+                                            "mutable",
+                                            "noexcept",
+                                            "nullptr",
+                                            "protected",
+                                            "static_assert",
+                                            "typeid",
+                                            "wchar_t",
+                                            "const_cast",
+                                            "dynamic_cast",
+                                            "reinterpret_cast",
+                                            "static_cast",
+                                            "alignas",
+                                            "alignof",
+                                            "catch",
+                                            "char16_t",
+                                            "char32_t",
+                                            "thread_local",
+                                            "__int_as_float",
+                                            "__longlong_as_double",
+                                            "auto",
+                                            "bool",
+                                            "break",
+                                            "case",
+                                            "char",
+                                            "class",
+                                            "const",
+                                            "continue",
+                                            "default",
+                                            "delete",
+                                            "do",
+                                            "double",
+                                            "else",
+                                            "enum",
+                                            "extern",
+                                            "false",
+                                            "float",
+                                            "for",
+                                            "goto",
+                                            "if",
+                                            "inline",
+                                            "int",
+                                            "long",
+                                            "namespace",
+                                            "new",
+                                            "operator",
+                                            "private",
+                                            "public",
+                                            "register",
+                                            "return",
+                                            "short",
+                                            "signed",
+                                            "sizeof",
+                                            "static",
+                                            "struct",
+                                            "switch",
+                                            "template",
+                                            "this",
+                                            "throw",
+                                            "true",
+                                            "try",
+                                            "typedef",
+                                            "typename",
+                                            "union",
+                                            "unsigned",
+                                            "using",
+                                            "virtual",
+                                            "void",
+                                            "volatile",
+                                            "while",
+                                            "wrapAdd",
+                                            "wrapSub",
+                                            "wrapMul",
+                                            "larger",
+                                            "smaller",
+                                            "ceilDiv",
+                                            "compareExchange",
+                                            "thread",
+                                            "threads",
+                                            "block",
+                                            "blocks",
+                                            "blockSum",
+                                            "blockProduct",
+                                            "blockMax",
+                                            "blockMin",
+                                            "blockArgMax",
+                                            "exp",
+                                            "expf",
+                                            "expm1",
+                                            "expm1f",
+                                            "log",
+                                            "logf",
+                                            "log1p",
+                                            "log1pf",
+                                            "sqrt",
+                                            "sqrtf",
+                                            "rsqrt",
+                                            "rsqrtf",
+                                            "sin",
+                                            "sinf",
+                                            "cos",
+                                            "cosf",
+                                            "tanh",
+                                            "tanhf",
+                                            "erf",
+                                            "erff",
+                                            "floor",
+                                            "floorf",
+                                            "ceil",
+                                            "ceilf",
+                                            "rint",
+                                            "rintf",
+                                            "pow",
+                                            "powf",
+                                            "fabs",
+                                            "fabsf"};
+
+std::string typeName(Type type, bool isUnsigned = false) {
+  if (type.isF32())
+    return "float";
+  if (type.isF64())
+    return "double";
+  // The flag of a compare-exchange, see OpTable.
+  if (type.isInteger(1) || isa<LLVM::LLVMStructType>(type))
+    return "bool";
+  if (type.isInteger(8))
+    return "unsigned char";
+  if (type.isInteger(32))
+    return isUnsigned ? "unsigned int" : "int";
+  return isUnsigned ? "unsigned long long" : "long long";
+}
+
+std::string storageName(Type type) { return type.isInteger(1) ? "unsigned char" : typeName(type); }
+
+std::string literal(FloatAttr attr) {
+  llvm::APFloat value = attr.getValue();
+  bool isSingle = attr.getType().isF32();
+  if (value.isNaN() || value.isInfinity()) {
+    std::string bits = llvm::utohexstr(value.bitcastToAPInt().getZExtValue(), /*LowerCase=*/true);
+    return isSingle ? "__int_as_float(0x" + bits + ")" : "__longlong_as_double(0x" + bits + "LL)";
+  }
+  llvm::SmallString<32> digits;
+  value.toString(digits, isSingle ? 9 : 17, /*FormatMaxPadding=*/4);
+  std::string text(digits);
+  if (text.find_first_of(".eE") == std::string::npos)
+    text += ".0";
+  return isSingle ? text + "f" : text;
+}
+
+std::string literal(IntegerAttr attr) {
+  if (attr.getType().isInteger(1))
+    return attr.getValue().isZero() ? "false" : "true";
+  int64_t value = attr.getValue().getSExtValue();
+  // The most negative numbers cannot be written as one literal.
+  if (value == std::numeric_limits<int64_t>::min())
+    return "(-9223372036854775807LL - 1)";
+  if (value == std::numeric_limits<int32_t>::min())
+    return "(-2147483647 - 1)";
+  bool isLong =
+      value > std::numeric_limits<int32_t>::max() || value < std::numeric_limits<int32_t>::min();
+  return std::to_string(value) + (isLong ? "LL" : "");
+}
+
+class Printer {
+public:
+  Printer(BlockKernel &kernel, const KernelText &text) : kernel(kernel), text(text) {
+    for (llvm::StringRef word : reserved)
+      used.insert(word);
+  }
+
+  std::string print() {
+    Block &body = kernel.function.getBody().front();
+    table = body.getArgument(body.getNumArguments() - 2);
+    std::string tableName = name(table, "table"),
+                statusName = name(body.getArgument(body.getNumArguments() - 1), "status");
+    out = "extern \"C\" __global__ void __launch_bounds__(" + std::to_string(text.threads) + ") " +
+          text.name + "(\n";
+    for (auto [buffer, argument] : llvm::zip(text.buffers, body.getArguments()))
+      out += std::string("    ") + (buffer.written ? "" : "const ") +
+             storageName(buffer.elementType) + " *" + name(argument, buffer.name) + ",\n";
+    out += "    const long long *" + tableName + ", long long *" + statusName + ") {\n";
+    block(body);
+    return out + "}\n";
+  }
+
+private:
+  struct Text {
+    std::string text;
+    bool atomic = true; ///< Needs no parentheses as an operand.
+  };
+
+  // -- Names
+  // ----------------------------------------------------------------------------------------
+
+  std::string name(Value value, llvm::StringRef hint) {
+    std::string wanted = toName(hint), found = wanted;
+    for (int number = 1; !used.insert(found).second; ++number)
+      found = wanted + "_" + std::to_string(number);
+    expressions[value] = {found};
+    return found;
+  }
+
+  std::string hint(Operation *op) {
+    if (auto load = dyn_cast<LLVM::LoadOp>(op)) {
+      auto address = load.getAddr().getDefiningOp<LLVM::GEPOp>();
+      Value base = address.getBase();
+      IntegerAttr entry;
+      if (base == table && matchPattern(address.getDynamicIndices().front(), m_Constant(&entry)) &&
+          static_cast<size_t>(entry.getInt()) < text.dims.size())
+        return text.dims[static_cast<size_t>(entry.getInt())];
+      return expressions.lookup(base).text + "_at";
+    }
+    if (auto call = dyn_cast<func::CallOp>(op))
+      return "row" + functionName(call).drop_front(llvm::StringRef("block").size()).str();
+    if (op->getLoc() == kernel.indexLocation)
+      return "at";
+    if (auto found = text.origins.find(op->getLoc().getAsOpaquePointer());
+        found != text.origins.end())
+      return found->second.name;
+    return op->getName().stripDialect().str();
+  }
+
+  /// Types are told apart by a suffix that C++ does not need.
+  static llvm::StringRef functionName(func::CallOp call) {
+    return call.getCallee().split('.').first;
+  }
+
+  // -- Expressions
+  // ----------------------------------------------------------------------------------
+
+  Text expression(Value value) {
+    if (Attribute constant; matchPattern(value, m_Constant(&constant))) {
+      auto number = dyn_cast<FloatAttr>(constant);
+      std::string digits = number ? literal(number) : literal(cast<IntegerAttr>(constant));
+      return {digits, digits.front() != '-'};
+    }
+    return expressions.lookup(value);
+  }
+
+  std::string plain(Value value) { return expression(value).text; }
+
+  Text expand(Operation *op) {
+    if (auto call = dyn_cast<func::CallOp>(op)) {
+      std::string arguments;
+      for (Value operand : call.getOperands())
+        arguments += (arguments.empty() ? "" : ", ") + plain(operand);
+      return {functionName(call).str() + "(" + arguments + ")"};
+    }
+    const OpRow *row = findRow(op);
+    if (!row)
+      throw Error({.kind = ErrorKind::Internal, .op = "emit cuda"},
+                  "no CUDA C++ is known for " + op->getName().getStringRef().str());
+    std::string_view form = pattern(op, *row);
+    std::string made;
+    for (size_t i = 0; i < form.size(); ++i) {
+      if (form[i] != '$') {
+        made += form[i];
+        continue;
+      }
+      char what = form[++i];
+      if (std::isdigit(static_cast<unsigned char>(what))) {
+        Text operand = expression(op->getOperand(static_cast<unsigned>(what - '0')));
+        bool enclosed = encloses(form, i);
+        made += operand.atomic || enclosed ? operand.text : "(" + operand.text + ")";
+      } else if (what == 'f') {
+        made += op->getResult(0).getType().isF32() ? "f" : "";
+      } else {
+        made += what == 't' ? typeName(op->getResult(0).getType())
+                            : typeName(op->getOperand(0).getType(), true);
+      }
+    }
+    bool atomic =
+        std::isalpha(static_cast<unsigned char>(form.front())) || form == "$0" || form == "$0[$1]";
+    return {made, atomic};
+  }
+
+  std::string_view pattern(Operation *op, const OpRow &row) const {
+    return op->getLoc() == kernel.indexLocation && !row.indexText.empty() ? row.indexText
+                                                                          : row.text;
+  }
+
+  /// The operand whose number stands at `digit` fills a pair of brackets or an argument on its own.
+  static bool encloses(std::string_view form, size_t digit) {
+    char before = digit >= 2 ? form[digit - 2] : ' ',
+         after = digit + 1 < form.size() ? form[digit + 1] : ' ';
+    if (before == ' ' && digit >= 3 && form[digit - 3] == ',')
+      before = ',';
+    return (before == '(' || before == '[' || before == ',') &&
+           (after == ')' || after == ']' || after == ',');
+  }
+
+  /// Whether an op's text may stand where its value is used: it is then read as a part of that op.
+  bool isInlined(Operation *op, const Text &made) const {
+    if (isa<LLVM::GEPOp>(op))
+      return true;
+    if (auto call = dyn_cast<func::CallOp>(op))
+      return call.getNumOperands() == 0;
+    const OpRow *row = findRow(op);
+    constexpr size_t longest = 60;
+    if (!row->pure || !op->hasOneUse() || made.text.size() > longest)
+      return false;
+    OpOperand &use = *op->getResult(0).getUses().begin();
+    Operation *user = use.getOwner();
+    if (user->getBlock() != op->getBlock() || isa<scf::ForOp, scf::YieldOp>(user))
+      return false;
+    if (op->getLoc() != user->getLoc() && op->getLoc() != kernel.indexLocation)
+      return false;
+    const OpRow *userRow = findRow(user);
+    return !userRow ||
+           llvm::StringRef(pattern(user, *userRow).data(), pattern(user, *userRow).size())
+                   .count("$" + std::to_string(use.getOperandNumber())) == 1;
+  }
+
+  // -- Statements
+  // -----------------------------------------------------------------------------------
+
+  void line(const std::string &statement) { out += std::string(2 * depth, ' ') + statement + "\n"; }
+
+  void block(Block &block) {
+    ++depth;
+    Location saved = current;
+    for (Operation &op : block)
+      statement(&op);
+    current = saved;
+    --depth;
+  }
+
+  void statement(Operation *op) {
+    if (isa<arith::ConstantOp, func::ReturnOp, scf::YieldOp>(op))
+      return;
+    if (auto loop = dyn_cast<scf::ForOp>(op))
+      return forLoop(loop);
+    if (auto branch = dyn_cast<scf::IfOp>(op))
+      return ifElse(branch);
+    Text made = expand(op);
+    if (op->getNumResults() == 0)
+      return line(made.text + ";");
+    if (isInlined(op, made)) {
+      expressions[op->getResult(0)] = made;
+      return;
+    }
+    comment(op);
+    Value result = op->getResult(0);
+    line("const " + typeName(result.getType()) + " " + name(result, hint(op)) + " = " + made.text +
+         ";");
+  }
+
+  /// Says which op of the graph the next statements compute.
+  void comment(Operation *op) {
+    if (op->getLoc() == current)
+      return;
+    auto found = text.origins.find(op->getLoc().getAsOpaquePointer());
+    if (found == text.origins.end())
+      return;
+    current = op->getLoc();
+    line("// " + found->second.comment);
+  }
+
+  /// Assigns at the end of a loop or branch. Values are copied first where one assignment would
+  /// change another's.
+  void assign(ValueRange targets, ValueRange values) {
+    bool crossed = false;
+    for (auto [target, value] : llvm::zip(targets, values))
+      crossed |= value != target && llvm::is_contained(targets, value);
+    std::vector<std::string> sources;
+    for (auto [target, value] : llvm::zip(targets, values)) {
+      sources.push_back(plain(value));
+      if (!crossed)
+        continue;
+      std::string copy = "next_" + plain(target);
+      line("const " + typeName(value.getType()) + " " + copy + " = " + sources.back() + ";");
+      sources.back() = copy;
+    }
+    for (auto [target, source] : llvm::zip(targets, sources))
+      if (plain(target) != source)
+        line(plain(target) + " = " + source + ";");
+  }
+
+  void forLoop(scf::ForOp loop) {
+    for (auto [argument, initial, result] :
+         llvm::zip(loop.getRegionIterArgs(), loop.getInitArgs(), loop.getResults())) {
+      line(typeName(argument.getType()) + " " + name(argument, "mine") + " = " + plain(initial) +
+           ";");
+      expressions[result] = Text(expressions.lookup(argument));
+    }
+    std::string first = plain(loop.getLowerBound());
+    std::string i = name(loop.getInductionVar(), "i");
+    Text last = expression(loop.getUpperBound());
+    line("for (long long " + i + " = " + first + "; " + i + " < " +
+         (last.atomic ? last.text : "(" + last.text + ")") + "; " + i +
+         " += " + plain(loop.getStep()) + ") {");
+    block(*loop.getBody());
+    ++depth;
+    assign(loop.getRegionIterArgs(), loop.getBody()->getTerminator()->getOperands());
+    --depth;
+    line("}");
+  }
+
+  void ifElse(scf::IfOp branch) {
+    for (Value result : branch.getResults())
+      line(typeName(result.getType()) + " " + name(result, "value") + ";");
+    line("if (" + plain(branch.getCondition()) + ") {");
+    arm(branch, branch.thenBlock());
+    if (branch.elseBlock() && !branch.getResults().empty()) {
+      line("} else {");
+      arm(branch, branch.elseBlock());
+    }
+    line("}");
+  }
+
+  void arm(scf::IfOp branch, Block *body) {
+    block(*body);
+    ++depth;
+    if (!branch.getResults().empty())
+      assign(branch.getResults(), body->getTerminator()->getOperands());
+    --depth;
+  }
+
+  BlockKernel &kernel;
+  const KernelText &text;
+  std::string out;
+  unsigned depth = 0;
+  Value table;
+  Location current = kernel.indexLocation;
+  llvm::StringSet<> used;
+  llvm::DenseMap<Value, Text> expressions;
+};
+
+} // namespace
+
+std::string printKernel(BlockKernel &kernel, const KernelText &text) {
+  return Printer(kernel, text).print();
+}
+
+} // namespace sinter::cuda

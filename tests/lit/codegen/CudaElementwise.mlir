@@ -1,0 +1,37 @@
+// RUN: graph-compile %s --emit=cuda --target=cuda:sm_90a | FileCheck %s
+// A chain with two outputs is one kernel; reads come before writes; booleans are bytes in memory.
+// CHECK: // main for cuda:sm_90a, for NVRTC with --std=c++17 --fmad=false
+// CHECK-NOT: #include
+// CHECK: // add_exp_max_mul_greater_kernel: loop, 64*N elements, a thread each
+// CHECK: //   exp at {{.*}}CudaElementwise.mlir:[[#EXP:]]:
+// CHECK: extern "C" __global__ void __launch_bounds__(256) add_exp_max_mul_greater_kernel(
+// CHECK-NEXT: const float *x,
+// CHECK-NEXT: const float *y,
+// CHECK-NEXT: float *z,
+// CHECK-NEXT: unsigned char *positive,
+// CHECK-NEXT: const long long *table, long long *status) {
+// CHECK: const long long N = table[0];
+// CHECK: for (long long i = [[FIRST:.*]]; i < [[LAST:.*]]; i += [[STEP:.*]]) {
+// CHECK-NEXT: const float [[X:.*]] = x[i];
+// CHECK-NEXT: const float [[Y:.*]] = y[i];
+// CHECK-NEXT: // add at
+// CHECK-NEXT: const float [[ADD:.*]] = [[X]] + [[Y]];
+// CHECK-NEXT: // exp at {{.*}}CudaElementwise.mlir:[[#EXP]]:
+// CHECK-NEXT: const float [[E:.*]] = expf([[ADD]]);
+// CHECK: const float [[MAX:.*]] = ([[E]] != [[E]]) ? [[E]] : (([[E]] > [[Y]]) ? [[E]] : [[Y]]);
+// CHECK: const float [[MUL:.*]] = [[MAX]] * [[X]];
+// CHECK: const bool [[GREATER:.*]] = [[MUL]] > [[Y]];
+// CHECK-NEXT: z[i] = [[MUL]];
+// CHECK-NEXT: positive[i] = {{.*}}[[GREATER]]
+// CHECK-NOT: __global__
+!m = !sinter.tensor<f32[N, 64]>
+!b = !sinter.tensor<i1[N, 64]>
+func.func @main(%x: !m {sinter.name = "x"}, %y: !m {sinter.name = "y"})
+    -> (!m {sinter.name = "z"}, !b {sinter.name = "positive"}) {
+  %0 = sinter.add %x, %y : (!m, !m) -> !m
+  %1 = sinter.exp %0 : (!m) -> !m
+  %2 = sinter.max %1, %y : (!m, !m) -> !m
+  %3 = sinter.mul %2, %x : (!m, !m) -> !m
+  %4 = sinter.greater %3, %y : (!m, !m) -> !b
+  return %3, %4 : !m, !b
+}
