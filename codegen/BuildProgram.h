@@ -2,7 +2,7 @@
 #pragma once
 
 #include "sinter/codegen/Program.h"
-#include "sinter/codegen/Schedule.h"
+#include "sinter/codegen/KernelPlan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 

@@ -27,40 +27,7 @@ struct Schedule {
   static std::optional<Schedule> fromAttribute(mlir::DictionaryAttr attribute);
 };
 
-/// One launch of a kernel form: a region runs as one launch, or as several that share workspaces.
-struct Stage {
-  DimExpr extent; ///< Parallel units.
-  DimExpr grain;
-};
-
-/// Everything the planner and the emitters derive from a region and its schedule.
-struct KernelPlan {
-  passes::KernelAnalysis analysis;
-  Schedule schedule;
-  llvm::SmallVector<Stage> stages;
-  /// Bytes of each scratch buffer; per-worker ones are multiplied by the symbol `$workers`.
-  llvm::SmallVector<DimExpr> workspaces;
-  DimExpr bytesMoved; ///< Inputs and outputs once each, plus workspaces that reach memory.
-  DimExpr flops;
-  /// Row: values computed in one phase and kept in row-local scratch for a later one.
-  llvm::SmallVector<mlir::Value> cached;
-};
-
 /// Chooses a schedule. Deterministic: depends on the region and the target only.
 mlir::FailureOr<Schedule> chooseSchedule(ir::FusedOp fused, const TargetInfo &target);
-/// Derives the plan from the region and its `schedule` attribute.
-mlir::FailureOr<KernelPlan> planKernel(ir::FusedOp fused);
-/// Output `output` may overwrite input `input`: each element is read last where it is written.
-bool mayShareBuffer(ir::FusedOp fused, unsigned input, unsigned output);
-
-/// A contraction as a batch of matrix products: flat sizes and element strides. Batch dims keep a stride each.
-struct ContractionLayout {
-  DimExpr batch = 1, m = 1, n = 1, k = 1;
-  DimExpr lhsM = 1, lhsK = 1, rhsK = 1, rhsN = 1;
-  llvm::SmallVector<DimExpr> batchDims, lhsBatch, rhsBatch; ///< Sizes; strides in each operand.
-  llvm::SmallVector<DimExpr> mDims, nDims;                  ///< Sizes of the free dims, outermost first.
-};
-/// nullopt when a group of dims cannot be flattened to one stride (the contractions pass prevents it).
-std::optional<ContractionLayout> contractionLayout(ir::DotGeneralOp dot);
 
 } // namespace sinter::codegen

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Contraction form: the generated matmul, with everything that follows it applied to the sums in registers.
+#include "sinter/codegen/ContractionLayout.h"
 #include "sinter/codegen/cpu/Contraction.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
 

@@ -63,6 +63,18 @@ TEST(TargetInfoTest, TheHostRunsItself) {
 #endif
 }
 
+TEST(TargetInfoTest, ExactTextSpellsThisMachineOut) {
+  TargetInfo host = TargetInfo::host();
+  EXPECT_EQ(host.exactStr().substr(0, 5 + host.arch.size()), "cpu:" + host.arch + ",");
+  TargetInfo again = TargetInfo::parse(host.exactStr());
+  EXPECT_EQ(again.features, host.features);
+  EXPECT_EQ(again.vectorBytes, host.vectorBytes);
+  EXPECT_EQ(again.hasFma, host.hasFma);
+  EXPECT_NO_THROW(again.requireRunnable());
+  EXPECT_EQ(TargetInfo::parse("cpu:x86-64-v3").exactStr(), "cpu:x86-64-v3");
+  EXPECT_THROW(TargetInfo::parse(host.exactStr() + ",+avx1024").requireRunnable(), Error);
+}
+
 TEST(TargetInfoTest, MissingMachinesAreDeviceErrors) {
   auto isDevice = [](const TargetInfo &info) {
     try {

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/Schedule.h"
+
+namespace sinter::codegen {
+
+/// One launch of a kernel form: a region runs as one launch, or as several that share workspaces.
+struct LaunchSize {
+  DimExpr extent; ///< Parallel units.
+  DimExpr grain;
+};
+
+/// Everything the planner and the emitters derive from a region and its schedule.
+struct KernelPlan {
+  passes::KernelAnalysis analysis;
+  Schedule schedule;
+  llvm::SmallVector<LaunchSize> stages;
+  /// Bytes of each scratch buffer; per-worker ones are multiplied by the symbol `$workers`.
+  llvm::SmallVector<DimExpr> workspaces;
+  DimExpr bytesMoved; ///< Inputs and outputs once each, plus workspaces that reach memory.
+  DimExpr flops;
+  /// Row: values computed in one phase and kept in row-local scratch for a later one.
+  llvm::SmallVector<mlir::Value> cached;
+};
+
+/// Derives the plan from the region and its `schedule` attribute.
+mlir::FailureOr<KernelPlan> planKernel(ir::FusedOp fused);
+/// Output `output` may overwrite input `input`: each element is read last where it is written.
+bool mayShareBuffer(ir::FusedOp fused, unsigned input, unsigned output);
+
+} // namespace sinter::codegen
