@@ -246,13 +246,14 @@ Measurement Bench::measureKernel(const CaseRow &row) {
   std::vector<double> times, rooflines, gains;
   int64_t mostSamples = 3 * options.runs;
   double before = probe();
-  for (; result.samples < mostSamples && result.rejected + result.starved < 2 * options.runs &&
-         static_cast<int64_t>(times.size()) < options.runs;
+  std::vector<double> all;
+  for (; result.samples < mostSamples && static_cast<int64_t>(times.size()) < options.runs;
        ++result.samples) {
     double cpu = cpuSeconds();
     double own = timeCalls(fused.call, calls);
     double share =
         (cpuSeconds() - cpu) / (own * static_cast<double>((calls + 1) * device->workers()));
+    all.push_back(own);
     double after = probe();
     double limit = (before + after) / 2;
     before = after;
@@ -271,14 +272,14 @@ Measurement Bench::measureKernel(const CaseRow &row) {
     rooflines.push_back(limit / own);
     gains.push_back(gain);
   }
+  result.ms = median(times.empty() ? all : times) * 1e3;
   if (!times.empty()) {
-    result.ms = median(times) * 1e3;
     result.roofline = median(rooflines);
     result.limitMs = *result.roofline * result.ms;
     if (unfused)
       result.vsUnfused = median(gains);
   }
-  if (result.rejected <= result.samples / 2)
+  if (!times.empty() && result.rejected <= result.samples / 2)
     return result;
   // Not figures to trust: without a limit.
   result.roofline.reset();
