@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/Pipeline.h"
 
+#include "sinter/codegen/PlanText.h"
 #include "sinter/codegen/ProgramText.h"
 #include "sinter/codegen/cpu/CompileKernels.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
@@ -183,6 +184,7 @@ std::string printIr(Compilation &compilation) {
   compilation.module->print(stream);
   return text;
 }
+std::string printPlan(Compilation &compilation) { return planText(compilation.program()); }
 std::string printProgram(Compilation &compilation) { return programText(compilation.program()); }
 std::string printKernels(Compilation &compilation) {
   std::string text;
@@ -212,7 +214,7 @@ constexpr StageRow stageTable[] = {
     {StageId::Simplified, "simplified", "folded, merged, without dead ops", simplified, verifyIr, printIr},
     {StageId::Fused, "fused", "ops grouped into kernels", fused, verifyFused, printIr},
     {StageId::Scheduled, "scheduled", "a schedule on every kernel", scheduled, noContract, printIr},
-    {StageId::Planned, "planned", "buffers, offsets and launches", planned, noContract, printProgram},
+    {StageId::Planned, "planned", "buffers, offsets and launches", planned, noContract, printPlan},
     {StageId::Kernels, "kernels", "loops of vector code", kernels, noContract, printKernels},
     {StageId::Program, "program", "machine code", program, noContract, printProgram},
 };
