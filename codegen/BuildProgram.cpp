@@ -68,7 +68,7 @@ std::vector<Result> resultsOf(func::FuncOp graph, const std::vector<Argument> &a
 }
 
 int64_t siteOf(Program &program, Operation *op) {
-  Site site{op->getName().getStringRef().str(), "index", toSourceLoc(op->getLoc())};
+  Site site{op->getName().stripDialect().str(), "index", toSourceLoc(op->getLoc())};
   for (auto [number, known] : llvm::enumerate(program.sites))
     if (known.op == site.op && known.location == site.location)
       return static_cast<int64_t>(number);
