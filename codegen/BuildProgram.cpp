@@ -55,7 +55,8 @@ std::vector<Result> resultsOf(func::FuncOp graph, const std::vector<Argument> &a
     result.shape = type.getShape();
     result.location = toSourceLoc(use.get().getLoc());
     if (auto updates = graph.getResultAttrOfType<StringAttr>(use.getOperandNumber(), updatesAttr)) {
-      auto it = llvm::find_if(arguments, [&](const Argument &a) { return a.name == updates.getValue(); });
+      auto it =
+          llvm::find_if(arguments, [&](const Argument &a) { return a.name == updates.getValue(); });
       result.updates = it == arguments.end() ? -1 : static_cast<int>(it - arguments.begin());
     }
     if (result.updates < 0) {
@@ -89,7 +90,8 @@ Array arrayOf(ConstantOp constant) {
   ElementsAttr value = constant.getValue();
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
     llvm::ArrayRef<char> bytes = resource.getRawHandle().getBlob()->getData();
-    std::memcpy(array.data(), bytes.data(), std::min<size_t>(bytes.size(), static_cast<size_t>(array.numBytes())));
+    std::memcpy(array.data(), bytes.data(),
+                std::min<size_t>(bytes.size(), static_cast<size_t>(array.numBytes())));
     return array;
   }
   auto dense = cast<DenseElementsAttr>(value);
@@ -100,7 +102,8 @@ Array arrayOf(ConstantOp constant) {
   } else if (dense.isSplat()) {
     auto bytes = dense.getRawData();
     for (int64_t i = 0; i < array.numElements(); ++i)
-      std::memcpy(static_cast<char *>(array.data()) + i * static_cast<int64_t>(bytes.size()), bytes.data(), bytes.size());
+      std::memcpy(static_cast<char *>(array.data()) + i * static_cast<int64_t>(bytes.size()),
+                  bytes.data(), bytes.size());
   } else {
     std::memcpy(array.data(), dense.getRawData().data(), dense.getRawData().size());
   }
@@ -109,7 +112,8 @@ Array arrayOf(ConstantOp constant) {
 
 class Builder {
 public:
-  Builder(func::FuncOp graph, const TargetInfo &target) : graph(graph), block(graph.getBody().front()) {
+  Builder(func::FuncOp graph, const TargetInfo &target)
+      : graph(graph), block(graph.getBody().front()) {
     program.target = target.exactStr();
   }
 
@@ -117,8 +121,9 @@ public:
     program.arguments = argumentsOf(graph);
     program.results = resultsOf(graph, program.arguments);
     for (BlockArgument argument : block.getArguments())
-      bufferOf[argument] = addBuffer({Buffer::Kind::Argument, static_cast<int>(argument.getArgNumber()), 0,
-                                      bytesOf(argument), program.arguments[argument.getArgNumber()].name});
+      bufferOf[argument] =
+          addBuffer({Buffer::Kind::Argument, static_cast<int>(argument.getArgNumber()), 0,
+                     bytesOf(argument), program.arguments[argument.getArgNumber()].name});
     for (Operation &op : block.without_terminator())
       if (failed(place(&op)))
         return failure();
@@ -141,8 +146,9 @@ private:
 
   LogicalResult place(Operation *op) {
     if (auto constant = dyn_cast<ConstantOp>(op)) {
-      bufferOf[constant.getResult()] = addBuffer({Buffer::Kind::Constant, static_cast<int>(program.constants.size()), 0,
-                                                  bytesOf(constant.getResult()), "constant"});
+      bufferOf[constant.getResult()] =
+          addBuffer({Buffer::Kind::Constant, static_cast<int>(program.constants.size()), 0,
+                     bytesOf(constant.getResult()), "constant"});
       program.constants.push_back(arrayOf(constant));
       return success();
     }
@@ -199,12 +205,14 @@ private:
   int lastUse(int buffer) const {
     int last = -1;
     for (auto [number, step] : llvm::enumerate(program.steps))
-      if (auto *launch = std::get_if<Launch>(&step); launch && llvm::is_contained(launch->buffers, buffer))
+      if (auto *launch = std::get_if<Launch>(&step);
+          launch && llvm::is_contained(launch->buffers, buffer))
         last = static_cast<int>(number);
     return last;
   }
 
-  /// Gives every result its place: the result's own buffer, the updated argument's, or a copy at the end.
+  /// Gives every result its place: the result's own buffer, the updated argument's, or a copy at
+  /// the end.
   void returnValues() {
     Operation *ret = block.getTerminator();
     llvm::DenseSet<int> given, copiedFrom;
@@ -212,7 +220,8 @@ private:
     // The old value of an argument that is returned must last until the end.
     for (auto [i, value] : llvm::enumerate(ret->getOperands())) {
       int argument = program.results[i].updates, buffer = bufferOf.lookup(value);
-      bool isItself = argument >= 0 && buffer == bufferOf.lookup(block.getArgument(static_cast<unsigned>(argument)));
+      bool isItself = argument >= 0 &&
+                      buffer == bufferOf.lookup(block.getArgument(static_cast<unsigned>(argument)));
       if (!isItself && program.buffers[static_cast<size_t>(buffer)].kind == Buffer::Kind::Argument)
         copiedFrom.insert(buffer);
     }
@@ -221,8 +230,10 @@ private:
       if (program.results[i].updates >= 0)
         continue;
       int buffer = bufferOf.lookup(value);
-      Buffer target{Buffer::Kind::Result, static_cast<int>(i), 0, bytesOf(value), program.results[i].name};
-      if (program.buffers[static_cast<size_t>(buffer)].kind == Buffer::Kind::Arena && given.insert(buffer).second) {
+      Buffer target{Buffer::Kind::Result, static_cast<int>(i), 0, bytesOf(value),
+                    program.results[i].name};
+      if (program.buffers[static_cast<size_t>(buffer)].kind == Buffer::Kind::Arena &&
+          given.insert(buffer).second) {
         program.buffers[static_cast<size_t>(buffer)] = target;
         continue;
       }
@@ -236,7 +247,8 @@ private:
       int buffer = bufferOf.lookup(value);
       if (buffer == target)
         continue;
-      if (!copiedFrom.contains(target) && !updated.contains(target) && canUpdateInPlace(value, buffer, target)) {
+      if (!copiedFrom.contains(target) && !updated.contains(target) &&
+          canUpdateInPlace(value, buffer, target)) {
         replaceBuffer(buffer, target);
         updated.insert(target);
         continue;
@@ -264,10 +276,12 @@ private:
         writer = static_cast<int>(launch.step);
     if (lastUse(target) > writer)
       return false;
-    // Several launches of one region: the value must not be written while an earlier one may still read.
+    // Several launches of one region: the value must not be written while an earlier one may still
+    // read.
     unsigned output = cast<OpResult>(value).getResultNumber();
     for (auto [i, input] : llvm::enumerate(fused.getInputs()))
-      if (bufferOf.lookup(input) == target && !mayShareBuffer(fused, static_cast<unsigned>(i), output))
+      if (bufferOf.lookup(input) == target &&
+          !mayShareBuffer(fused, static_cast<unsigned>(i), output))
         return false;
     return true;
   }
@@ -310,9 +324,12 @@ private:
     std::vector<int> root(count);
     for (size_t i = 0; i < count; ++i)
       root[i] = static_cast<int>(i);
-    std::function<int(int)> find = [&](int i) { return root[static_cast<size_t>(i)] == i ? i : find(root[static_cast<size_t>(i)]); };
+    std::function<int(int)> find = [&](int i) {
+      return root[static_cast<size_t>(i)] == i ? i : find(root[static_cast<size_t>(i)]);
+    };
     auto isArena = [&](int buffer) {
-      return program.buffers[static_cast<size_t>(buffer)].kind == Buffer::Kind::Arena && !dead.contains(buffer);
+      return program.buffers[static_cast<size_t>(buffer)].kind == Buffer::Kind::Arena &&
+             !dead.contains(buffer);
     };
     for (const PlannedLaunch &launch : launches) {
       if (launch.stage != 0)
@@ -324,16 +341,19 @@ private:
       for (size_t o = 0; o < fused.getOutputs().size(); ++o)
         for (size_t i = 0; i < inputs; ++i) {
           int from = find(buffers[i]), to = buffers[inputs + o];
-          if (!isArena(from) || !isArena(to) || find(to) != to || taken.contains(from) || from == to)
+          if (!isArena(from) || !isArena(to) || find(to) != to || taken.contains(from) ||
+              from == to)
             continue;
           auto source = static_cast<size_t>(from);
-          if (last[source] != static_cast<int>(launch.step) || first[static_cast<size_t>(to)] != static_cast<int>(launch.step) ||
+          if (last[source] != static_cast<int>(launch.step) ||
+              first[static_cast<size_t>(to)] != static_cast<int>(launch.step) ||
               program.buffers[source].bytes != program.buffers[static_cast<size_t>(to)].bytes)
             continue;
           // Every input that lies in that memory must be read in step with the output.
           bool legal = true;
           for (size_t k = 0; k < inputs; ++k)
-            legal &= find(buffers[k]) != from || mayShareBuffer(fused, static_cast<unsigned>(k), static_cast<unsigned>(o));
+            legal &= find(buffers[k]) != from ||
+                     mayShareBuffer(fused, static_cast<unsigned>(k), static_cast<unsigned>(o));
           if (!legal)
             continue;
           root[static_cast<size_t>(to)] = from;
@@ -391,7 +411,8 @@ private:
         if (auto type = dyn_cast<ir::TensorType>(value.getType()))
           for (const DimExpr &size : type.getShape()) {
             size.collectSymbols(symbols);
-            // A size such as N - 4 becomes an entry, because a call with a negative entry is refused.
+            // A size such as N - 4 becomes an entry, because a call with a negative entry is
+            // refused.
             if (llvm::StringRef(size.str()).contains('-'))
               look(size);
           }

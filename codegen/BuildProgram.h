@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "sinter/codegen/Program.h"
 #include "sinter/codegen/KernelPlan.h"
+#include "sinter/codegen/Program.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -17,16 +17,16 @@ struct PlannedLaunch {
   size_t step = 0; ///< In Program::steps.
 };
 
-/// Everything but machine code: arguments, results, buffers with offsets, steps. Launches name kernel `i` for the
-/// i-th planned launch; equal kernels are merged when they are compiled.
+/// Everything but machine code: arguments, results, buffers with offsets, steps. Launches name
+/// kernel `i` for the i-th planned launch; equal kernels are merged when they are compiled.
 struct PlannedProgram {
   Program program;
   std::vector<PlannedLaunch> launches;
   std::vector<KernelPlan> plans; ///< One per launch.
 };
 
-/// Orders are those of the block; results that update an argument are computed in its own buffer where no later
-/// step reads the old value. Fails with diagnostics on IR that is not scheduled.
+/// Orders are those of the block; results that update an argument are computed in its own buffer
+/// where no later step reads the old value. Fails with diagnostics on IR that is not scheduled.
 mlir::FailureOr<PlannedProgram> buildProgram(mlir::func::FuncOp graph, const TargetInfo &target);
 
 /// The number of an op that can report a run-time error, in Program::sites.

@@ -42,7 +42,8 @@ bool flatten(const Shape &shape, llvm::ArrayRef<int64_t> dims, DimExpr &size, Di
 std::optional<ContractionLayout> contractionLayout(DotGeneralOp dot) {
   ContractionLayout layout;
   Shape lhs = tensorType(dot.getLhs()).getShape(), rhs = tensorType(dot.getRhs()).getShape();
-  auto freeDims = [](const Shape &shape, llvm::ArrayRef<int64_t> batch, llvm::ArrayRef<int64_t> contract) {
+  auto freeDims = [](const Shape &shape, llvm::ArrayRef<int64_t> batch,
+                     llvm::ArrayRef<int64_t> contract) {
     llvm::SmallVector<int64_t> dims;
     for (int64_t d = 0; d < shape.rank(); ++d)
       if (!llvm::is_contained(batch, d) && !llvm::is_contained(contract, d))
@@ -52,8 +53,10 @@ std::optional<ContractionLayout> contractionLayout(DotGeneralOp dot) {
   llvm::SmallVector<int64_t> lhsFree = freeDims(lhs, dot.getLhsBatch(), dot.getLhsContract());
   llvm::SmallVector<int64_t> rhsFree = freeDims(rhs, dot.getRhsBatch(), dot.getRhsContract());
   DimExpr kOther;
-  if (!flatten(lhs, lhsFree, layout.m, layout.lhsM) || !flatten(lhs, dot.getLhsContract(), layout.k, layout.lhsK) ||
-      !flatten(rhs, dot.getRhsContract(), kOther, layout.rhsK) || !flatten(rhs, rhsFree, layout.n, layout.rhsN))
+  if (!flatten(lhs, lhsFree, layout.m, layout.lhsM) ||
+      !flatten(lhs, dot.getLhsContract(), layout.k, layout.lhsK) ||
+      !flatten(rhs, dot.getRhsContract(), kOther, layout.rhsK) ||
+      !flatten(rhs, rhsFree, layout.n, layout.rhsN))
     return std::nullopt;
   llvm::SmallVector<DimExpr> lhsStrides = rowMajorStrides(lhs), rhsStrides = rowMajorStrides(rhs);
   for (auto [l, r] : llvm::zip(dot.getLhsBatch(), dot.getRhsBatch())) {

@@ -13,7 +13,8 @@ using namespace sinter::ir;
 
 namespace sinter::codegen {
 
-ElementEmitter::ElementEmitter(OpBuilder &builder, Location loc, KernelEnvironment &env, int64_t lanes)
+ElementEmitter::ElementEmitter(OpBuilder &builder, Location loc, KernelEnvironment &env,
+                               int64_t lanes)
     : builder(builder), loc(loc), env(env), lanes(lanes), mem(builder, loc, lanes),
       indices(builder, loc, *env.sizes, lanes) {}
 
@@ -62,16 +63,19 @@ Element ElementEmitter::elementwise(Operation *op, llvm::ArrayRef<LaneIndex> ind
   for (const Element &operand : operands)
     values.push_back(uniform ? operand.value : mem.asVector(operand));
   int64_t width = uniform || lanes == 1 ? 0 : lanes;
-  return {cast<ElementwiseOpInterface>(op).emitScalar(builder, op->getLoc(), values, width), uniform};
+  return {cast<ElementwiseOpInterface>(op).emitScalar(builder, op->getLoc(), values, width),
+          uniform};
 }
 
 // -- Structural ops -------------------------------------------------------------------------------
 
-Element ElementEmitter::structural(Operation *op, const Indexing &indexing, llvm::ArrayRef<LaneIndex> index) {
+Element ElementEmitter::structural(Operation *op, const Indexing &indexing,
+                                   llvm::ArrayRef<LaneIndex> index) {
   return choose(op, indexing, 0, index);
 }
 
-Element ElementEmitter::choose(Operation *op, const Indexing &indexing, size_t k, llvm::ArrayRef<LaneIndex> index) {
+Element ElementEmitter::choose(Operation *op, const Indexing &indexing, size_t k,
+                               llvm::ArrayRef<LaneIndex> index) {
   if (k == indexing.accesses.size())
     return fallback(op, indexing, index);
   const Access &access = indexing.accesses[k];
@@ -84,14 +88,18 @@ Element ElementEmitter::choose(Operation *op, const Indexing &indexing, size_t k
       [&] { return choose(op, indexing, k + 1, index); });
 }
 
-/// `then` is emitted so that it only touches memory where `condition` (i1 or one bit per lane) holds.
-Element ElementEmitter::guarded(Type elementType, Value condition, llvm::function_ref<Element()> then,
+/// `then` is emitted so that it only touches memory where `condition` (i1 or one bit per lane)
+/// holds.
+Element ElementEmitter::guarded(Type elementType, Value condition,
+                                llvm::function_ref<Element()> then,
                                 llvm::function_ref<Element()> otherwise) {
   if (!isa<VectorType>(condition.getType())) {
     Type type = mem.vectorType(elementType);
-    auto branch = scf::IfOp::create(builder, loc, TypeRange{type}, condition, /*withElseRegion=*/true);
+    auto branch =
+        scf::IfOp::create(builder, loc, TypeRange{type}, condition, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard insertion(builder);
-    for (auto [block, make] : {std::pair(branch.thenBlock(), then), std::pair(branch.elseBlock(), otherwise)}) {
+    for (auto [block, make] :
+         {std::pair(branch.thenBlock(), then), std::pair(branch.elseBlock(), otherwise)}) {
       Scope scope(*this);
       builder.setInsertionPointToEnd(block);
       Value value = mem.asVector(make());
@@ -110,12 +118,14 @@ Element ElementEmitter::guarded(Type elementType, Value condition, llvm::functio
   return {arith::SelectOp::create(builder, loc, condition, taken, other), false};
 }
 
-Element ElementEmitter::fallback(Operation *op, const Indexing &indexing, llvm::ArrayRef<LaneIndex> index) {
+Element ElementEmitter::fallback(Operation *op, const Indexing &indexing,
+                                 llvm::ArrayRef<LaneIndex> index) {
   Type type = tensorType(op->getResult(0)).getElementType();
   if (!indexing.generator) {
     double value = indexing.otherwise.value_or(0.0);
     if (auto floatType = dyn_cast<FloatType>(type))
-      return {arith::ConstantOp::create(builder, loc, builder.getFloatAttr(floatType, value)), true};
+      return {arith::ConstantOp::create(builder, loc, builder.getFloatAttr(floatType, value)),
+              true};
     return {arith::ConstantOp::create(builder, loc,
                                       builder.getIntegerAttr(type, static_cast<int64_t>(value))),
             true};
@@ -131,7 +141,8 @@ Element ElementEmitter::fallback(Operation *op, const Indexing &indexing, llvm::
   return {value, uniform};
 }
 
-Value ElementEmitter::inRange(Operation *op, const Access &access, llvm::ArrayRef<LaneIndex> index) {
+Value ElementEmitter::inRange(Operation *op, const Access &access,
+                              llvm::ArrayRef<LaneIndex> index) {
   Value all;
   for (const Guard &guard : access.guards) {
     Value inside = indices.inRange(evaluate(op, guard.index, index), guard.low, guard.high);
@@ -141,7 +152,8 @@ Value ElementEmitter::inRange(Operation *op, const Access &access, llvm::ArrayRe
       all = inside;
       continue;
     }
-    bool vectorAll = isa<VectorType>(all.getType()), vectorInside = isa<VectorType>(inside.getType());
+    bool vectorAll = isa<VectorType>(all.getType()),
+         vectorInside = isa<VectorType>(inside.getType());
     if (vectorAll != vectorInside)
       (vectorAll ? inside : all) = mem.splat(vectorAll ? inside : all);
     all = arith::AndIOp::create(builder, loc, all, inside);
@@ -149,8 +161,8 @@ Value ElementEmitter::inRange(Operation *op, const Access &access, llvm::ArrayRe
   return all;
 }
 
-Index ElementEmitter::positions(Operation *op, llvm::ArrayRef<IndexExpr> exprs, llvm::ArrayRef<LaneIndex> index,
-                                Value &valid) {
+Index ElementEmitter::positions(Operation *op, llvm::ArrayRef<IndexExpr> exprs,
+                                llvm::ArrayRef<LaneIndex> index, Value &valid) {
   valid = {};
   Value *outer = std::exchange(lookUpValid, &valid);
   Index at;
@@ -176,7 +188,8 @@ Element ElementEmitter::read(Operation *op, const Access &access, llvm::ArrayRef
 
 // -- Indices --------------------------------------------------------------------------------------
 
-LaneIndex ElementEmitter::evaluate(Operation *op, const IndexExpr &expr, llvm::ArrayRef<LaneIndex> index) {
+LaneIndex ElementEmitter::evaluate(Operation *op, const IndexExpr &expr,
+                                   llvm::ArrayRef<LaneIndex> index) {
   switch (expr.kind()) {
   case IndexExpr::Kind::Dim:
     return index[expr.dimOrOperand()];
@@ -196,7 +209,8 @@ LaneIndex ElementEmitter::evaluate(Operation *op, const IndexExpr &expr, llvm::A
   return lookUp(op, expr, index, *lookUpValid);
 }
 
-LaneIndex ElementEmitter::lookUp(Operation *op, const IndexExpr &expr, llvm::ArrayRef<LaneIndex> index, Value &valid) {
+LaneIndex ElementEmitter::lookUp(Operation *op, const IndexExpr &expr,
+                                 llvm::ArrayRef<LaneIndex> index, Value &valid) {
   Index at;
   for (const IndexExpr &inner : expr.indices())
     at.push_back(evaluate(op, inner, index));
@@ -240,7 +254,8 @@ void ElementEmitter::report(Operation *op, Value bad, Value value, Value bound) 
   Value none = indices.constant(0);
   Value code = indices.constant(static_cast<int64_t>(StatusCode::IndexOutOfRange));
   Value exchange = LLVM::AtomicCmpXchgOp::create(builder, loc, env.status, none, code,
-                                                 LLVM::AtomicOrdering::monotonic, LLVM::AtomicOrdering::monotonic);
+                                                 LLVM::AtomicOrdering::monotonic,
+                                                 LLVM::AtomicOrdering::monotonic);
   Value first = LLVM::ExtractValueOp::create(builder, loc, exchange, llvm::ArrayRef<int64_t>{1});
   auto write = scf::IfOp::create(builder, loc, first, /*withElseRegion=*/false);
   builder.setInsertionPointToStart(write.thenBlock());

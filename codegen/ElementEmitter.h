@@ -21,23 +21,28 @@ struct KernelEnvironment {
   llvm::DenseMap<mlir::Value, BufferRef> buffers;
 };
 
-/// Emits elements of a fused region's values at given indices, `lanes` at a time, by walking from the value
-/// to the region's inputs. Both back ends use it: the CPU with vectors, CUDA with one lane per thread.
+/// Emits elements of a fused region's values at given indices, `lanes` at a time, by walking from
+/// the value to the region's inputs. Both back ends use it: the CPU with vectors, CUDA with one
+/// lane per thread.
 ///
 /// Values already emitted at an index are reused while their scope is open.
 class ElementEmitter {
 public:
-  /// Gives an element in another way (an accumulator, a row-local buffer); an empty answer means "not here".
+  /// Gives an element in another way (an accumulator, a row-local buffer); an empty answer means
+  /// "not here".
   using Override = std::function<Element(llvm::ArrayRef<LaneIndex>)>;
 
-  ElementEmitter(mlir::OpBuilder &builder, mlir::Location loc, KernelEnvironment &env, int64_t lanes);
+  ElementEmitter(mlir::OpBuilder &builder, mlir::Location loc, KernelEnvironment &env,
+                 int64_t lanes);
 
   Element emit(mlir::Value tensor, llvm::ArrayRef<LaneIndex> index);
-  /// Evaluates index expressions of `op` at `index`. `valid` (i1, one bit per lane, or null for always) tells where
-  /// every looked-up index is in range; the others are reported.
-  Index positions(mlir::Operation *op, llvm::ArrayRef<ir::IndexExpr> exprs, llvm::ArrayRef<LaneIndex> index,
-                  mlir::Value &valid);
-  void setOverride(mlir::Value tensor, Override override) { overrides[tensor] = std::move(override); }
+  /// Evaluates index expressions of `op` at `index`. `valid` (i1, one bit per lane, or null for
+  /// always) tells where every looked-up index is in range; the others are reported.
+  Index positions(mlir::Operation *op, llvm::ArrayRef<ir::IndexExpr> exprs,
+                  llvm::ArrayRef<LaneIndex> index, mlir::Value &valid);
+  void setOverride(mlir::Value tensor, Override override) {
+    overrides[tensor] = std::move(override);
+  }
   void clearOverride(mlir::Value tensor) { overrides.erase(tensor); }
   /// Lanes to compute (null: all). Lanes outside read nothing.
   void setMask(mlir::Value newMask) { mask = newMask; }
@@ -45,7 +50,8 @@ public:
   Memory &memory() { return mem; }
   IndexMath &math() { return indices; }
 
-  /// Values emitted while a Scope is alive are forgotten with it: they may not dominate what follows.
+  /// Values emitted while a Scope is alive are forgotten with it: they may not dominate what
+  /// follows.
   class Scope {
   public:
     explicit Scope(ElementEmitter &emitter) : emitter(emitter), size(emitter.cache.size()) {}
@@ -65,15 +71,22 @@ private:
   };
   Element compute(mlir::Value tensor, llvm::ArrayRef<LaneIndex> index);
   Element elementwise(mlir::Operation *op, llvm::ArrayRef<LaneIndex> index);
-  Element structural(mlir::Operation *op, const ir::Indexing &indexing, llvm::ArrayRef<LaneIndex> index);
-  Element choose(mlir::Operation *op, const ir::Indexing &indexing, size_t access, llvm::ArrayRef<LaneIndex> index);
+  Element structural(mlir::Operation *op, const ir::Indexing &indexing,
+                     llvm::ArrayRef<LaneIndex> index);
+  Element choose(mlir::Operation *op, const ir::Indexing &indexing, size_t access,
+                 llvm::ArrayRef<LaneIndex> index);
   Element read(mlir::Operation *op, const ir::Access &access, llvm::ArrayRef<LaneIndex> index);
   Element load(const BufferRef &buffer, llvm::ArrayRef<LaneIndex> index);
-  Element fallback(mlir::Operation *op, const ir::Indexing &indexing, llvm::ArrayRef<LaneIndex> index);
-  mlir::Value inRange(mlir::Operation *op, const ir::Access &access, llvm::ArrayRef<LaneIndex> index);
-  LaneIndex evaluate(mlir::Operation *op, const ir::IndexExpr &expr, llvm::ArrayRef<LaneIndex> index);
-  /// Looks up an index in a tensor, checks it, reports a bad one; narrows `valid` to the good lanes.
-  LaneIndex lookUp(mlir::Operation *op, const ir::IndexExpr &expr, llvm::ArrayRef<LaneIndex> index, mlir::Value &valid);
+  Element fallback(mlir::Operation *op, const ir::Indexing &indexing,
+                   llvm::ArrayRef<LaneIndex> index);
+  mlir::Value inRange(mlir::Operation *op, const ir::Access &access,
+                      llvm::ArrayRef<LaneIndex> index);
+  LaneIndex evaluate(mlir::Operation *op, const ir::IndexExpr &expr,
+                     llvm::ArrayRef<LaneIndex> index);
+  /// Looks up an index in a tensor, checks it, reports a bad one; narrows `valid` to the good
+  /// lanes.
+  LaneIndex lookUp(mlir::Operation *op, const ir::IndexExpr &expr, llvm::ArrayRef<LaneIndex> index,
+                   mlir::Value &valid);
   void report(mlir::Operation *op, mlir::Value bad, mlir::Value value, mlir::Value bound);
   Element guarded(mlir::Type elementType, mlir::Value condition, llvm::function_ref<Element()> then,
                   llvm::function_ref<Element()> otherwise);

@@ -24,8 +24,8 @@ DimExpr bytesOf(Value tensor) {
   return type.getNumElements() * byteSize(type.getDType());
 }
 
-/// Values of a row that are worth keeping between phases: needed in a later phase than the first, and dearer to
-/// compute again than to read back from L1.
+/// Values of a row that are worth keeping between phases: needed in a later phase than the first,
+/// and dearer to compute again than to read back from L1.
 llvm::SmallVector<Value> chooseCached(FusedOp fused, const KernelAnalysis &analysis) {
   constexpr int64_t worthKeeping = 8;
   auto isPointwise = [&](Value value) { // Computed per element inside the region.
@@ -68,7 +68,8 @@ llvm::SmallVector<Value> chooseCached(FusedOp fused, const KernelAnalysis &analy
       }
       llvm::append_range(work, value.getDefiningOp()->getOperands());
     }
-    // A value counts as computed in the phase where it first can be, which is where the emitter stores it.
+    // A value counts as computed in the phase where it first can be, which is where the emitter
+    // stores it.
     for (Value value : seen)
       if (analysis.ready.lookup(value) == phase)
         computed.insert(value);
@@ -91,7 +92,9 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
     return fused.emitError("its schedule is for another form");
   const Shape &domain = analysis.domain;
   DimExpr workers = DimExpr::symbol(workersSymbol);
-  auto aligned = [](const DimExpr &bytes) { return ceilDiv(bytes, bufferAlignment) * bufferAlignment; };
+  auto aligned = [](const DimExpr &bytes) {
+    return ceilDiv(bytes, bufferAlignment) * bufferAlignment;
+  };
 
   for (Value value : bodyOf(fused).getArguments())
     plan.bytesMoved += bytesOf(value);
@@ -109,7 +112,8 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
   case KernelForm::Loop: {
     DimExpr extent = 1;
     for (int64_t d = 0; d < domain.rank(); ++d)
-      extent *= d + 1 == domain.rank() ? ceilDiv(domain[d], std::max<int64_t>(schedule->block, 1)) : domain[d];
+      extent *= d + 1 == domain.rank() ? ceilDiv(domain[d], std::max<int64_t>(schedule->block, 1))
+                                       : domain[d];
     plan.stages.push_back({extent, schedule->grain});
     break;
   }
@@ -150,8 +154,9 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
     if (!layout)
       return fused.emitError("the dims of its contraction cannot be flattened");
     auto shape = tileShape(*layout, fused, dot);
-    plan.stages.push_back({cpu::contractionExtent(schedule->tiles, layout->batch, layout->m, layout->n),
-                           cpu::contractionGrain(schedule->tiles, shape)});
+    plan.stages.push_back(
+        {cpu::contractionExtent(schedule->tiles, layout->batch, layout->m, layout->n),
+         cpu::contractionGrain(schedule->tiles, shape)});
     plan.workspaces.push_back(DimExpr(cpu::contractionScratchBytes(schedule->tiles)) * workers);
     break;
   }
@@ -168,8 +173,8 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
 
 namespace {
 
-/// Reduce form: the second launch writes a kept output from kept inputs, all read before it writes. The first launch
-/// is over by then, so what it reads does not matter.
+/// Reduce form: the second launch writes a kept output from kept inputs, all read before it writes.
+/// The first launch is over by then, so what it reads does not matter.
 bool mayShareKept(const KernelAnalysis &analysis, Value source) {
   Shape shape = tensorType(source).getShape();
   if (shape != analysis.keptShape())
@@ -214,10 +219,12 @@ bool mayShareBuffer(FusedOp fused, unsigned input, unsigned output) {
   if (roleIt == analysis->roles.end() || roleIt->second != Role::Full)
     return false;
   auto sourceType = tensorType(source), resultType = tensorType(result);
-  if (sourceType.getShape() != analysis->domain || byteSize(sourceType.getDType()) != byteSize(resultType.getDType()))
+  if (sourceType.getShape() != analysis->domain ||
+      byteSize(sourceType.getDType()) != byteSize(resultType.getDType()))
     return false;
-  // Follow the input forward: it must only be read at the point that is being written. Every path goes through
-  // elementwise ops of the domain's shape, or ends in a reduction that has run before the row is written.
+  // Follow the input forward: it must only be read at the point that is being written. Every path
+  // goes through elementwise ops of the domain's shape, or ends in a reduction that has run before
+  // the row is written.
   llvm::SmallVector<Value> work{source};
   llvm::DenseSet<Value> seen;
   while (!work.empty()) {

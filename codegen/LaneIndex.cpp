@@ -21,7 +21,8 @@ Value SizeTable::get(const DimExpr &size) {
   builder.setInsertionPointAfter(entry);
   Location loc = entry->getLoc();
   auto binary = [&](auto tag) {
-    return [&](Value a, Value b) -> Value { return builder.createOrFold<decltype(tag)>(loc, a, b); };
+    return
+        [&](Value a, Value b) -> Value { return builder.createOrFold<decltype(tag)>(loc, a, b); };
   };
   DimExpr::Folder<Value> folder;
   folder.constant = [&](int64_t value) -> Value {
@@ -31,8 +32,8 @@ Value SizeTable::get(const DimExpr &size) {
     auto it = std::find(dims.begin(), dims.end(), name);
     Type i64 = builder.getI64Type();
     Value offset = arith::ConstantIntOp::create(builder, loc, it - dims.begin(), 64);
-    Value slot = LLVM::GEPOp::create(builder, loc, LLVM::LLVMPointerType::get(builder.getContext()), i64,
-                                     table, ValueRange{offset});
+    Value slot = LLVM::GEPOp::create(builder, loc, LLVM::LLVMPointerType::get(builder.getContext()),
+                                     i64, table, ValueRange{offset});
     return LLVM::LoadOp::create(builder, loc, i64, slot, 8);
   };
   folder.add = binary(arith::AddIOp());
@@ -41,12 +42,15 @@ Value SizeTable::get(const DimExpr &size) {
   folder.ceilDiv = binary(arith::CeilDivSIOp());
   folder.max = binary(arith::MaxSIOp());
   Value value = size.fold<Value>(folder);
-  entry = builder.getInsertionPoint() == entry->getBlock()->begin() ? entry
-                                                                      : &*std::prev(builder.getInsertionPoint());
+  entry = builder.getInsertionPoint() == entry->getBlock()->begin()
+              ? entry
+              : &*std::prev(builder.getInsertionPoint());
   return values[key] = value;
 }
 
-Value IndexMath::constant(int64_t value) { return arith::ConstantIntOp::create(builder, loc, value, 64); }
+Value IndexMath::constant(int64_t value) {
+  return arith::ConstantIntOp::create(builder, loc, value, 64);
+}
 
 Value IndexMath::asVector(const LaneIndex &index) {
   if (index.vector)
@@ -73,7 +77,9 @@ LaneIndex IndexMath::mul(const LaneIndex &a, const DimExpr &b) {
     return a;
   Value factor = sizes.get(b);
   if (!a.vector && (a.step == 0 || b.isConstant()))
-    return {builder.createOrFold<arith::MulIOp>(loc, a.base, factor), a.step * b.constant().value_or(0), {}};
+    return {builder.createOrFold<arith::MulIOp>(loc, a.base, factor),
+            a.step * b.constant().value_or(0),
+            {}};
   return {{}, 0, builder.createOrFold<arith::MulIOp>(loc, asVector(a), asVector(uniform(factor)))};
 }
 
@@ -83,7 +89,8 @@ LaneIndex IndexMath::floorDiv(const LaneIndex &a, const DimExpr &b) {
   Value divisor = sizes.get(b);
   if (a.isUniform() || lanes == 1)
     return {builder.createOrFold<arith::DivUIOp>(loc, a.base, divisor), 0, {}};
-  return {{}, 0, builder.createOrFold<arith::DivUIOp>(loc, asVector(a), asVector(uniform(divisor)))};
+  return {
+      {}, 0, builder.createOrFold<arith::DivUIOp>(loc, asVector(a), asVector(uniform(divisor)))};
 }
 
 LaneIndex IndexMath::mod(const LaneIndex &a, const DimExpr &b) {
@@ -92,7 +99,8 @@ LaneIndex IndexMath::mod(const LaneIndex &a, const DimExpr &b) {
   Value divisor = sizes.get(b);
   if (a.isUniform() || lanes == 1)
     return {builder.createOrFold<arith::RemUIOp>(loc, a.base, divisor), 0, {}};
-  return {{}, 0, builder.createOrFold<arith::RemUIOp>(loc, asVector(a), asVector(uniform(divisor)))};
+  return {
+      {}, 0, builder.createOrFold<arith::RemUIOp>(loc, asVector(a), asVector(uniform(divisor)))};
 }
 
 LaneIndex IndexMath::linearize(llvm::ArrayRef<LaneIndex> index, const Shape &shape) {
@@ -125,9 +133,11 @@ Value IndexMath::inRange(const LaneIndex &index, const DimExpr &low, const DimEx
     return scalar ? value : asVector(uniform(value));
   };
   Value at = scalar ? index.base : asVector(index);
-  Value inside = builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::slt, at, limit(high));
+  Value inside =
+      builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::slt, at, limit(high));
   if (low.constant() != 0 || !index.vector) {
-    Value above = builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sge, at, limit(low));
+    Value above =
+        builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sge, at, limit(low));
     inside = builder.createOrFold<arith::AndIOp>(loc, above, inside);
   }
   return matchPattern(inside, m_One()) ? Value() : inside;

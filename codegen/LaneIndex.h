@@ -10,8 +10,8 @@
 
 namespace sinter::codegen {
 
-/// Size expressions as i64 values of a kernel. Constants fold; named dims are loaded from the size table
-/// once, at the function's entry, and every derived size is computed once, there.
+/// Size expressions as i64 values of a kernel. Constants fold; named dims are loaded from the size
+/// table once, at the function's entry, and every derived size is computed once, there.
 class SizeTable {
 public:
   /// `entry` is an op at the function's entry after which sizes are computed.
@@ -25,11 +25,12 @@ private:
   std::map<std::string, mlir::Value> values;
 };
 
-/// The index of every lane of a vector along one dim: base + lane * step, or `vector` when not of that form.
+/// The index of every lane of a vector along one dim: base + lane * step, or `vector` when not of
+/// that form.
 struct LaneIndex {
-  mlir::Value base;     ///< i64; unset when `vector` is set.
-  int64_t step = 0;     ///< Difference between neighbouring lanes.
-  mlir::Value vector;   ///< vector<lanes x i64>
+  mlir::Value base;   ///< i64; unset when `vector` is set.
+  int64_t step = 0;   ///< Difference between neighbouring lanes.
+  mlir::Value vector; ///< vector<lanes x i64>
   bool isUniform() const { return !vector && step == 0; }
 };
 
@@ -52,7 +53,8 @@ public:
   llvm::SmallVector<LaneIndex> delinearize(mlir::Value offset, llvm::ArrayRef<DimExpr> dims);
   /// All lanes, as vector<lanes x i64>.
   mlir::Value asVector(const LaneIndex &index);
-  /// low <= index < high for every lane: i1 when uniform, else vector<lanes x i1>; null when always true.
+  /// low <= index < high for every lane: i1 when uniform, else vector<lanes x i1>; null when always
+  /// true.
   mlir::Value inRange(const LaneIndex &index, const DimExpr &low, const DimExpr &high);
 
 private:

@@ -21,7 +21,9 @@ Type Memory::storageType(Type elementType) const {
   return elementType.isInteger(1) ? builder.getI8Type() : elementType;
 }
 
-Type Memory::vectorType(Type type) const { return lanes == 1 ? type : VectorType::get({lanes}, type); }
+Type Memory::vectorType(Type type) const {
+  return lanes == 1 ? type : VectorType::get({lanes}, type);
+}
 
 Value Memory::fromStorage(Value value) {
   Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(value.getType()));
@@ -29,19 +31,22 @@ Value Memory::fromStorage(Value value) {
 }
 
 Value Memory::toStorage(Value value) {
-  return arith::ExtUIOp::create(builder, loc, sameShape(value.getType(), builder.getI8Type()), value);
+  return arith::ExtUIOp::create(builder, loc, sameShape(value.getType(), builder.getI8Type()),
+                                value);
 }
 
 Value Memory::address(Value pointer, Type elementType, Value offset) {
   Type result = LLVM::LLVMPointerType::get(builder.getContext());
   if (auto vector = dyn_cast<VectorType>(offset.getType()))
     result = VectorType::get(vector.getShape(), result);
-  return LLVM::GEPOp::create(builder, loc, result, storageType(elementType), pointer, ValueRange{offset});
+  return LLVM::GEPOp::create(builder, loc, result, storageType(elementType), pointer,
+                             ValueRange{offset});
 }
 
 Value Memory::loadScalar(Value pointer, Type elementType, Value offset) {
   Type type = storageType(elementType);
-  Value value = LLVM::LoadOp::create(builder, loc, type, address(pointer, elementType, offset), byteWidth(type));
+  Value value = LLVM::LoadOp::create(builder, loc, type, address(pointer, elementType, offset),
+                                     byteWidth(type));
   return elementType.isInteger(1) ? fromStorage(value) : value;
 }
 
@@ -78,8 +83,8 @@ Value Memory::gather(Value pointer, Type elementType, Value offsets, Value mask)
   auto type = VectorType::get({lanes}, element);
   Value at = address(pointer, elementType, offsets);
   Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
-  Value value = LLVM::masked_gather::create(builder, loc, type, at, mask ? mask : allTrue(), ValueRange{zero},
-                                            byteWidth(element));
+  Value value = LLVM::masked_gather::create(builder, loc, type, at, mask ? mask : allTrue(),
+                                            ValueRange{zero}, byteWidth(element));
   return elementType.isInteger(1) ? fromStorage(value) : value;
 }
 
@@ -93,7 +98,8 @@ void Memory::storeVector(Value value, Value pointer, Value offset, Value mask, b
   if (mask)
     LLVM::MaskedStoreOp::create(builder, loc, stored, at, mask, width);
   else
-    LLVM::StoreOp::create(builder, loc, stored, at, stream ? width * static_cast<unsigned>(lanes) : width,
+    LLVM::StoreOp::create(builder, loc, stored, at,
+                          stream ? width * static_cast<unsigned>(lanes) : width,
                           /*isVolatile=*/false, stream);
 }
 
@@ -103,7 +109,8 @@ Value Memory::splat(Value scalar) {
   auto type = VectorType::get({lanes}, scalar.getType());
   // Scalar lowerings look for constants, e.g. as an operand of max.
   if (TypedAttr constant; matchPattern(scalar, m_Constant(&constant)))
-    return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, ArrayRef<Attribute>(constant)));
+    return arith::ConstantOp::create(builder, loc,
+                                     DenseElementsAttr::get(type, ArrayRef<Attribute>(constant)));
   return vector::BroadcastOp::create(builder, loc, type, scalar);
 }
 

@@ -30,15 +30,21 @@ public:
   mlir::Value loadScalar(mlir::Value pointer, mlir::Type elementType, mlir::Value offset);
   void storeScalar(mlir::Value value, mlir::Value pointer, mlir::Value offset);
   /// `lanes` neighbours; `mask` (may be null) protects lanes from being read. Masked lanes are 0.
-  mlir::Value loadVector(mlir::Value pointer, mlir::Type elementType, mlir::Value offset, mlir::Value mask);
+  mlir::Value loadVector(mlir::Value pointer, mlir::Type elementType, mlir::Value offset,
+                         mlir::Value mask);
   /// One element per lane at vector<lanes x i64> offsets.
-  mlir::Value gather(mlir::Value pointer, mlir::Type elementType, mlir::Value offsets, mlir::Value mask);
-  /// `stream`: non-temporal, for results that are not read again soon; the address is then vector-aligned.
-  void storeVector(mlir::Value value, mlir::Value pointer, mlir::Value offset, mlir::Value mask, bool stream);
+  mlir::Value gather(mlir::Value pointer, mlir::Type elementType, mlir::Value offsets,
+                     mlir::Value mask);
+  /// `stream`: non-temporal, for results that are not read again soon; the address is then
+  /// vector-aligned.
+  void storeVector(mlir::Value value, mlir::Value pointer, mlir::Value offset, mlir::Value mask,
+                   bool stream);
   /// The scalar in every lane; with one lane the scalar itself.
   mlir::Value splat(mlir::Value scalar);
   /// An element as a vector (with one lane: the scalar).
-  mlir::Value asVector(const Element &element) { return element.uniform ? splat(element.value) : element.value; }
+  mlir::Value asVector(const Element &element) {
+    return element.uniform ? splat(element.value) : element.value;
+  }
   /// vector<lanes x type>, or `type` with one lane.
   mlir::Type vectorType(mlir::Type type) const;
   /// lane < count for every lane; null when lanes == 1.

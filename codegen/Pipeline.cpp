@@ -70,8 +70,8 @@ bool isDisabled(std::string_view name, const PipelineOptions &options) {
 }
 
 /// Runs the table's passes of a stage, and `required` before them.
-void runPasses(Compilation &compilation, const PipelineOptions &options, StageId stage, std::string_view stageName,
-               std::unique_ptr<Pass> required) {
+void runPasses(Compilation &compilation, const PipelineOptions &options, StageId stage,
+               std::string_view stageName, std::unique_ptr<Pass> required) {
   PassManager manager(compilation.module->getContext());
   manager.enableVerifier(false); // The stage's own verification follows.
   if (options.configure)
@@ -130,7 +130,8 @@ void planned(Compilation &compilation, const PipelineOptions &options) {
 
 void kernels(Compilation &compilation, const PipelineOptions &options) {
   if (options.target.kind == TargetInfo::Kind::Cuda)
-    throw Error({.kind = ErrorKind::Unsupported, .op = "compile"}, "kernels for a GPU can be printed but not run yet");
+    throw Error({.kind = ErrorKind::Unsupported, .op = "compile"},
+                "kernels for a GPU can be printed but not run yet");
   cpu::prepareContext(*compilation.module->getContext());
   cpu::KernelFunction::Options kernelOptions;
   kernelOptions.dims = compilation.program().dims;
@@ -161,9 +162,10 @@ void program(Compilation &compilation, const PipelineOptions &options) {
     step.kernel = number;
   }
   compilation.program().kernels = std::move(unique);
-  for (auto [name, milliseconds] :
-       {std::pair("kernels: deduplicate", compiled.times.deduplicate), std::pair("kernels: lower", compiled.times.lower),
-        std::pair("kernels: translate", compiled.times.translate), std::pair("kernels: codegen", compiled.times.codegen)})
+  for (auto [name, milliseconds] : {std::pair("kernels: deduplicate", compiled.times.deduplicate),
+                                    std::pair("kernels: lower", compiled.times.lower),
+                                    std::pair("kernels: translate", compiled.times.translate),
+                                    std::pair("kernels: codegen", compiled.times.codegen)})
     compilation.times.push_back({name, milliseconds});
 }
 
@@ -191,8 +193,8 @@ std::string printKernels(Compilation &compilation) {
   llvm::raw_string_ostream stream(text);
   for (auto [launch, kernel] : llvm::zip(compilation.planned.launches, compilation.kernels)) {
     const auto &step = std::get<Launch>(compilation.program().steps[launch.step]);
-    stream << "// " << compilation.program().kernels[static_cast<size_t>(step.kernel)].symbol << ", launch "
-           << launch.stage << "\n";
+    stream << "// " << compilation.program().kernels[static_cast<size_t>(step.kernel)].symbol
+           << ", launch " << launch.stage << "\n";
     kernel->print(stream);
     stream << "\n";
   }
@@ -210,8 +212,10 @@ struct StageRow {
 
 constexpr StageRow stageTable[] = {
     {StageId::Traced, "traced", "the graph as written", traced, verifyIr, printIr},
-    {StageId::Differentiated, "differentiated", "gradients expanded", differentiated, verifyDifferentiated, printIr},
-    {StageId::Simplified, "simplified", "folded, merged, without dead ops", simplified, verifyIr, printIr},
+    {StageId::Differentiated, "differentiated", "gradients expanded", differentiated,
+     verifyDifferentiated, printIr},
+    {StageId::Simplified, "simplified", "folded, merged, without dead ops", simplified, verifyIr,
+     printIr},
     {StageId::Fused, "fused", "ops grouped into kernels", fused, verifyFused, printIr},
     {StageId::Scheduled, "scheduled", "a schedule on every kernel", scheduled, noContract, printIr},
     {StageId::Planned, "planned", "buffers, offsets and launches", planned, noContract, printPlan},
@@ -237,7 +241,8 @@ Compilation runPipeline(ModuleOp module, const PipelineOptions &options) {
     {
       Diagnostics diagnostics(module->getContext());
       if (failed(stage.verify(module)))
-        diagnostics.fail(stage.name, stage.id == StageId::Traced ? ErrorKind::User : ErrorKind::Internal);
+        diagnostics.fail(stage.name,
+                         stage.id == StageId::Traced ? ErrorKind::User : ErrorKind::Internal);
     }
     compilation.times.push_back({std::string(stage.name), since(begin)});
     if (options.dump) {

@@ -20,9 +20,18 @@ class PassManager;
 
 namespace sinter::codegen {
 
-/// The stages of a compilation, in order. The graph is IR up to `scheduled`; `planned` adds the program's plain data,
-/// `kernels` one module per launch, `program` machine code.
-enum class StageId : uint8_t { Traced, Differentiated, Simplified, Fused, Scheduled, Planned, Kernels, Program };
+/// The stages of a compilation, in order. The graph is IR up to `scheduled`; `planned` adds the
+/// program's plain data, `kernels` one module per launch, `program` machine code.
+enum class StageId : uint8_t {
+  Traced,
+  Differentiated,
+  Simplified,
+  Fused,
+  Scheduled,
+  Planned,
+  Kernels,
+  Program
+};
 
 struct StageTime {
   std::string name;
@@ -51,8 +60,9 @@ struct PipelineOptions {
 struct Compilation {
   mlir::ModuleOp module; ///< Changed in place by the IR stages.
   PlannedProgram planned;
-  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> kernels; ///< One per launch, before equal ones are merged.
-  std::vector<std::string> objects;                       ///< One per distinct kernel.
+  std::vector<mlir::OwningOpRef<mlir::ModuleOp>>
+      kernels;                      ///< One per launch, before equal ones are merged.
+  std::vector<std::string> objects; ///< One per distinct kernel.
   std::vector<StageTime> times;
   double milliseconds = 0;
 
@@ -60,8 +70,8 @@ struct Compilation {
   Program &program() { return planned.program; }
 };
 
-/// Runs the stages on `module`, whose function @main is the graph. Throws Error: User for a graph that breaks a
-/// stage's contract, Unsupported, Internal.
+/// Runs the stages on `module`, whose function @main is the graph. Throws Error: User for a graph
+/// that breaks a stage's contract, Unsupported, Internal.
 Compilation runPipeline(mlir::ModuleOp module, const PipelineOptions &options);
 
 /// Names for --stop-after and --disable-pass.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 #include <set>
+#include <tuple>
 
 namespace sinter::codegen {
 
@@ -13,7 +14,9 @@ namespace {
 
 constexpr int64_t assumedSize = 1024; // Of a named dim, when symbolic sizes are compared.
 
-bool overlap(const Allocation &a, const Allocation &b) { return a.first <= b.last && b.first <= a.last; }
+bool overlap(const Allocation &a, const Allocation &b) {
+  return a.first <= b.last && b.first <= a.last;
+}
 
 DimExpr aligned(const DimExpr &bytes) { return ceilDiv(bytes, bufferAlignment) * bufferAlignment; }
 
@@ -36,8 +39,9 @@ std::vector<size_t> bySize(const std::vector<Allocation> &allocations, Keep keep
       order.push_back(i);
       size[i] = estimate(allocations[i].bytes);
     }
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return size[a] != size[b] ? size[a] > size[b] : allocations[a].first < allocations[b].first;
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::tuple(-size[a], allocations[a].first, a) <
+           std::tuple(-size[b], allocations[b].first, b);
   });
   return order;
 }
@@ -51,12 +55,14 @@ std::vector<Slot> assignSlots(const std::vector<Allocation> &allocations) {
   std::vector<Slot> slots;
   for (size_t i : bySize(allocations, [](const Allocation &a) { return !a.bytes.isConstant(); })) {
     auto fits = [&](const Slot &slot) {
-      return std::none_of(slot.tenants.begin(), slot.tenants.end(),
-                          [&](size_t other) { return overlap(allocations[i], allocations[other]); });
+      return std::none_of(slot.tenants.begin(), slot.tenants.end(), [&](size_t other) {
+        return overlap(allocations[i], allocations[other]);
+      });
     };
     // A slot of the same size wastes nothing; else the first free one, which is no smaller.
-    auto chosen = std::find_if(slots.begin(), slots.end(),
-                               [&](const Slot &slot) { return slot.bytes == allocations[i].bytes && fits(slot); });
+    auto chosen = std::find_if(slots.begin(), slots.end(), [&](const Slot &slot) {
+      return slot.bytes == allocations[i].bytes && fits(slot);
+    });
     if (chosen == slots.end())
       chosen = std::find_if(slots.begin(), slots.end(), fits);
     if (chosen == slots.end())
@@ -87,7 +93,8 @@ MemoryPlan planMemory(const std::vector<Allocation> &allocations) {
     std::vector<std::pair<int64_t, int64_t>> taken;
     for (size_t other : placed)
       if (overlap(allocations[i], allocations[other]))
-        taken.push_back({place[other], place[other] + *aligned(allocations[other].bytes).constant()});
+        taken.push_back(
+            {place[other], place[other] + *aligned(allocations[other].bytes).constant()});
     std::sort(taken.begin(), taken.end());
     int64_t bytes = *allocations[i].bytes.constant(), at = 0;
     for (auto [from, to] : taken) {

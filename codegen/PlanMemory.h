@@ -20,10 +20,10 @@ struct MemoryPlan {
 
 /// Gives allocations that are live at the same time disjoint places.
 ///
-/// Static sizes: greedy by size, each at the lowest place that fits between its live neighbours (Pisarchyk and
-/// Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020). Symbolic sizes share slots: a slot is as
-/// large as its largest tenant, so that offsets stay formulas and hold for every value of the named dims. Slots come
-/// first, the static part on top of them.
+/// Static sizes: greedy by size, each at the lowest place that fits between its live neighbours
+/// (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020). Symbolic
+/// sizes share slots: a slot is as large as its largest tenant, so that offsets stay formulas and
+/// hold for every value of the named dims. Slots come first, the static part on top of them.
 MemoryPlan planMemory(const std::vector<Allocation> &allocations);
 
 } // namespace sinter::codegen

@@ -7,8 +7,8 @@
 
 namespace sinter::codegen {
 
-/// The plan as a person reads it: one line per step with its kernel, parallel extent and buffers, each with its place
-/// and size. ProgramText.h has the form that programs read.
+/// The plan as a person reads it: one line per step with its kernel, parallel extent and buffers,
+/// each with its place and size. ProgramText.h has the form that programs read.
 std::string planText(const Program &program);
 
 } // namespace sinter::codegen

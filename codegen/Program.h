@@ -15,7 +15,8 @@
 // and order of these fields.
 extern "C" {
 
-/// First error reported by a kernel; code 0 means none. Kernels write it once (compare-exchange on code).
+/// First error reported by a kernel; code 0 means none. Kernels write it once (compare-exchange on
+/// code).
 struct SinterStatus {
   int64_t code;  ///< 0 or a sinter::StatusCode.
   int64_t site;  ///< Index into Program::sites: which op, at which user line.
@@ -112,7 +113,8 @@ struct Program {
 };
 
 /// table[] for one binding of the dims plus the worker count: dims first, then `table`. Throws
-/// Error(User) naming the dimension or entry when one is missing or negative, Error(Limit) on overflow.
+/// Error(User) naming the dimension or entry when one is missing or negative, Error(Limit) on
+/// overflow.
 std::vector<int64_t> evaluateTable(const Program &program, const DimBinding &binding,
                                    int64_t workers);
 

@@ -50,7 +50,8 @@ DictionaryAttr Schedule::toAttribute(MLIRContext *context) const {
   llvm::SmallVector<NamedAttribute> entries;
   entries.push_back(builder.getNamedAttr("form", builder.getStringAttr(passes::stringify(form))));
   forEachField(*this, [&](llvm::StringRef name, auto value) {
-    entries.push_back(builder.getNamedAttr(name, builder.getI64IntegerAttr(static_cast<int64_t>(value))));
+    entries.push_back(
+        builder.getNamedAttr(name, builder.getI64IntegerAttr(static_cast<int64_t>(value))));
   });
   return builder.getDictionaryAttr(entries);
 }
@@ -63,8 +64,8 @@ std::optional<Schedule> Schedule::fromAttribute(DictionaryAttr attribute) {
     return std::nullopt;
   Schedule schedule;
   bool ok = false;
-  for (KernelForm candidate : {KernelForm::Loop, KernelForm::Row, KernelForm::Reduce, KernelForm::Contraction,
-                               KernelForm::Scatter})
+  for (KernelForm candidate : {KernelForm::Loop, KernelForm::Row, KernelForm::Reduce,
+                               KernelForm::Contraction, KernelForm::Scatter})
     if (passes::stringify(candidate) == form.getValue()) {
       schedule.form = candidate;
       ok = true;
@@ -75,9 +76,9 @@ std::optional<Schedule> Schedule::fromAttribute(DictionaryAttr attribute) {
     if (number)
       field = static_cast<std::decay_t<decltype(field)>>(number.getInt());
   });
-  if (!ok || schedule.lanes < 1 || schedule.lanes > 64 || schedule.unroll < 1 || schedule.unroll > 16 ||
-      schedule.grain < 1 || schedule.block < 0 || schedule.threads < 0 || schedule.threads > 1024 ||
-      schedule.threads % 32 != 0)
+  if (!ok || schedule.lanes < 1 || schedule.lanes > 64 || schedule.unroll < 1 ||
+      schedule.unroll > 16 || schedule.grain < 1 || schedule.block < 0 || schedule.threads < 0 ||
+      schedule.threads > 1024 || schedule.threads % 32 != 0)
     return std::nullopt;
   return schedule;
 }
@@ -86,9 +87,9 @@ std::optional<Schedule> Schedule::fromAttribute(DictionaryAttr attribute) {
 
 namespace {
 
-constexpr int64_t unknownSize = 1024;     // What a symbolic size is taken for when work is estimated.
+constexpr int64_t unknownSize = 1024; // What a symbolic size is taken for when work is estimated.
 constexpr int64_t chunkNanoseconds = 8000; // Less work than this is not worth handing to a thread.
-constexpr int64_t gpuThreads = 256;       // Per block.
+constexpr int64_t gpuThreads = 256;        // Per block.
 constexpr int64_t streamBytes = 16 << 20;  // Larger results would only evict what is still needed.
 
 Block &bodyOf(FusedOp fused) { return fused.getBody().front(); }
@@ -126,7 +127,8 @@ int64_t chooseLanes(FusedOp fused, const TargetInfo &target, const DimExpr &inne
 }
 
 int64_t grainFor(double nanoseconds) {
-  return std::clamp<int64_t>(static_cast<int64_t>(chunkNanoseconds / std::max(nanoseconds, 0.5)), 1, 1 << 20);
+  return std::clamp<int64_t>(static_cast<int64_t>(chunkNanoseconds / std::max(nanoseconds, 0.5)), 1,
+                             1 << 20);
 }
 
 /// Time of `points` of the domain on one thread.
@@ -140,7 +142,8 @@ double pointsTime(FusedOp fused, double points, int64_t lanes) {
   return points * std::max(compute, bytes / 25.0);
 }
 
-bool shouldStream(FusedOp fused, const TargetInfo &target, const DimExpr &inner, const Shape &domain, int64_t lanes) {
+bool shouldStream(FusedOp fused, const TargetInfo &target, const DimExpr &inner,
+                  const Shape &domain, int64_t lanes) {
   if (target.kind == TargetInfo::Kind::Cuda || lanes == 1)
     return false;
   int64_t total = 0;
@@ -154,7 +157,9 @@ bool shouldStream(FusedOp fused, const TargetInfo &target, const DimExpr &inner,
   return total >= streamBytes && (domain.rank() == 1 || inner.constant().value_or(1) % lanes == 0);
 }
 
-int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+int64_t roundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 
 } // namespace
 
@@ -184,8 +189,10 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
   case KernelForm::Loop: {
     schedule.lanes = chooseLanes(fused, target, inner);
     schedule.unroll = limitUnroll(cost <= 8 ? 4 : cost <= 24 ? 2 : 1);
-    schedule.block = std::min<int64_t>(4096, roundUp(std::max<int64_t>(inner.constant().value_or(4096), 1), schedule.lanes));
-    double points = static_cast<double>(std::min(schedule.block, inner.constant().value_or(unknownSize)));
+    schedule.block = std::min<int64_t>(
+        4096, roundUp(std::max<int64_t>(inner.constant().value_or(4096), 1), schedule.lanes));
+    double points =
+        static_cast<double>(std::min(schedule.block, inner.constant().value_or(unknownSize)));
     schedule.grain = grainFor(pointsTime(fused, points, schedule.lanes));
     schedule.streamStores = shouldStream(fused, target, inner, domain, schedule.lanes);
     break;
@@ -196,8 +203,10 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
     DimExpr row = 1;
     for (int64_t axis : analysis.axes)
       row *= domain[axis];
-    schedule.grain = grainFor(pointsTime(fused, static_cast<double>(row.constant().value_or(unknownSize)), schedule.lanes));
-    schedule.streamStores = shouldStream(fused, target, inner, domain, schedule.lanes) && domain.rank() > 1;
+    schedule.grain = grainFor(pointsTime(
+        fused, static_cast<double>(row.constant().value_or(unknownSize)), schedule.lanes));
+    schedule.streamStores =
+        shouldStream(fused, target, inner, domain, schedule.lanes) && domain.rank() > 1;
     break;
   }
   case KernelForm::Reduce: {
@@ -213,10 +222,12 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
       schedule.block = std::max(schedule.block, (*size + 63) / 64);
     if (before.constant().value_or(1) >= 64)
       schedule.block = std::max<int64_t>(domain[first].constant().value_or(int64_t{1} << 30), 1);
-    schedule.block = roundUp(schedule.block, analysis.isReduced(domain.rank() - 1) && first == domain.rank() - 1
-                                                 ? schedule.lanes * schedule.unroll
-                                                 : schedule.unroll);
-    int64_t points = std::min(schedule.block, domain[first].constant().value_or(unknownSize)) * perPoint;
+    schedule.block =
+        roundUp(schedule.block, analysis.isReduced(domain.rank() - 1) && first == domain.rank() - 1
+                                    ? schedule.lanes * schedule.unroll
+                                    : schedule.unroll);
+    int64_t points =
+        std::min(schedule.block, domain[first].constant().value_or(unknownSize)) * perPoint;
     schedule.grain = grainFor(pointsTime(fused, static_cast<double>(points), schedule.lanes));
     break;
   }
@@ -228,7 +239,8 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
     auto shape = tileShape(*layout, fused, dot);
     schedule.tiles = cpu::chooseTiles(target, shape);
     schedule.lanes = schedule.tiles.lanes;
-    schedule.grain = std::max<int64_t>(1, cpu::contractionGrain(schedule.tiles, shape).constant().value_or(1));
+    schedule.grain =
+        std::max<int64_t>(1, cpu::contractionGrain(schedule.tiles, shape).constant().value_or(1));
     break;
   }
   case KernelForm::Scatter: {

@@ -13,13 +13,14 @@ struct Schedule {
   passes::KernelForm form = passes::KernelForm::Loop;
   int64_t lanes = 1;  ///< Elements computed together along the innermost dim.
   int64_t unroll = 1; ///< Vectors per iteration, each with its own accumulators.
-  /// Loop: elements of the innermost dim per parallel unit. Reduce: points of the outermost reduced dim per
-  /// chunk. Scatter: columns per unit.
+  /// Loop: elements of the innermost dim per parallel unit. Reduce: points of the outermost reduced
+  /// dim per chunk. Scatter: columns per unit.
   int64_t block = 0;
-  int64_t grain = 1;          ///< Parallel units per chunk of work.
-  /// GPU: threads per block. A unit is then an element (Loop) or a kept point (Row, Reduce) in one launch. CPU: 0.
+  int64_t grain = 1; ///< Parallel units per chunk of work.
+  /// GPU: threads per block. A unit is then an element (Loop) or a kept point (Row, Reduce) in one
+  /// launch. CPU: 0.
   int64_t threads = 0;
-  bool streamStores = false;  ///< Results bypass the cache.
+  bool streamStores = false;   ///< Results bypass the cache.
   cpu::ContractionTiles tiles; ///< Contraction only.
 
   mlir::DictionaryAttr toAttribute(mlir::MLIRContext *context) const;

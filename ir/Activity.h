@@ -12,8 +12,8 @@ namespace sinter::ir {
 
 /// How ys depend on xs in one block, up to its end or to `end`. Gradients flow through float
 /// tensors and ops that have a derivative (which may be zero), and never through stop_gradient. A
-/// boolean that chooses between float tensors is no cut: the derivative in it is zero wherever there
-/// is one.
+/// boolean that chooses between float tensors is no cut: the derivative in it is zero wherever
+/// there is one.
 class Activity {
 public:
   Activity(mlir::Block &block, mlir::ValueRange ys, mlir::ValueRange xs,

@@ -223,8 +223,8 @@ static void printSize(AsmPrinter &printer, Attribute dim) {
   }
   StringRef name = text.getValue();
   // The parser reads true and false as integers.
-  bool bare = DimExpr::isValidName(std::string_view(name)) && name.front() != '$' && name != "true" &&
-              name != "false";
+  bool bare = DimExpr::isValidName(std::string_view(name)) && name.front() != '$' &&
+              name != "true" && name != "false";
   if (bare)
     printer << name;
   else

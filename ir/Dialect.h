@@ -20,26 +20,29 @@
 
 namespace sinter::ir {
 
-/// Everything a context needs to hold Sinter graphs and kernels: this dialect, func, arith, math, scf,
-/// cf, vector, llvm. One place, so that tools, tests and the library agree.
+/// Everything a context needs to hold Sinter graphs and kernels: this dialect, func, arith, math,
+/// scf, cf, vector, llvm. One place, so that tools, tests and the library agree.
 void registerAll(mlir::DialectRegistry &registry);
 
 /// f32 ↔ FloatType etc.; std::nullopt for element types that Sinter does not have.
 mlir::Type toElementType(mlir::MLIRContext *context, DType dtype);
 std::optional<DType> toDType(mlir::Type elementType);
 
-/// A size as an attribute (i64 or canonical text), and back. toDim() accepts only what toAttribute() makes.
+/// A size as an attribute (i64 or canonical text), and back. toDim() accepts only what
+/// toAttribute() makes.
 mlir::Attribute toAttribute(mlir::MLIRContext *context, const DimExpr &dim);
 std::optional<DimExpr> toDim(mlir::Attribute attribute);
 mlir::ArrayAttr toAttribute(mlir::MLIRContext *context, const Shape &shape);
 
-/// The user's location behind an MLIR location (NameLoc, FusedLoc and CallSiteLoc are looked through).
+/// The user's location behind an MLIR location (NameLoc, FusedLoc and CallSiteLoc are looked
+/// through).
 SourceLoc toSourceLoc(mlir::Location loc);
 
 /// Names of the attributes on graph arguments and results.
 inline constexpr llvm::StringLiteral nameAttr = "sinter.name";
-inline constexpr llvm::StringLiteral kindAttr = "sinter.kind";       // placeholder | parameter | state
-inline constexpr llvm::StringLiteral initAttr = "sinter.init";       // {kind, a, b}
-inline constexpr llvm::StringLiteral updatesAttr = "sinter.updates"; // name of the argument it replaces
+inline constexpr llvm::StringLiteral kindAttr = "sinter.kind"; // placeholder | parameter | state
+inline constexpr llvm::StringLiteral initAttr = "sinter.init"; // {kind, a, b}
+inline constexpr llvm::StringLiteral updatesAttr =
+    "sinter.updates"; // name of the argument it replaces
 
 } // namespace sinter::ir

@@ -71,7 +71,7 @@ struct Access {
 
 /// How the reads of one result element are combined.
 enum class Combiner : uint8_t {
-  None,       ///< No reduction: the result is the elementwise value, or the one access that applies.
+  None, ///< No reduction: the result is the elementwise value, or the one access that applies.
   Sum,
   Product,
   Max,
@@ -84,8 +84,8 @@ enum class Combiner : uint8_t {
 /// What a structural op is. ranges = the result's dimensions, then `numReductions` reduction ranges
 /// (ScatterAdd: the dimensions of the updates).
 ///
-/// With Combiner::None and an op that is not elementwise, an element is: the first access whose guards
-/// hold; else `generator` (an index as a number); else `otherwise`.
+/// With Combiner::None and an op that is not elementwise, an element is: the first access whose
+/// guards hold; else `generator` (an index as a number); else `otherwise`.
 struct Indexing {
   llvm::SmallVector<DimExpr> ranges;
   unsigned numReductions = 0;

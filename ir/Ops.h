@@ -12,7 +12,8 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace sinter::ir {
-/// One element in the interpreter: a float (f32 values are exact in it) or an integer (bool is 0 or 1).
+/// One element in the interpreter: a float (f32 values are exact in it) or an integer (bool is 0 or
+/// 1).
 struct Scalar {
   bool isFloat = true;
   double f = 0;

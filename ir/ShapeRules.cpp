@@ -19,7 +19,8 @@ static bool hasNoNegativePart(const DimExpr &value) {
   DimExpr::Folder<bool> folder;
   folder.constant = [](int64_t c) { return c >= 0; };
   folder.symbol = [](const std::string &) { return true; };
-  folder.add = folder.mul = folder.floorDiv = folder.ceilDiv = [](bool a, bool b) { return a && b; };
+  folder.add = folder.mul = folder.floorDiv =
+      folder.ceilDiv = [](bool a, bool b) { return a && b; };
   folder.max = [](bool a, bool b) { return a || b; };
   return value.fold<bool>(folder);
 }

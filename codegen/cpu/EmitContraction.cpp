@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Contraction form: the generated matmul, with everything that follows it applied to the sums in registers.
+// Contraction form: the generated matmul, with everything that follows it applied to the sums in
+// registers.
 #include "sinter/codegen/ContractionLayout.h"
 #include "sinter/codegen/cpu/Contraction.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
@@ -13,7 +14,8 @@ void emitContractionKernel(KernelFunction &kernel) {
   auto dot = cast<ir::DotGeneralOp>(kernel.plan.analysis.anchors.front());
   const ContractionLayout layout = *contractionLayout(dot);
   const ContractionTiles &tiles = kernel.plan.schedule.tiles;
-  BufferRef lhs = kernel.env.buffers.lookup(dot.getLhs()), rhs = kernel.env.buffers.lookup(dot.getRhs());
+  BufferRef lhs = kernel.env.buffers.lookup(dot.getLhs()),
+            rhs = kernel.env.buffers.lookup(dot.getRhs());
   IndexMath math(kernel.builder, kernel.loc, *kernel.env.sizes, 1);
 
   ContractionSpec spec;
@@ -29,9 +31,12 @@ void emitContractionKernel(KernelFunction &kernel) {
   spec.bStrideK = kernel.size(layout.rhsK);
   spec.bStrideN = kernel.size(layout.rhsN);
   // The emitter passes its own builder along, which may stand elsewhere.
-  auto at = [&kernel](OpBuilder &builder) { kernel.builder.restoreInsertionPoint(builder.saveInsertionPoint()); };
+  auto at = [&kernel](OpBuilder &builder) {
+    kernel.builder.restoreInsertionPoint(builder.saveInsertionPoint());
+  };
   if (!layout.batchDims.empty())
-    spec.batchOffsets = [&, at](OpBuilder &builder, Location, Value batch) -> std::pair<Value, Value> {
+    spec.batchOffsets = [&, at](OpBuilder &builder, Location,
+                                Value batch) -> std::pair<Value, Value> {
       at(builder);
       LaneIndex a = math.uniform(kernel.constant(0)), b = a;
       for (auto [i, index] : llvm::enumerate(math.delinearize(batch, layout.batchDims))) {
@@ -41,13 +46,15 @@ void emitContractionKernel(KernelFunction &kernel) {
       builder.restoreInsertionPoint(kernel.builder.saveInsertionPoint());
       return {a.base, b.base};
     };
-  spec.store = [&, at](OpBuilder &builder, Location loc, Value b, Value m, Value n, Value sums, Value mask) {
+  spec.store = [&, at](OpBuilder &builder, Location loc, Value b, Value m, Value n, Value sums,
+                       Value mask) {
     at(builder);
     auto vector = dyn_cast<VectorType>(sums.getType());
     int64_t lanes = vector ? vector.getNumElements() : 1;
     ElementEmitter emitter(kernel.builder, loc, kernel.env, lanes);
-    emitter.setOverride(dot.getResult(),
-                        [&](llvm::ArrayRef<LaneIndex>) { return Element{sums, lanes == 1}; });
+    emitter.setOverride(dot.getResult(), [&](llvm::ArrayRef<LaneIndex>) {
+      return Element{sums, lanes == 1};
+    });
     emitter.setMask(mask);
     Index index;
     for (auto [dims, flat] : {std::pair(&layout.batchDims, b), std::pair(&layout.mDims, m)})
@@ -67,11 +74,13 @@ void emitContractionKernel(KernelFunction &kernel) {
     // Results are contiguous along the flattened columns.
     Value row = kernel.add(kernel.mul(kernel.add(kernel.mul(b, spec.m), m), spec.n), n);
     for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
-      emitter.memory().storeVector(emitter.memory().asVector(element), buffer.pointer, row, mask, false);
+      emitter.memory().storeVector(emitter.memory().asVector(element), buffer.pointer, row, mask,
+                                   false);
     builder.restoreInsertionPoint(kernel.builder.saveInsertionPoint());
   };
-  Value scratch = kernel.offsetBytes(kernel.workspaces.front(),
-                                     kernel.mul(kernel.worker, kernel.constant(contractionScratchBytes(tiles))));
+  Value scratch = kernel.offsetBytes(
+      kernel.workspaces.front(),
+      kernel.mul(kernel.worker, kernel.constant(contractionScratchBytes(tiles))));
   // Size values must exist at the entry before loops are opened around the insertion point.
   emitContraction(kernel.builder, kernel.loc, spec, tiles, kernel.begin, kernel.end, scratch);
 }

@@ -9,7 +9,8 @@ using namespace sinter::codegen;
 
 namespace sinter::cpu {
 
-static void emitOutputs(KernelFunction &kernel, ElementEmitter &emitter, llvm::ArrayRef<LaneIndex> index) {
+static void emitOutputs(KernelFunction &kernel, ElementEmitter &emitter,
+                        llvm::ArrayRef<LaneIndex> index) {
   ElementEmitter::Scope scope(emitter);
   auto values = kernel.fused.getBody().front().getTerminator()->getOperands();
   // All reads come before the first write: an output may share the buffer of an input.
@@ -40,18 +41,20 @@ void emitLoop(KernelFunction &kernel) {
     Value row = math.floorDiv(at, blocks).base;
     Value block = outer.empty() ? unit : math.mod(at, blocks).base;
     Value low = kernel.mul(block, kernel.constant(schedule.block));
-    Value high = kernel.minimum(kernel.add(low, kernel.constant(schedule.block)), kernel.size(inner));
+    Value high =
+        kernel.minimum(kernel.add(low, kernel.constant(schedule.block)), kernel.size(inner));
     Index index;
     if (!outer.empty())
       for (const LaneIndex &i : math.delinearize(row, outer))
         index.push_back(i);
     index.push_back({});
-    kernel.vectorLoop(low, high, schedule.lanes, schedule.unroll, {}, [&](Value base, Value mask, ValueRange) {
-      index.back() = {base, schedule.lanes == 1 ? 0 : 1, {}};
-      emitter.setMask(mask);
-      emitOutputs(kernel, emitter, index);
-      return KernelFunction::Values();
-    });
+    kernel.vectorLoop(low, high, schedule.lanes, schedule.unroll, {},
+                      [&](Value base, Value mask, ValueRange) {
+                        index.back() = {base, schedule.lanes == 1 ? 0 : 1, {}};
+                        emitter.setMask(mask);
+                        emitOutputs(kernel, emitter, index);
+                        return KernelFunction::Values();
+                      });
     return KernelFunction::Values();
   });
 }

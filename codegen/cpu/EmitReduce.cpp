@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reduce form, in two launches. The first: a unit is one chunk of the outermost reduced dim, for one point of the
-// kept dims before it; it writes partial results for all kept points behind it. The second combines the partials
-// in order and computes what follows. Chunks do not depend on the number of threads, so neither do the bits.
+// Reduce form, in two launches. The first: a unit is one chunk of the outermost reduced dim, for
+// one point of the kept dims before it; it writes partial results for all kept points behind it.
+// The second combines the partials in order and computes what follows. Chunks do not depend on the
+// number of threads, so neither do the bits.
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/Reducer.h"
 
@@ -73,8 +74,9 @@ public:
       for (Reducer &reducer : reducers) {
         Reducer::Values lanes(ValueRange(state).slice(k, reducer.numStates()));
         for (int64_t slot = 1; slot < schedule.unroll; ++slot)
-          lanes = reducer.merge(lanes, ValueRange(state).slice(static_cast<size_t>(slot) * group + k,
-                                                               reducer.numStates()));
+          lanes =
+              reducer.merge(lanes, ValueRange(state).slice(static_cast<size_t>(slot) * group + k,
+                                                           reducer.numStates()));
         k += reducer.numStates();
         for (Value scalar : reducer.horizontal(lanes))
           vectors.memory().storeScalar(scalar, kernel.workspaces[number++], kernel.add(base, kept));
@@ -83,7 +85,8 @@ public:
   }
 
   /// Loops over the kept dims behind the first reduced one; `kept` is their flat index.
-  void eachInnerKept(int64_t d, Value kept, Index &index, llvm::function_ref<void(Index &, Value)> body) {
+  void eachInnerKept(int64_t d, Value kept, Index &index,
+                     llvm::function_ref<void(Index &, Value)> body) {
     if (d == analysis.domain.rank())
       return body(index, kept);
     if (analysis.isReduced(d))
@@ -97,9 +100,12 @@ public:
   }
 
   /// Loops over the reduced dims from `d` on, the last of them in vectors.
-  KernelFunction::Values eachReduced(int64_t d, Value low, Value high, Index &index, KernelFunction::Values state) {
+  KernelFunction::Values eachReduced(int64_t d, Value low, Value high, Index &index,
+                                     KernelFunction::Values state) {
     if (!analysis.isReduced(d))
-      return eachReduced(d + 1, kernel.constant(0), d + 1 < analysis.domain.rank() ? kernel.size(analysis.domain[d + 1]) : Value(),
+      return eachReduced(d + 1, kernel.constant(0),
+                         d + 1 < analysis.domain.rank() ? kernel.size(analysis.domain[d + 1])
+                                                        : Value(),
                          index, state);
     if (d + 1 < analysis.domain.rank())
       return kernel.loop(low, high, 1, state, [&](Value iv, ValueRange carried) {
@@ -107,16 +113,17 @@ public:
         return eachReduced(d + 1, kernel.constant(0), kernel.size(analysis.domain[d + 1]), index,
                            KernelFunction::Values(carried));
       });
-    return kernel.vectorLoop(low, high, schedule.lanes, schedule.unroll, state,
-                             [&](Value iv, Value mask, ValueRange group) {
-                               ElementEmitter::Scope scope(vectors);
-                               index[static_cast<size_t>(d)] = {iv, schedule.lanes == 1 ? 0 : 1, {}};
-                               vectors.setMask(mask);
-                               auto next = step(index, group);
-                               writeFree(index);
-                               vectors.setMask({});
-                               return next;
-                             });
+    return kernel.vectorLoop(
+        low, high, schedule.lanes, schedule.unroll, state,
+        [&](Value iv, Value mask, ValueRange group) {
+          ElementEmitter::Scope scope(vectors);
+          index[static_cast<size_t>(d)] = {iv, schedule.lanes == 1 ? 0 : 1, {}};
+          vectors.setMask(mask);
+          auto next = step(index, group);
+          writeFree(index);
+          vectors.setMask({});
+          return next;
+        });
   }
 
   KernelFunction::Values step(Index &index, ValueRange state) {
@@ -125,7 +132,8 @@ public:
     for (auto [anchor, reducer] : llvm::zip(analysis.anchors, reducers)) {
       Value element = vectors.memory().asVector(vectors.emit(anchor->getOperand(0), index));
       Value position = reducer.numStates() > 1 ? reducedPosition(index) : Value();
-      llvm::append_range(next, reducer.step(state.slice(k, reducer.numStates()), element, position, vectors.getMask()));
+      llvm::append_range(next, reducer.step(state.slice(k, reducer.numStates()), element, position,
+                                            vectors.getMask()));
       k += reducer.numStates();
     }
     return next;
@@ -135,42 +143,49 @@ public:
   Value reducedPosition(Index &index) {
     LaneIndex flat = vectors.math().uniform(kernel.constant(0));
     for (int64_t axis : analysis.axes)
-      flat = vectors.math().add(vectors.math().mul(flat, analysis.domain[axis]), index[static_cast<size_t>(axis)]);
+      flat = vectors.math().add(vectors.math().mul(flat, analysis.domain[axis]),
+                                index[static_cast<size_t>(axis)]);
     return schedule.lanes == 1 ? flat.base : vectors.math().asVector(flat);
   }
 
-  /// The innermost dim is kept: lanes run along it, and the states live in the partials themselves (in L1).
+  /// The innermost dim is kept: lanes run along it, and the states live in the partials themselves
+  /// (in L1).
   void reduceColumns(Index index, Value low, Value high, Value base) {
     int64_t last = analysis.domain.rank() - 1;
-    // Start from the neutral state, then take the points of the chunk in order, `unroll` of them per pass.
+    // Start from the neutral state, then take the points of the chunk in order, `unroll` of them
+    // per pass.
     Value columns = kernel.size(innerKeptCount);
-    kernel.vectorLoop(kernel.constant(0), columns, schedule.lanes, 1, {}, [&](Value iv, Value mask, ValueRange) {
-      size_t number = 0;
-      for (Reducer &reducer : reducers)
-        for (Value neutral : reducer.initial())
-          vectors.memory().storeVector(neutral, kernel.workspaces[number++], kernel.add(base, iv), mask, false);
-      return KernelFunction::Values();
-    });
+    kernel.vectorLoop(kernel.constant(0), columns, schedule.lanes, 1, {},
+                      [&](Value iv, Value mask, ValueRange) {
+                        size_t number = 0;
+                        for (Reducer &reducer : reducers)
+                          for (Value neutral : reducer.initial())
+                            vectors.memory().storeVector(neutral, kernel.workspaces[number++],
+                                                         kernel.add(base, iv), mask, false);
+                        return KernelFunction::Values();
+                      });
     eachOuterReduced(first, low, high, index, [&](Index &at, int64_t d, Value iv, int64_t count) {
-      eachColumn(first + 1, last, kernel.constant(0), at, [&](Index &point, Value kept, Value mask) {
-        ElementEmitter::Scope scope(vectors);
-        vectors.setMask(mask);
-        Value offset = kernel.add(base, kept);
-        KernelFunction::Values state;
-        size_t number = 0;
-        for (Reducer &reducer : reducers)
-          for (Type type : reducer.stateTypes())
-            state.push_back(vectors.memory().loadVector(kernel.workspaces[number++], type, offset, mask));
-        for (int64_t k = 0; k < count; ++k) {
-          point[static_cast<size_t>(d)] = {kernel.add(iv, kernel.constant(k)), 0, {}};
-          state = step(point, state);
-          writeFree(point);
-        }
-        number = 0;
-        for (Value value : state)
-          vectors.memory().storeVector(value, kernel.workspaces[number++], offset, mask, false);
-        vectors.setMask({});
-      });
+      eachColumn(
+          first + 1, last, kernel.constant(0), at, [&](Index &point, Value kept, Value mask) {
+            ElementEmitter::Scope scope(vectors);
+            vectors.setMask(mask);
+            Value offset = kernel.add(base, kept);
+            KernelFunction::Values state;
+            size_t number = 0;
+            for (Reducer &reducer : reducers)
+              for (Type type : reducer.stateTypes())
+                state.push_back(
+                    vectors.memory().loadVector(kernel.workspaces[number++], type, offset, mask));
+            for (int64_t k = 0; k < count; ++k) {
+              point[static_cast<size_t>(d)] = {kernel.add(iv, kernel.constant(k)), 0, {}};
+              state = step(point, state);
+              writeFree(point);
+            }
+            number = 0;
+            for (Value value : state)
+              vectors.memory().storeVector(value, kernel.workspaces[number++], offset, mask, false);
+            vectors.setMask({});
+          });
     });
   }
 
@@ -189,7 +204,8 @@ public:
       return;
     }
     int64_t unroll = schedule.unroll;
-    Value trips = kernel.builder.createOrFold<arith::DivUIOp>(kernel.loc, kernel.sub(high, low), kernel.constant(unroll));
+    Value trips = kernel.builder.createOrFold<arith::DivUIOp>(kernel.loc, kernel.sub(high, low),
+                                                              kernel.constant(unroll));
     Value middle = kernel.add(low, kernel.mul(trips, kernel.constant(unroll)));
     kernel.loop(low, middle, unroll, {}, [&](Value iv, ValueRange) {
       body(index, d, iv, unroll);
@@ -201,7 +217,8 @@ public:
     });
   }
 
-  /// Loops over the kept dims from `d` on, the last in vectors; `kept` is the flat index of the first lane.
+  /// Loops over the kept dims from `d` on, the last in vectors; `kept` is the flat index of the
+  /// first lane.
   void eachColumn(int64_t d, int64_t last, Value kept, Index &index,
                   llvm::function_ref<void(Index &, Value, Value)> body) {
     if (analysis.isReduced(d))
@@ -216,11 +233,12 @@ public:
       });
       return;
     }
-    kernel.vectorLoop(kernel.constant(0), size, schedule.lanes, 1, {}, [&](Value iv, Value mask, ValueRange) {
-      index[static_cast<size_t>(d)] = {iv, schedule.lanes == 1 ? 0 : 1, {}};
-      body(index, kernel.add(start, iv), mask);
-      return KernelFunction::Values();
-    });
+    kernel.vectorLoop(kernel.constant(0), size, schedule.lanes, 1, {},
+                      [&](Value iv, Value mask, ValueRange) {
+                        index[static_cast<size_t>(d)] = {iv, schedule.lanes == 1 ? 0 : 1, {}};
+                        body(index, kernel.add(start, iv), mask);
+                        return KernelFunction::Values();
+                      });
   }
 
   /// Outputs of the domain's shape do not depend on the reductions: written as they are read.
@@ -252,22 +270,25 @@ public:
       KernelFunction::Values state;
       for (Reducer &reducer : reducers)
         llvm::append_range(state, reducer.initial());
-      state = kernel.loop(kernel.constant(0), kernel.size(chunks), 1, state, [&](Value chunk, ValueRange carried) {
-        LaneIndex at = math.add(start, math.mul(math.uniform(chunk), innerKeptCount));
-        KernelFunction::Values next;
-        size_t number = 0, k = 0;
-        for (Reducer &reducer : reducers) {
-          Reducer::Values partial;
-          for (Type type : reducer.stateTypes()) {
-            Value pointer = kernel.workspaces[number++];
-            partial.push_back(!at.vector && (at.step == 1 || lanes == 1) ? memory.loadVector(pointer, type, at.base, mask)
-                                                           : memory.gather(pointer, type, math.asVector(at), mask));
-          }
-          llvm::append_range(next, reducer.merge(carried.slice(k, reducer.numStates()), partial));
-          k += reducer.numStates();
-        }
-        return next;
-      });
+      state = kernel.loop(
+          kernel.constant(0), kernel.size(chunks), 1, state, [&](Value chunk, ValueRange carried) {
+            LaneIndex at = math.add(start, math.mul(math.uniform(chunk), innerKeptCount));
+            KernelFunction::Values next;
+            size_t number = 0, k = 0;
+            for (Reducer &reducer : reducers) {
+              Reducer::Values partial;
+              for (Type type : reducer.stateTypes()) {
+                Value pointer = kernel.workspaces[number++];
+                partial.push_back(!at.vector && (at.step == 1 || lanes == 1)
+                                      ? memory.loadVector(pointer, type, at.base, mask)
+                                      : memory.gather(pointer, type, math.asVector(at), mask));
+              }
+              llvm::append_range(next,
+                                 reducer.merge(carried.slice(k, reducer.numStates()), partial));
+              k += reducer.numStates();
+            }
+            return next;
+          });
       finish(state, flat, mask);
       return KernelFunction::Values();
     });
@@ -278,19 +299,25 @@ public:
     size_t k = 0;
     for (auto [anchor, reducer] : llvm::zip(analysis.anchors, reducers)) {
       Value result = anchor->getResult(0);
-      Value value = reducer.finish(state.slice(k, reducer.numStates()), ir::tensorType(result).getElementType());
+      Value value = reducer.finish(state.slice(k, reducer.numStates()),
+                                   ir::tensorType(result).getElementType());
       k += reducer.numStates();
-      vectors.setOverride(result, [value, this](llvm::ArrayRef<LaneIndex>) { return Element{value, schedule.lanes == 1}; });
+      vectors.setOverride(result, [value, this](llvm::ArrayRef<LaneIndex>) {
+        return Element{value, schedule.lanes == 1};
+      });
     }
     auto values = kernel.fused.getBody().front().getTerminator()->getOperands();
     llvm::SmallVector<Element> elements;
     Index index = keptIndex(flat);
     auto at = [&](const Shape &shape) { return spread(index, shape); };
     for (auto [value, buffer] : llvm::zip(values, kernel.outputs))
-      elements.push_back(analysis.roles.lookup(value) == Role::Kept ? vectors.emit(value, at(buffer.shape)) : Element());
+      elements.push_back(analysis.roles.lookup(value) == Role::Kept
+                             ? vectors.emit(value, at(buffer.shape))
+                             : Element());
     for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
       if (element)
-        vectors.memory().storeVector(vectors.memory().asVector(element), buffer.pointer, flat.base, mask, false);
+        vectors.memory().storeVector(vectors.memory().asVector(element), buffer.pointer, flat.base,
+                                     mask, false);
     vectors.setMask({});
     for (Operation *anchor : analysis.anchors)
       vectors.clearOverride(anchor->getResult(0));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Row form: a unit is one row. Each phase walks the row once and reduces; a last walk writes the outputs. The row
-// stays in cache between walks, and values that are dear to compute stay in row-local scratch.
+// Row form: a unit is one row. Each phase walks the row once and reduces; a last walk writes the
+// outputs. The row stays in cache between walks, and values that are dear to compute stay in
+// row-local scratch.
+#include "sinter/codegen/Program.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/Reducer.h"
-#include "sinter/codegen/Program.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -72,14 +73,17 @@ private:
     }
   }
 
-  /// Visits every vector of the row: body(index of the domain, flat position in the row, mask, carried).
-  using Body = llvm::function_ref<KernelFunction::Values(llvm::ArrayRef<LaneIndex>, Value position, ValueRange)>;
+  /// Visits every vector of the row: body(index of the domain, flat position in the row, mask,
+  /// carried).
+  using Body = llvm::function_ref<KernelFunction::Values(llvm::ArrayRef<LaneIndex>, Value position,
+                                                         ValueRange)>;
   KernelFunction::Values walk(KernelFunction::Values carried, Body body) {
     Index index = rowIndex;
     return walkDim(0, kernel.constant(0), index, std::move(carried), body);
   }
 
-  KernelFunction::Values walkDim(size_t d, Value flat, Index &index, KernelFunction::Values carried, Body body) {
+  KernelFunction::Values walkDim(size_t d, Value flat, Index &index, KernelFunction::Values carried,
+                                 Body body) {
     Value zero = kernel.constant(0), size = kernel.size(inner[d]);
     Value start = kernel.mul(flat, size);
     if (d + 1 < inner.size())
@@ -123,8 +127,8 @@ private:
         Value element = vectors.memory().asVector(vectors.emit(anchor->getOperand(0), index));
         if (reducer.numStates() > 1 && !positions)
           positions = lanes == 1 ? position : vectors.math().asVector({position, 1, {}});
-        llvm::append_range(next, reducer.step(state.slice(at, reducer.numStates()), element, positions,
-                                              vectors.getMask()));
+        llvm::append_range(next, reducer.step(state.slice(at, reducer.numStates()), element,
+                                              positions, vectors.getMask()));
         at += reducer.numStates();
       }
       cacheValues(phase, index, position);
@@ -137,10 +141,12 @@ private:
       size_t count = reducer.numStates();
       Reducer::Values state(ValueRange(carried).slice(at, count));
       for (int64_t slot = 1; slot < unroll; ++slot)
-        state = reducer.merge(state, ValueRange(carried).slice(static_cast<size_t>(slot) * group + at, count));
+        state = reducer.merge(
+            state, ValueRange(carried).slice(static_cast<size_t>(slot) * group + at, count));
       at += count;
       Value result = anchor->getResult(0);
-      Value scalar = reducer.finish(reducer.horizontal(state), ir::tensorType(result).getElementType());
+      Value scalar =
+          reducer.finish(reducer.horizontal(state), ir::tensorType(result).getElementType());
       give(result, scalar);
     }
     // From here on the values of this phase come from scratch.
@@ -156,7 +162,8 @@ private:
   Value scratch(size_t number) {
     // The plan multiplied the size of a slice by the number of workers.
     DimExpr slice = *plan.workspaces[number].dividedExactlyBy(DimExpr::symbol(workersSymbol));
-    return kernel.offsetBytes(kernel.workspaces[number], kernel.mul(kernel.worker, kernel.size(slice)));
+    return kernel.offsetBytes(kernel.workspaces[number],
+                              kernel.mul(kernel.worker, kernel.size(slice)));
   }
 
   void cacheValues(unsigned phase, llvm::ArrayRef<LaneIndex> index, Value position) {
@@ -164,30 +171,36 @@ private:
       if (firstPhase(value) != phase)
         continue;
       Element element = vectors.emit(value, index);
-      vectors.memory().storeVector(vectors.memory().asVector(element), scratch(number), position, vectors.getMask(), false);
+      vectors.memory().storeVector(vectors.memory().asVector(element), scratch(number), position,
+                                   vectors.getMask(), false);
     }
   }
 
   void readFromScratch(size_t number, Value value) {
     Type elementType = ir::tensorType(value).getElementType();
     overridden.push_back(value);
-    vectors.setOverride(value, [this, number, elementType](llvm::ArrayRef<LaneIndex> index) -> Element {
-      Value position = kernel.constant(0);
-      for (size_t d = 0; d < inner.size(); ++d)
-        position = kernel.add(kernel.mul(position, kernel.size(inner[d])), index[rowIndex.size() + d].base);
-      return {vectors.memory().loadVector(scratch(number), elementType, position, vectors.getMask()),
-              plan.schedule.lanes == 1};
-    });
+    vectors.setOverride(value,
+                        [this, number, elementType](llvm::ArrayRef<LaneIndex> index) -> Element {
+                          Value position = kernel.constant(0);
+                          for (size_t d = 0; d < inner.size(); ++d)
+                            position = kernel.add(kernel.mul(position, kernel.size(inner[d])),
+                                                  index[rowIndex.size() + d].base);
+                          return {vectors.memory().loadVector(scratch(number), elementType,
+                                                              position, vectors.getMask()),
+                                  plan.schedule.lanes == 1};
+                        });
   }
 
   void writeOutputs() {
     auto values = kernel.fused.getBody().front().getTerminator()->getOperands();
-    bool anyFull = llvm::any_of(values, [&](Value v) { return analysis.roles.lookup(v) == Role::Full; });
+    bool anyFull =
+        llvm::any_of(values, [&](Value v) { return analysis.roles.lookup(v) == Role::Full; });
     if (anyFull)
       walk({}, [&](llvm::ArrayRef<LaneIndex> index, Value, ValueRange) {
         llvm::SmallVector<Element> elements;
         for (Value value : values)
-          elements.push_back(analysis.roles.lookup(value) == Role::Full ? vectors.emit(value, index) : Element());
+          elements.push_back(analysis.roles.lookup(value) == Role::Full ? vectors.emit(value, index)
+                                                                        : Element());
         for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
           if (element)
             kernel.store(vectors, buffer, index, element, plan.schedule.streamStores);

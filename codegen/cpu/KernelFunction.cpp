@@ -12,8 +12,8 @@ using namespace sinter::codegen;
 namespace sinter::cpu {
 
 KernelFunction::KernelFunction(ir::FusedOp fused, const KernelPlan &plan, const Options &options)
-    : fused(fused), plan(plan), module(ModuleOp::create(fused.getLoc())), builder(fused.getContext()),
-      loc(fused.getLoc()), target(options.target) {
+    : fused(fused), plan(plan), module(ModuleOp::create(fused.getLoc())),
+      builder(fused.getContext()), loc(fused.getLoc()), target(options.target) {
   builder.setInsertionPointToStart(module->getBody());
   Type pointer = LLVM::LLVMPointerType::get(builder.getContext());
   Type i64 = builder.getI64Type();
@@ -51,17 +51,29 @@ KernelFunction::KernelFunction(ir::FusedOp fused, const KernelPlan &plan, const 
   env.sizes = sizes.get();
 }
 
-Value KernelFunction::constant(int64_t value) { return arith::ConstantIntOp::create(builder, loc, value, 64); }
-Value KernelFunction::add(Value a, Value b) { return builder.createOrFold<arith::AddIOp>(loc, a, b); }
-Value KernelFunction::sub(Value a, Value b) { return builder.createOrFold<arith::SubIOp>(loc, a, b); }
-Value KernelFunction::mul(Value a, Value b) { return builder.createOrFold<arith::MulIOp>(loc, a, b); }
-Value KernelFunction::minimum(Value a, Value b) { return builder.createOrFold<arith::MinSIOp>(loc, a, b); }
-
-Value KernelFunction::offsetBytes(Value pointer, Value bytes) {
-  return LLVM::GEPOp::create(builder, loc, pointer.getType(), builder.getI8Type(), pointer, ValueRange{bytes});
+Value KernelFunction::constant(int64_t value) {
+  return arith::ConstantIntOp::create(builder, loc, value, 64);
+}
+Value KernelFunction::add(Value a, Value b) {
+  return builder.createOrFold<arith::AddIOp>(loc, a, b);
+}
+Value KernelFunction::sub(Value a, Value b) {
+  return builder.createOrFold<arith::SubIOp>(loc, a, b);
+}
+Value KernelFunction::mul(Value a, Value b) {
+  return builder.createOrFold<arith::MulIOp>(loc, a, b);
+}
+Value KernelFunction::minimum(Value a, Value b) {
+  return builder.createOrFold<arith::MinSIOp>(loc, a, b);
 }
 
-KernelFunction::Values KernelFunction::loop(Value low, Value high, Value step, ValueRange carried, LoopBody body) {
+Value KernelFunction::offsetBytes(Value pointer, Value bytes) {
+  return LLVM::GEPOp::create(builder, loc, pointer.getType(), builder.getI8Type(), pointer,
+                             ValueRange{bytes});
+}
+
+KernelFunction::Values KernelFunction::loop(Value low, Value high, Value step, ValueRange carried,
+                                            LoopBody body) {
   auto op = scf::ForOp::create(builder, loc, low, high, step, carried);
   OpBuilder::InsertionGuard guard(builder);
   if (carried.empty())
@@ -72,7 +84,8 @@ KernelFunction::Values KernelFunction::loop(Value low, Value high, Value step, V
   return Values(op.getResults());
 }
 
-KernelFunction::Values KernelFunction::loop(Value low, Value high, int64_t step, ValueRange carried, LoopBody body) {
+KernelFunction::Values KernelFunction::loop(Value low, Value high, int64_t step, ValueRange carried,
+                                            LoopBody body) {
   llvm::APInt from, to;
   if (matchPattern(low, m_ConstantInt(&from)) && matchPattern(high, m_ConstantInt(&to))) {
     int64_t trips = to.getSExtValue() - from.getSExtValue();
@@ -84,14 +97,13 @@ KernelFunction::Values KernelFunction::loop(Value low, Value high, int64_t step,
   return loop(low, high, constant(step), carried, body);
 }
 
-KernelFunction::Values KernelFunction::vectorLoop(Value low, Value high, int64_t lanes, int64_t unroll,
-                                                  Values carried, VectorBody body) {
+KernelFunction::Values KernelFunction::vectorLoop(Value low, Value high, int64_t lanes,
+                                                  int64_t unroll, Values carried, VectorBody body) {
   size_t group = carried.size() / static_cast<size_t>(unroll);
   int64_t width = lanes * unroll;
   Value count = sub(high, low);
-  Value mainCount =
-      builder.createOrFold<arith::MulIOp>(loc, builder.createOrFold<arith::DivUIOp>(loc, count, constant(width)),
-                                          constant(width));
+  Value mainCount = builder.createOrFold<arith::MulIOp>(
+      loc, builder.createOrFold<arith::DivUIOp>(loc, count, constant(width)), constant(width));
   Value mainEnd = add(low, mainCount);
   carried = loop(low, mainEnd, width, carried, [&](Value iv, ValueRange state) {
     Values next;
@@ -104,18 +116,18 @@ KernelFunction::Values KernelFunction::vectorLoop(Value low, Value high, int64_t
   });
   // What is left, one masked vector at a time, into the first slot.
   Memory memory(builder, loc, lanes);
-  Values rest = loop(mainEnd, high, lanes, ValueRange(carried).take_front(group), [&](Value iv, ValueRange state) {
-    return body(iv, memory.tailMask(sub(high, iv)), state);
-  });
+  Values rest = loop(
+      mainEnd, high, lanes, ValueRange(carried).take_front(group),
+      [&](Value iv, ValueRange state) { return body(iv, memory.tailMask(sub(high, iv)), state); });
   std::copy(rest.begin(), rest.end(), carried.begin());
   return carried;
 }
 
-void KernelFunction::store(ElementEmitter &emitter, const BufferRef &buffer, llvm::ArrayRef<LaneIndex> index,
-                           const Element &element, bool stream) {
+void KernelFunction::store(ElementEmitter &emitter, const BufferRef &buffer,
+                           llvm::ArrayRef<LaneIndex> index, const Element &element, bool stream) {
   LaneIndex offset = emitter.math().linearize(index, buffer.shape);
-  emitter.memory().storeVector(emitter.memory().asVector(element), buffer.pointer, offset.base, emitter.getMask(),
-                               stream);
+  emitter.memory().storeVector(emitter.memory().asVector(element), buffer.pointer, offset.base,
+                               emitter.getMask(), stream);
 }
 
 OwningOpRef<ModuleOp> KernelFunction::finish() {

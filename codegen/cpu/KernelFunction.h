@@ -32,19 +32,23 @@ public:
   using Values = llvm::SmallVector<mlir::Value>;
   using LoopBody = llvm::function_ref<Values(mlir::Value iv, mlir::ValueRange carried)>;
   /// for (iv = low; iv < high; iv += step), carrying values; returns their last state.
-  Values loop(mlir::Value low, mlir::Value high, mlir::Value step, mlir::ValueRange carried, LoopBody body);
+  Values loop(mlir::Value low, mlir::Value high, mlir::Value step, mlir::ValueRange carried,
+              LoopBody body);
   /// As loop(), where the number of iterations may be known: none or one iteration make no loop.
-  Values loop(mlir::Value low, mlir::Value high, int64_t step, mlir::ValueRange carried, LoopBody body);
+  Values loop(mlir::Value low, mlir::Value high, int64_t step, mlir::ValueRange carried,
+              LoopBody body);
 
-  /// Vectors of [low, high): `body(base, mask, slot, carried)` gets `unroll` slots of carried values in the main
-  /// part and slot 0 in the masked rest. `carried` holds `unroll` groups of equal size; bodies return their group.
-  using VectorBody = llvm::function_ref<Values(mlir::Value base, mlir::Value mask, mlir::ValueRange group)>;
-  Values vectorLoop(mlir::Value low, mlir::Value high, int64_t lanes, int64_t unroll, Values carried,
-                    VectorBody body);
+  /// Vectors of [low, high): `body(base, mask, slot, carried)` gets `unroll` slots of carried
+  /// values in the main part and slot 0 in the masked rest. `carried` holds `unroll` groups of
+  /// equal size; bodies return their group.
+  using VectorBody =
+      llvm::function_ref<Values(mlir::Value base, mlir::Value mask, mlir::ValueRange group)>;
+  Values vectorLoop(mlir::Value low, mlir::Value high, int64_t lanes, int64_t unroll,
+                    Values carried, VectorBody body);
 
   /// Stores a value of the region at `index`, whose last entry runs along the lanes.
-  void store(ElementEmitter &emitter, const codegen::BufferRef &buffer, llvm::ArrayRef<LaneIndex> index,
-             const Element &element, bool stream);
+  void store(ElementEmitter &emitter, const codegen::BufferRef &buffer,
+             llvm::ArrayRef<LaneIndex> index, const Element &element, bool stream);
   /// Adds the return (and the fence that streaming stores need) and hands the module over.
   mlir::OwningOpRef<mlir::ModuleOp> finish();
 
@@ -73,7 +77,8 @@ private:
 };
 
 /// Emits launch `stage` of a planned region.
-mlir::OwningOpRef<mlir::ModuleOp> emitKernel(ir::FusedOp fused, const codegen::KernelPlan &plan, unsigned stage,
+mlir::OwningOpRef<mlir::ModuleOp> emitKernel(ir::FusedOp fused, const codegen::KernelPlan &plan,
+                                             unsigned stage,
                                              const KernelFunction::Options &options);
 
 /// One emitter per form; each fills `kernel` for launch `stage`.

@@ -12,12 +12,14 @@ using namespace sinter::ir;
 
 namespace sinter::cpu {
 
-Reducer::Reducer(OpBuilder &builder, Location loc, Combiner combiner, Type elementType, int64_t lanes)
+Reducer::Reducer(OpBuilder &builder, Location loc, Combiner combiner, Type elementType,
+                 int64_t lanes)
     : builder(builder), loc(loc), combiner(combiner), elementType(elementType), lanes(lanes) {}
 
 Reducer Reducer::of(OpBuilder &builder, Operation *anchor, int64_t lanes) {
   Combiner combiner = cast<IndexedOpInterface>(anchor).getIndexing().combiner;
-  return Reducer(builder, anchor->getLoc(), combiner, tensorType(anchor->getOperand(0)).getElementType(), lanes);
+  return Reducer(builder, anchor->getLoc(), combiner,
+                 tensorType(anchor->getOperand(0)).getElementType(), lanes);
 }
 
 llvm::SmallVector<Type, 2> Reducer::stateTypes() const {
@@ -33,7 +35,8 @@ TypedAttr Reducer::neutral() const {
   double number = combiner == Combiner::Product ? 1 : 0;
   if (auto type = dyn_cast<FloatType>(elementType)) {
     if (lowest || combiner == Combiner::Min)
-      number = lowest ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
+      number = lowest ? -std::numeric_limits<double>::infinity()
+                      : std::numeric_limits<double>::infinity();
     return b.getFloatAttr(type, number);
   }
   unsigned width = elementType.getIntOrFloatBitWidth();
@@ -48,7 +51,8 @@ TypedAttr Reducer::neutral() const {
 Reducer::Values Reducer::initialScalars() {
   Values state{arith::ConstantOp::create(builder, loc, neutral())};
   if (combiner == Combiner::ArgMax)
-    state.push_back(arith::ConstantIntOp::create(builder, loc, std::numeric_limits<int64_t>::max(), 64));
+    state.push_back(
+        arith::ConstantIntOp::create(builder, loc, std::numeric_limits<int64_t>::max(), 64));
   return state;
 }
 
@@ -64,19 +68,24 @@ Value Reducer::combine(Value a, Value b) {
   bool isFloat = isa<FloatType>(elementType);
   switch (combiner) {
   case Combiner::Sum:
-    return isFloat ? Value(arith::AddFOp::create(builder, loc, a, b)) : Value(arith::AddIOp::create(builder, loc, a, b));
+    return isFloat ? Value(arith::AddFOp::create(builder, loc, a, b))
+                   : Value(arith::AddIOp::create(builder, loc, a, b));
   case Combiner::Product:
-    return isFloat ? Value(arith::MulFOp::create(builder, loc, a, b)) : Value(arith::MulIOp::create(builder, loc, a, b));
+    return isFloat ? Value(arith::MulFOp::create(builder, loc, a, b))
+                   : Value(arith::MulIOp::create(builder, loc, a, b));
   default:
     break;
   }
   bool max = combiner == Combiner::Max;
   if (!isFloat)
-    return max ? Value(arith::MaxSIOp::create(builder, loc, a, b)) : Value(arith::MinSIOp::create(builder, loc, a, b));
+    return max ? Value(arith::MaxSIOp::create(builder, loc, a, b))
+               : Value(arith::MinSIOp::create(builder, loc, a, b));
   // The new value wins when it is better or NaN; a NaN in the state is never better than nothing.
-  Value better = arith::CmpFOp::create(builder, loc, max ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, b, a);
+  Value better = arith::CmpFOp::create(
+      builder, loc, max ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, b, a);
   Value nan = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, b, b);
-  return arith::SelectOp::create(builder, loc, arith::OrIOp::create(builder, loc, better, nan), b, a);
+  return arith::SelectOp::create(builder, loc, arith::OrIOp::create(builder, loc, better, nan), b,
+                                 a);
 }
 
 Reducer::Values Reducer::merge(ValueRange a, ValueRange b) {
@@ -89,14 +98,17 @@ Reducer::Values Reducer::merge(ValueRange a, ValueRange b) {
     Value stateNan = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, a[0], a[0]);
     Value ordered = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::ORD, a[0], a[0]);
     Value greater = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT, b[0], a[0]);
-    better = arith::OrIOp::create(builder, loc, greater, arith::AndIOp::create(builder, loc, nan, ordered));
+    better = arith::OrIOp::create(builder, loc, greater,
+                                  arith::AndIOp::create(builder, loc, nan, ordered));
     Value same = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, b[0], a[0]);
-    equal = arith::OrIOp::create(builder, loc, same, arith::AndIOp::create(builder, loc, nan, stateNan));
+    equal = arith::OrIOp::create(builder, loc, same,
+                                 arith::AndIOp::create(builder, loc, nan, stateNan));
   } else {
     better = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sgt, b[0], a[0]);
     equal = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, b[0], a[0]);
   }
-  Value wins = arith::OrIOp::create(builder, loc, better, arith::AndIOp::create(builder, loc, equal, earlier));
+  Value wins = arith::OrIOp::create(builder, loc, better,
+                                    arith::AndIOp::create(builder, loc, equal, earlier));
   return {arith::SelectOp::create(builder, loc, wins, b[0], a[0]),
           arith::SelectOp::create(builder, loc, wins, b[1], a[1])};
 }

@@ -10,8 +10,8 @@ namespace sinter::cpu {
 class Reducer {
 public:
   using Values = llvm::SmallVector<mlir::Value, 2>;
-  Reducer(mlir::OpBuilder &builder, mlir::Location loc, ir::Combiner combiner, mlir::Type elementType,
-          int64_t lanes);
+  Reducer(mlir::OpBuilder &builder, mlir::Location loc, ir::Combiner combiner,
+          mlir::Type elementType, int64_t lanes);
   static Reducer of(mlir::OpBuilder &builder, mlir::Operation *anchor, int64_t lanes);
 
   size_t numStates() const { return combiner == ir::Combiner::ArgMax ? 2 : 1; }
@@ -21,8 +21,8 @@ public:
   Values initial();
   /// The neutral value of one lane, as scalars.
   Values initialScalars();
-  /// Takes in one element per lane where `mask` (null: everywhere) holds. `position` (vector of i64, argmax
-  /// only) numbers the elements.
+  /// Takes in one element per lane where `mask` (null: everywhere) holds. `position` (vector of
+  /// i64, argmax only) numbers the elements.
   Values step(mlir::ValueRange state, mlir::Value element, mlir::Value position, mlir::Value mask);
   /// Combines two states of equal width (vectors or scalars).
   Values merge(mlir::ValueRange a, mlir::ValueRange b);

@@ -35,8 +35,8 @@ struct TargetInfo {
   void requireRunnable() const;
   /// The text form that parse() accepts: "cpu:native" for this machine.
   std::string str() const;
-  /// As str(), but this machine is spelled out ("cpu:znver4,+avx512f,…"), so that another one that reads the
-  /// text can tell whether it can run the code. parse() accepts it.
+  /// As str(), but this machine is spelled out ("cpu:znver4,+avx512f,…"), so that another one that
+  /// reads the text can tell whether it can run the code. parse() accepts it.
   std::string exactStr() const;
 };
 

@@ -11,7 +11,7 @@
 // CHECK-NEXT: status[3] = 100;
 // CHECK: if ((unsigned long long)[[ID]] < (unsigned long long)100) {
 // CHECK-NEXT: {{.*}} = [[T]][([[ID]] * 16) +
-// CHECK: // site 0: index of sinter.gather_rows at {{.*}}CudaGather.mlir:
+// CHECK: // site 0: index of gather_rows at {{.*}}CudaGather.mlir:
 !t = !sinter.tensor<f64[100, 16]>
 !i = !sinter.tensor<i32[N]>
 !r = !sinter.tensor<f64[N, 16]>

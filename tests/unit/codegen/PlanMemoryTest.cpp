@@ -13,17 +13,21 @@ using namespace sinter::codegen;
 
 namespace {
 
-/// No two allocations that are live together overlap, and all lie in the arena, at a size of the dims.
-void expectDisjoint(const std::vector<Allocation> &allocations, const MemoryPlan &plan, const DimBinding &dims) {
+/// No two allocations that are live together overlap, and all lie in the arena, at a size of the
+/// dims.
+void expectDisjoint(const std::vector<Allocation> &allocations, const MemoryPlan &plan,
+                    const DimBinding &dims) {
   int64_t end = 0;
   for (size_t i = 0; i < allocations.size(); ++i) {
-    int64_t from = plan.offsets[i].evaluate(dims).value(), size = allocations[i].bytes.evaluate(dims).value();
+    int64_t from = plan.offsets[i].evaluate(dims).value(),
+            size = allocations[i].bytes.evaluate(dims).value();
     EXPECT_EQ(from % bufferAlignment, 0);
     end = std::max(end, from + size);
     for (size_t j = 0; j < i; ++j) {
       if (allocations[i].first > allocations[j].last || allocations[j].first > allocations[i].last)
         continue;
-      int64_t other = plan.offsets[j].evaluate(dims).value(), otherSize = allocations[j].bytes.evaluate(dims).value();
+      int64_t other = plan.offsets[j].evaluate(dims).value(),
+              otherSize = allocations[j].bytes.evaluate(dims).value();
       EXPECT_TRUE(from + size <= other || other + otherSize <= from) << i << " and " << j;
     }
   }
@@ -64,8 +68,9 @@ TEST(PlanMemoryTest, TheArenaEndsWithItsHighestByte) {
 
 TEST(PlanMemoryTest, SymbolicSizesHoldForEveryValue) {
   DimExpr n = dim("N"), m = dim("M");
-  std::vector<Allocation> allocations = {{n * 4, 0, 1}, {n * 8, 1, 2}, {m * 4, 2, 3},
-                                         {n * m, 0, 3}, {4096, 1, 3},  {DimExpr::symbol(workersSymbol) * 640, 2, 2}};
+  std::vector<Allocation> allocations = {
+      {n * 4, 0, 1}, {n * 8, 1, 2}, {m * 4, 2, 3},
+      {n * m, 0, 3}, {4096, 1, 3},  {DimExpr::symbol(workersSymbol) * 640, 2, 2}};
   MemoryPlan plan = planMemory(allocations);
   for (int64_t nValue : {0, 1, 7, 1024, 100000})
     for (int64_t mValue : {0, 1, 33, 5000})
@@ -74,7 +79,9 @@ TEST(PlanMemoryTest, SymbolicSizesHoldForEveryValue) {
 
 TEST(PlanMemoryTest, RandomPlansAreSoundAndTight) {
   std::mt19937 random(11);
-  auto number = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+  auto number = [&](int low, int high) {
+    return std::uniform_int_distribution<int>(low, high)(random);
+  };
   double worst = 1;
   for (int round = 0; round < 300; ++round) {
     std::vector<Allocation> allocations;
@@ -85,7 +92,8 @@ TEST(PlanMemoryTest, RandomPlansAreSoundAndTight) {
     }
     MemoryPlan plan = planMemory(allocations);
     expectDisjoint(allocations, plan, {});
-    double ratio = static_cast<double>(*plan.bytes.constant()) / static_cast<double>(liveBytes(allocations));
+    double ratio =
+        static_cast<double>(*plan.bytes.constant()) / static_cast<double>(liveBytes(allocations));
     EXPECT_LT(ratio, 1.5);
     worst = std::max(worst, ratio);
   }
