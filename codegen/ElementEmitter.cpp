@@ -94,7 +94,7 @@ Element ElementEmitter::guarded(Type elementType, Value condition,
                                 llvm::function_ref<Element()> then,
                                 llvm::function_ref<Element()> otherwise) {
   if (!isa<VectorType>(condition.getType())) {
-    Type type = mem.vectorType(elementType);
+    Type type = mem.vectorType(registerType(elementType));
     auto branch =
         scf::IfOp::create(builder, loc, TypeRange{type}, condition, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard insertion(builder);
@@ -120,15 +120,11 @@ Element ElementEmitter::guarded(Type elementType, Value condition,
 
 Element ElementEmitter::fallback(Operation *op, const Indexing &indexing,
                                  llvm::ArrayRef<LaneIndex> index) {
-  Type type = tensorType(op->getResult(0)).getElementType();
+  Type elementType = tensorType(op->getResult(0)).getElementType();
+  Type type = registerType(elementType);
   if (!indexing.generator) {
-    double value = indexing.otherwise.value_or(0.0);
-    if (auto floatType = dyn_cast<FloatType>(type))
-      return {arith::ConstantOp::create(builder, loc, builder.getFloatAttr(floatType, value)),
-              true};
-    return {arith::ConstantOp::create(builder, loc,
-                                      builder.getIntegerAttr(type, static_cast<int64_t>(value))),
-            true};
+    TypedAttr value = elementAttribute(elementType, indexing.otherwise.value_or(0.0));
+    return {arith::ConstantOp::create(builder, loc, registerAttribute(value)), true};
   }
   LaneIndex number = evaluate(op, *indexing.generator, index);
   bool uniform = number.isUniform() || lanes == 1;
@@ -136,7 +132,7 @@ Element ElementEmitter::fallback(Operation *op, const Indexing &indexing,
   Type target = uniform ? type : mem.vectorType(type);
   if (isa<FloatType>(type))
     return {arith::SIToFPOp::create(builder, loc, target, value), uniform};
-  if (type.isInteger(32))
+  if (type.getIntOrFloatBitWidth() < 64)
     return {arith::TruncIOp::create(builder, loc, target, value), uniform};
   return {value, uniform};
 }
@@ -182,7 +178,8 @@ Element ElementEmitter::read(Operation *op, const Access &access, llvm::ArrayRef
   return guarded(
       elementType, valid, [&] { return emit(source, at); },
       [&]() -> Element {
-        return {arith::ConstantOp::create(builder, loc, builder.getZeroAttr(elementType)), true};
+        TypedAttr zero = builder.getZeroAttr(registerType(elementType));
+        return {arith::ConstantOp::create(builder, loc, zero), true};
       });
 }
 
@@ -259,9 +256,10 @@ void ElementEmitter::report(Operation *op, Value bad, Value value, Value bound) 
   Value first = LLVM::ExtractValueOp::create(builder, loc, exchange, llvm::ArrayRef<int64_t>{1});
   auto write = scf::IfOp::create(builder, loc, first, /*withElseRegion=*/false);
   builder.setInsertionPointToStart(write.thenBlock());
-  mem.storeScalar(indices.constant(env.site(op)), env.status, indices.constant(1));
-  mem.storeScalar(worst, env.status, indices.constant(2));
-  mem.storeScalar(bound, env.status, indices.constant(3));
+  Type word = builder.getI64Type();
+  mem.storeScalar(indices.constant(env.site(op)), word, env.status, indices.constant(1));
+  mem.storeScalar(worst, word, env.status, indices.constant(2));
+  mem.storeScalar(bound, word, env.status, indices.constant(3));
 }
 
 Element ElementEmitter::load(const BufferRef &buffer, llvm::ArrayRef<LaneIndex> index) {

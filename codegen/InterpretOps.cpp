@@ -101,15 +101,18 @@ int64_t checkedIndex(Operation *op, const Array &indices, int64_t n, int64_t bou
 
 /// Sums of floats have a wider significand than their elements, those of integers wrap.
 template <typename T>
-using Accumulator =
-    std::conditional_t<std::is_same_v<T, float>, double,
-                       std::conditional_t<std::is_same_v<T, double>, long double, uint64_t>>;
+using Accumulator = std::conditional_t<std::is_same_v<T, double>, long double,
+                                       std::conditional_t<isFloatElement<T>, double, uint64_t>>;
 
 // -- Creation -------------------------------------------------------------------------------------
 
 template <typename T> void fillFrom(const Array &out, DenseElementsAttr value) {
-  for (auto [n, element] : llvm::enumerate(value.getValues<T>()))
-    out.as<T>()[n] = element;
+  if constexpr (isFloat16<T>)
+    for (auto [n, element] : llvm::enumerate(value.getValues<APFloat>()))
+      out.as<T>()[n] = T::fromBits(static_cast<uint16_t>(element.bitcastToAPInt().getZExtValue()));
+  else
+    for (auto [n, element] : llvm::enumerate(value.getValues<T>()))
+      out.as<T>()[n] = element;
 }
 
 void interpretOp(ir::ConstantOp op, Interpretation &state) {
@@ -282,7 +285,7 @@ void interpretOp(ir::ReduceProdOp op, Interpretation &state) {
 /// The neutral element of max (sign -1) or min (sign +1).
 template <typename T> T extreme(int sign) {
   using Limits = std::numeric_limits<T>;
-  if constexpr (std::is_floating_point_v<T>)
+  if constexpr (isFloatElement<T>)
     return sign < 0 ? -Limits::infinity() : Limits::infinity();
   else
     return sign < 0 ? Limits::lowest() : Limits::max();
@@ -399,7 +402,7 @@ void interpretOp(ir::ScatterAddRowsOp op, Interpretation &state) {
   int64_t width = product(Index(out.sizes().begin() + 1, out.sizes().end()));
   dispatch(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    using A = std::conditional_t<std::is_floating_point_v<T>, T, uint64_t>;
+    using A = std::conditional_t<isFloatElement<T>, T, uint64_t>;
     for (int64_t i = 0, n = indices.numElements(); i < n; ++i) {
       T *to = out.as<T>() + checkedIndex(op, indices, i, rows) * width;
       for (int64_t j = 0; j < width; ++j)

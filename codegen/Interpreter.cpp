@@ -63,8 +63,10 @@ static Scalar load(const Array &array, int64_t i) {
   return dispatch(array.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T value = array.as<T>()[i];
-    if constexpr (std::is_floating_point_v<T>)
+    if constexpr (isFloatElement<T>)
       return Scalar(static_cast<double>(value));
+    else if constexpr (std::is_unsigned_v<T> && !std::is_same_v<T, bool>)
+      return Scalar(static_cast<uint64_t>(value));
     else
       return Scalar(static_cast<int64_t>(value));
   });
@@ -74,7 +76,7 @@ static Scalar load(const Array &array, int64_t i) {
 static void store(const Array &array, int64_t i, const Scalar &value) {
   dispatch(array.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    array.as<T>()[i] = value.isFloat ? static_cast<T>(value.f) : static_cast<T>(value.i);
+    array.as<T>()[i] = value.as<T>();
   });
 }
 
@@ -99,6 +101,10 @@ std::vector<Array> Interpretation::run(Block &block) {
     for (Value operand : op.getOperands())
       ++usesLeft[operand];
   for (Operation &op : block.without_terminator()) {
+    if (auto conditional = dyn_cast<ir::SizeConditionsOpInterface>(op))
+      for (const ir::SizeCondition &condition : conditional.getSizeConditions())
+        if (size(&op, condition.value) < 0)
+          fail(&op, "needs that " + condition.what + ", which does not hold in this call");
     if (auto elementwise = dyn_cast<ir::ElementwiseOpInterface>(op))
       runElementwise(elementwise);
     else if (auto interpretable = dyn_cast<InterpretableOpInterface>(op))

@@ -3,8 +3,8 @@
 // written from the ops' definitions, which share nothing with code generation (not even
 // Indexing.h).
 //
-// f32 values are rounded to f32 after each op; sums, products and contractions accumulate in a
-// wider float (f64 for f32, long double for f64) and are rounded once, in row-major order.
+// f32, f16 and bf16 values are rounded after each op; sums, products and contractions accumulate in
+// a wider float (f64, and long double for f64) and are rounded once, in row-major order.
 // scatter_add_rows adds in the order of the updates, in its dtype, because the op says so.
 #pragma once
 

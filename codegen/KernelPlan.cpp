@@ -24,6 +24,11 @@ DimExpr bytesOf(Value tensor) {
   return type.getNumElements() * byteSize(type.getDType());
 }
 
+/// Of an element in a register, and in scratch that keeps registers.
+int64_t registerBytes(Value tensor) {
+  return byteSize(*toDType(registerType(tensorType(tensor).getElementType())));
+}
+
 /// Values of a row that are worth keeping between phases: needed in a later phase than the first,
 /// and dearer to compute again than to read back from L1.
 llvm::SmallVector<Value> chooseCached(FusedOp fused, const KernelAnalysis &analysis) {
@@ -125,7 +130,7 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
     if (schedule->threads == 0) // A GPU's threads compute again rather than share scratch.
       plan.cached = chooseCached(fused, analysis);
     for (Value value : plan.cached)
-      plan.workspaces.push_back(aligned(row * byteSize(tensorType(value).getDType())) * workers);
+      plan.workspaces.push_back(aligned(row * registerBytes(value)) * workers);
     break;
   }
   case KernelForm::Reduce: {
@@ -141,8 +146,7 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
     plan.stages.push_back({before * chunks, schedule->grain});
     plan.stages.push_back({ceilDiv(kept, schedule->lanes), 64});
     for (Operation *anchor : analysis.anchors) {
-      int64_t width = byteSize(tensorType(anchor->getOperand(0)).getDType());
-      plan.workspaces.push_back(aligned(chunks * kept * width));
+      plan.workspaces.push_back(aligned(chunks * kept * registerBytes(anchor->getOperand(0))));
       if (cast<IndexedOpInterface>(anchor).getIndexing().combiner == Combiner::ArgMax)
         plan.workspaces.push_back(aligned(chunks * kept * 8));
     }

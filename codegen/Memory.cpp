@@ -18,21 +18,40 @@ static Type sameShape(Type like, Type element) {
 static unsigned byteWidth(Type type) { return std::max(1u, type.getIntOrFloatBitWidth() / 8); }
 
 Type Memory::storageType(Type elementType) const {
-  return elementType.isInteger(1) ? builder.getI8Type() : elementType;
+  if (elementType.isInteger(1))
+    return builder.getI8Type();
+  // The 16-bit floats are moved as integers, which every target can.
+  if (elementType.isF16() || elementType.isBF16())
+    return builder.getI16Type();
+  return ir::registerType(elementType);
 }
 
 Type Memory::vectorType(Type type) const {
   return lanes == 1 ? type : VectorType::get({lanes}, type);
 }
 
-Value Memory::fromStorage(Value value) {
-  Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(value.getType()));
-  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, value, zero);
+Value Memory::fromStorage(Value value, Type elementType) {
+  if (elementType.isInteger(1)) {
+    Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(value.getType()));
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, value, zero);
+  }
+  Type held = ir::registerType(elementType);
+  if (!isa<FloatType>(elementType) || held == elementType)
+    return value;
+  Value narrow =
+      arith::BitcastOp::create(builder, loc, sameShape(value.getType(), elementType), value);
+  return arith::ExtFOp::create(builder, loc, sameShape(value.getType(), held), narrow);
 }
 
-Value Memory::toStorage(Value value) {
-  return arith::ExtUIOp::create(builder, loc, sameShape(value.getType(), builder.getI8Type()),
-                                value);
+Value Memory::toStorage(Value value, Type elementType) {
+  Type stored = sameShape(value.getType(), storageType(elementType));
+  if (elementType.isInteger(1))
+    return arith::ExtUIOp::create(builder, loc, stored, value);
+  if (!isa<FloatType>(elementType) || ir::registerType(elementType) == elementType)
+    return value;
+  Value narrow =
+      arith::TruncFOp::create(builder, loc, sameShape(value.getType(), elementType), value);
+  return arith::BitcastOp::create(builder, loc, stored, narrow);
 }
 
 Value Memory::address(Value pointer, Type elementType, Value offset) {
@@ -47,12 +66,11 @@ Value Memory::loadScalar(Value pointer, Type elementType, Value offset) {
   Type type = storageType(elementType);
   Value value = LLVM::LoadOp::create(builder, loc, type, address(pointer, elementType, offset),
                                      byteWidth(type));
-  return elementType.isInteger(1) ? fromStorage(value) : value;
+  return fromStorage(value, elementType);
 }
 
-void Memory::storeScalar(Value value, Value pointer, Value offset) {
-  Type elementType = value.getType();
-  Value stored = elementType.isInteger(1) ? toStorage(value) : value;
+void Memory::storeScalar(Value value, Type elementType, Value pointer, Value offset) {
+  Value stored = toStorage(value, elementType);
   LLVM::StoreOp::create(builder, loc, stored, address(pointer, elementType, offset),
                         byteWidth(stored.getType()));
 }
@@ -75,7 +93,7 @@ Value Memory::loadVector(Value pointer, Type elementType, Value offset, Value ma
   } else {
     value = LLVM::LoadOp::create(builder, loc, type, at, byteWidth(element));
   }
-  return elementType.isInteger(1) ? fromStorage(value) : value;
+  return fromStorage(value, elementType);
 }
 
 Value Memory::gather(Value pointer, Type elementType, Value offsets, Value mask) {
@@ -85,14 +103,14 @@ Value Memory::gather(Value pointer, Type elementType, Value offsets, Value mask)
   Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
   Value value = LLVM::masked_gather::create(builder, loc, type, at, mask ? mask : allTrue(),
                                             ValueRange{zero}, byteWidth(element));
-  return elementType.isInteger(1) ? fromStorage(value) : value;
+  return fromStorage(value, elementType);
 }
 
-void Memory::storeVector(Value value, Value pointer, Value offset, Value mask, bool stream) {
+void Memory::storeVector(Value value, Type elementType, Value pointer, Value offset, Value mask,
+                         bool stream) {
   if (lanes == 1)
-    return storeScalar(value, pointer, offset);
-  Type elementType = cast<VectorType>(value.getType()).getElementType();
-  Value stored = elementType.isInteger(1) ? toStorage(value) : value;
+    return storeScalar(value, elementType, pointer, offset);
+  Value stored = toStorage(value, elementType);
   unsigned width = byteWidth(storageType(elementType));
   Value at = address(pointer, elementType, offset);
   if (mask)

@@ -5,7 +5,8 @@
 
 namespace sinter::codegen {
 
-/// A contiguous row-major buffer of a kernel. Booleans are bytes in memory and i1 in registers.
+/// A contiguous row-major buffer of a kernel. Booleans are bytes in memory and i1 in registers, f16
+/// and bf16 are f32 in registers (ir::registerType).
 struct BufferRef {
   mlir::Value pointer;
   mlir::Type elementType;
@@ -19,7 +20,9 @@ struct Element {
   explicit operator bool() const { return static_cast<bool>(value); }
 };
 
-/// Loads and stores of elements; the only place that knows how values lie in memory.
+/// Loads and stores of elements; the only place that knows how values lie in memory. Element types
+/// are those of tensors (or of registers, for scratch that holds values as registers do): loads
+/// extend, stores round to nearest even.
 class Memory {
 public:
   Memory(mlir::OpBuilder &builder, mlir::Location loc, int64_t lanes)
@@ -28,7 +31,8 @@ public:
   /// The address of element `offset` (i64, or a vector of offsets).
   mlir::Value address(mlir::Value pointer, mlir::Type elementType, mlir::Value offset);
   mlir::Value loadScalar(mlir::Value pointer, mlir::Type elementType, mlir::Value offset);
-  void storeScalar(mlir::Value value, mlir::Value pointer, mlir::Value offset);
+  void storeScalar(mlir::Value value, mlir::Type elementType, mlir::Value pointer,
+                   mlir::Value offset);
   /// `lanes` neighbours; `mask` (may be null) protects lanes from being read. Masked lanes are 0.
   mlir::Value loadVector(mlir::Value pointer, mlir::Type elementType, mlir::Value offset,
                          mlir::Value mask);
@@ -37,8 +41,8 @@ public:
                      mlir::Value mask);
   /// `stream`: non-temporal, for results that are not read again soon; the address is then
   /// vector-aligned.
-  void storeVector(mlir::Value value, mlir::Value pointer, mlir::Value offset, mlir::Value mask,
-                   bool stream);
+  void storeVector(mlir::Value value, mlir::Type elementType, mlir::Value pointer,
+                   mlir::Value offset, mlir::Value mask, bool stream);
   /// The scalar in every lane; with one lane the scalar itself.
   mlir::Value splat(mlir::Value scalar);
   /// An element as a vector (with one lane: the scalar).
@@ -52,8 +56,8 @@ public:
 
 private:
   mlir::Type storageType(mlir::Type elementType) const;
-  mlir::Value fromStorage(mlir::Value value);
-  mlir::Value toStorage(mlir::Value value);
+  mlir::Value fromStorage(mlir::Value value, mlir::Type elementType);
+  mlir::Value toStorage(mlir::Value value, mlir::Type elementType);
   mlir::Value allTrue();
   mlir::OpBuilder &builder;
   mlir::Location loc;

@@ -263,6 +263,8 @@ static std::string text(const Operand::Number &number) {
     return *flag ? "true" : "false";
   if (const int64_t *integer = std::get_if<int64_t>(&number))
     return std::to_string(*integer);
+  if (const uint64_t *integer = std::get_if<uint64_t>(&number))
+    return std::to_string(*integer);
   std::ostringstream digits;
   digits << std::get<double>(number);
   return digits.str();
@@ -284,19 +286,21 @@ Value GraphImpl::full(const Call &call, const Operand::Number &number, DType dty
   } else if (dtype == boolean) {
     refuse("write true or false");
   } else if (isFloat(dtype)) {
-    const int64_t *integer = std::get_if<int64_t>(&number);
-    double real = integer ? static_cast<double>(*integer) : std::get<double>(number);
-    if (dtype == f32 && std::isfinite(real) && !std::isfinite(static_cast<float>(real)))
-      refuse("use f64");
+    double real = std::visit([](auto value) { return static_cast<double>(value); }, number);
+    if (!isRepresentable(real, dtype))
+      refuse(dtype == f32 ? "use f64" : "use f32");
     attribute = FloatAttr::get(element, real);
+  } else if (std::holds_alternative<double>(number)) {
+    refuse("convert the tensor, .cast(f32), or write an integer");
   } else {
     const int64_t *integer = std::get_if<int64_t>(&number);
-    if (!integer)
-      refuse("convert the tensor, .cast(f32), or write an integer");
-    if (dtype == i32 && (*integer < std::numeric_limits<int32_t>::min() ||
-                         *integer > std::numeric_limits<int32_t>::max()))
-      refuse("use i64");
-    attribute = IntegerAttr::get(element, *integer);
+    bool fits = integer ? isRepresentable(*integer, dtype) : dtype == u64;
+    if (!fits)
+      refuse(!integer                            ? "only u64 holds it"
+             : isUnsigned(dtype) && *integer < 0 ? "use a signed dtype"
+                                                 : "use i64");
+    uint64_t bits = integer ? static_cast<uint64_t>(*integer) : std::get<uint64_t>(number);
+    attribute = IntegerAttr::get(element, APInt(64, bits).trunc(element.getIntOrFloatBitWidth()));
   }
   return create(call, "sinter.full", {}, named("value", attribute), result);
 }

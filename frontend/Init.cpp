@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace sinter {
 
@@ -35,18 +34,9 @@ InitSpec Initializer::resolve(DType dtype, const Shape &shape) const {
   bool random = result.kind == InitSpec::Kind::Uniform || result.kind == InitSpec::Kind::Normal;
   if (random && !isFloat(dtype))
     throw Error({.hint = "use init::constant"},
-                "random initial values need f32 or f64, not " + std::string(name(dtype)));
-  if (result.kind == InitSpec::Kind::Constant && !isFloat(dtype)) {
-    double low = dtype == boolean ? 0
-                 : dtype == i32   ? std::numeric_limits<int32_t>::min()
-                                  : -0x1p63;
-    double high = dtype == boolean ? 1
-                  : dtype == i32   ? std::numeric_limits<int32_t>::max()
-                                   : 0x1p63;
-    if (result.a != std::floor(result.a) || result.a < low || result.a > high ||
-        (dtype == i64 && result.a == high))
-      throw Error("the initial value does not fit dtype " + std::string(name(dtype)));
-  }
+                "random initial values need a float dtype, not " + std::string(name(dtype)));
+  if (result.kind == InitSpec::Kind::Constant && !isRepresentable(result.a, dtype))
+    throw Error("the initial value does not fit dtype " + std::string(name(dtype)));
   return result;
 }
 

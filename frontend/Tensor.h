@@ -50,7 +50,7 @@ private:
 /// fraction does not become an integer). It remembers the line on which it was written.
 class Operand {
 public:
-  using Number = std::variant<bool, int64_t, double>;
+  using Number = std::variant<bool, int64_t, uint64_t, double>;
 
   Operand(const Tensor &tensor, std::source_location loc = std::source_location::current())
       : content(tensor), loc(loc) {}
@@ -71,7 +71,7 @@ private:
     else if constexpr (std::is_floating_point_v<T>)
       return static_cast<double>(value);
     else if (std::is_unsigned_v<T> && sizeof(T) == 8 && static_cast<int64_t>(value) < 0)
-      return static_cast<double>(value); // too large for any integer dtype
+      return static_cast<uint64_t>(value); // too large for any dtype but u64
     else
       return static_cast<int64_t>(value);
   }

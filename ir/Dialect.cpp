@@ -55,32 +55,51 @@ void registerAll(DialectRegistry &registry) {
 
 Type toElementType(MLIRContext *context, DType dtype) {
   switch (dtype) {
+  case DType::F16:
+    return Float16Type::get(context);
+  case DType::BF16:
+    return BFloat16Type::get(context);
   case DType::F32:
     return Float32Type::get(context);
   case DType::F64:
     return Float64Type::get(context);
-  case DType::I32:
-    return IntegerType::get(context, 32);
-  case DType::I64:
-    return IntegerType::get(context, 64);
   case DType::Bool:
-    break;
+    return IntegerType::get(context, 1);
+  default:
+    return IntegerType::get(context, static_cast<unsigned>(8 * byteSize(dtype)),
+                            isUnsigned(dtype) ? IntegerType::Unsigned : IntegerType::Signless);
   }
-  return IntegerType::get(context, 1);
 }
 
 std::optional<DType> toDType(Type elementType) {
-  if (elementType.isF32())
-    return f32;
-  if (elementType.isF64())
-    return f64;
-  if (elementType.isSignlessInteger(32))
-    return i32;
-  if (elementType.isSignlessInteger(64))
-    return i64;
-  if (elementType.isSignlessInteger(1))
-    return boolean;
+  for (DType dtype : allDTypes)
+    if (elementType == toElementType(elementType.getContext(), dtype))
+      return dtype;
   return std::nullopt;
+}
+
+Type registerType(Type elementType) {
+  if (elementType.isF16() || elementType.isBF16())
+    return Float32Type::get(elementType.getContext());
+  if (elementType.isUnsignedInteger())
+    return IntegerType::get(elementType.getContext(), elementType.getIntOrFloatBitWidth());
+  return elementType;
+}
+
+TypedAttr registerAttribute(TypedAttr element) {
+  Type type = registerType(element.getType());
+  if (type == element.getType())
+    return element;
+  if (auto real = dyn_cast<FloatAttr>(element))
+    return FloatAttr::get(type, real.getValueAsDouble());
+  return IntegerAttr::get(type, cast<IntegerAttr>(element).getValue());
+}
+
+TypedAttr elementAttribute(Type elementType, double number) {
+  if (isa<FloatType>(elementType))
+    return FloatAttr::get(elementType, number);
+  APInt bits(64, static_cast<uint64_t>(static_cast<int64_t>(number)));
+  return IntegerAttr::get(elementType, bits.trunc(elementType.getIntOrFloatBitWidth()));
 }
 
 Attribute toAttribute(MLIRContext *context, const DimExpr &dim) {
@@ -159,7 +178,9 @@ static bool multiply(DimExpr &product, const DimExpr &factor) {
 LogicalResult TensorType::verify(function_ref<InFlightDiagnostic()> emitError, Type elementType,
                                  ArrayRef<Attribute> dims) {
   if (!toDType(elementType))
-    return emitError() << "a tensor has elements of f32, f64, i32, i64 or i1, not " << elementType;
+    return emitError()
+           << "a tensor has elements of f16, bf16, f32, f64, i8 to i64, ui8 to ui64 or i1, not "
+           << elementType;
   if (dims.size() > maxRank)
     return emitError() << "a tensor of rank " << dims.size() << "; the highest rank is " << maxRank;
   DimExpr product = 1;

@@ -24,9 +24,15 @@ namespace sinter::ir {
 /// scf, cf, vector, llvm. One place, so that tools, tests and the library agree.
 void registerAll(mlir::DialectRegistry &registry);
 
-/// f32 ↔ FloatType etc.; std::nullopt for element types that Sinter does not have.
+/// f32 ↔ FloatType, u8 ↔ ui8 etc.; std::nullopt for element types that Sinter does not have.
 mlir::Type toElementType(mlir::MLIRContext *context, DType dtype);
 std::optional<DType> toDType(mlir::Type elementType);
+/// What an element is in a register of a kernel: f16 and bf16 are f32, integers have no sign.
+mlir::Type registerType(mlir::Type elementType);
+/// The number in an attribute of an element type (f16 and bf16: f32), as the register holds it.
+mlir::TypedAttr registerAttribute(mlir::TypedAttr element);
+/// `number` as an element; integers wrap.
+mlir::TypedAttr elementAttribute(mlir::Type elementType, double number);
 
 /// A size as an attribute (i64 or canonical text), and back. toDim() accepts only what
 /// toAttribute() makes.

@@ -1,28 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // The language of the `eval` strings in Ops.td: plain arithmetic for the interpreter. It shares
-// nothing with ScalarExpr, so that each checks the other. Floats are computed as double, integers
-// and booleans as int64_t; the interpreter rounds the result to the op's dtype.
+// nothing with ScalarExpr, so that each checks the other. Floats are computed as double, unsigned
+// integers as uint64_t, other integers and booleans as int64_t; the interpreter rounds the result
+// to the op's dtype.
 #pragma once
 
 #include "sinter/ir/Ops.h"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <type_traits>
 
 namespace sinter::ir::eval {
 
-/// Calls `fn` with a double when any operand is a float, else with an int64_t.
+/// Calls `fn` with a double when any operand is a float, else with a uint64_t when any is unsigned,
+/// else with an int64_t.
 template <typename Fn> Scalar evaluateAs(llvm::ArrayRef<Scalar> operands, Fn fn) {
   for (const Scalar &operand : operands)
     if (operand.isFloat)
       return fn(double{});
+  for (const Scalar &operand : operands)
+    if (operand.isUnsigned)
+      return fn(uint64_t{});
   return fn(int64_t{});
 }
 
-template <typename T> T as(const Scalar &scalar) {
-  return scalar.isFloat ? static_cast<T>(scalar.f) : static_cast<T>(scalar.i);
-}
+template <typename T> T as(const Scalar &scalar) { return scalar.as<T>(); }
 
 template <typename T> T add(T a, T b) {
   if constexpr (std::is_integral_v<T>)
@@ -53,14 +57,18 @@ template <typename T> T neg(T x) {
 }
 
 template <typename T> T div(T a, T b) {
-  if constexpr (std::is_integral_v<T>)
+  if constexpr (std::is_unsigned_v<T>)
+    return b == 0 ? 0 : a / b;
+  else if constexpr (std::is_integral_v<T>)
     return b == 0 ? 0 : b == -1 ? neg(a) : a / b;
   else
     return a / b;
 }
 
 template <typename T> T magnitude(T x) {
-  if constexpr (std::is_integral_v<T>)
+  if constexpr (std::is_unsigned_v<T>)
+    return x;
+  else if constexpr (std::is_integral_v<T>)
     return x < 0 ? neg(x) : x;
   else
     return std::fabs(x);
@@ -78,36 +86,72 @@ template <typename T> double logistic(T value) {
 template <typename T> T maximum(T a, T b) { return a != a ? a : a > b ? a : b; }
 template <typename T> T minimum(T a, T b) { return a != a ? a : a < b ? a : b; }
 
-template <typename T> int64_t toInteger(T x, int64_t lowest, int64_t highest) {
+/// Floats truncate and saturate, NaN becomes 0; integers wrap.
+template <typename To, typename T> To toInteger(T x) {
   if constexpr (std::is_integral_v<T>) {
-    return x;
+    return static_cast<To>(x);
   } else {
-    if (x != x)
-      return 0;
-    if (x >= static_cast<T>(highest)) // 2^63 - 1 rounds up to 2^63, which is too high as well
-      return highest;
-    return x <= static_cast<T>(lowest) ? lowest : static_cast<int64_t>(x);
+    // 2^63 - 1 and 2^64 - 1 round up, to what is too high as well.
+    if (x >= static_cast<T>(std::numeric_limits<To>::max()))
+      return std::numeric_limits<To>::max();
+    if (x <= static_cast<T>(std::numeric_limits<To>::lowest()))
+      return std::numeric_limits<To>::lowest();
+    return x == x ? static_cast<To>(x) : To(0);
   }
 }
 
+/// Rounded once; an integer goes to f16 and bf16 through f64.
 template <typename T> Scalar castTo(T x, mlir::Type type) {
-  if (type.isInteger(1))
-    return Scalar(static_cast<int64_t>(x != T(0)));
-  if (type.isInteger(32))
-    return Scalar(static_cast<int64_t>(static_cast<int32_t>(
-        toInteger(x, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()))));
-  if (type.isInteger(64))
-    return Scalar(
-        toInteger(x, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()));
-  if (type.isF32())
-    return Scalar(static_cast<double>(static_cast<float>(x))); // an i64 is rounded once
-  return Scalar(static_cast<double>(x));
+  return dispatch(*toDType(type), [&](auto zero) {
+    using To = decltype(zero);
+    if constexpr (isFloatElement<To>)
+      return Scalar(static_cast<double>(static_cast<To>(x)));
+    else if constexpr (std::is_same_v<To, bool>)
+      return Scalar(static_cast<int64_t>(x != T(0)));
+    else if constexpr (std::is_unsigned_v<To>)
+      return Scalar(static_cast<uint64_t>(toInteger<To>(x)));
+    else
+      return Scalar(static_cast<int64_t>(toInteger<To>(x)));
+  });
 }
+
+/// The bits of an element of type `from` as one of type `to`, which is as wide.
+inline Scalar bitcastTo(const Scalar &x, mlir::Type from, mlir::Type to) {
+  uint64_t bits = dispatch(*toDType(from), [&](auto zero) -> uint64_t {
+    using T = decltype(zero);
+    if constexpr (isFloat16<T>)
+      return T(x.f).bits();
+    else if constexpr (std::is_same_v<T, float>)
+      return std::bit_cast<uint32_t>(static_cast<float>(x.f));
+    else if constexpr (std::is_same_v<T, double>)
+      return std::bit_cast<uint64_t>(x.f);
+    else
+      return static_cast<uint64_t>(x.i);
+  });
+  return dispatch(*toDType(to), [&](auto zero) {
+    using T = decltype(zero);
+    if constexpr (isFloat16<T>)
+      return Scalar(static_cast<double>(T::fromBits(static_cast<uint16_t>(bits))));
+    else if constexpr (std::is_same_v<T, float>)
+      return Scalar(static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits))));
+    else if constexpr (std::is_same_v<T, double>)
+      return Scalar(std::bit_cast<double>(bits));
+    else if constexpr (std::is_unsigned_v<T>)
+      return Scalar(static_cast<uint64_t>(static_cast<T>(bits)));
+    else
+      return Scalar(static_cast<int64_t>(static_cast<T>(bits)));
+  });
+}
+
+/// Word 0 of Philox4x32-10.
+Scalar randomBits(const Scalar &key, const Scalar &counter);
 
 inline Scalar attributeValue(mlir::TypedAttr value) {
   if (auto number = mlir::dyn_cast<mlir::FloatAttr>(value))
     return Scalar(number.getValueAsDouble());
   auto integer = mlir::cast<mlir::IntegerAttr>(value).getValue();
+  if (value.getType().isUnsignedInteger())
+    return Scalar(integer.getZExtValue());
   return Scalar(integer.getBitWidth() == 1 ? int64_t(integer.getZExtValue())
                                            : integer.getSExtValue());
 }

@@ -12,15 +12,28 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace sinter::ir {
-/// One element in the interpreter: a float (f32 values are exact in it) or an integer (bool is 0 or
-/// 1).
+/// One element in the interpreter: a float (narrower ones are exact in it), an integer, or an
+/// unsigned integer, whose bits `i` holds (bool is the integer 0 or 1).
 struct Scalar {
-  bool isFloat = true;
+  bool isFloat = true, isUnsigned = false;
   double f = 0;
   int64_t i = 0;
   Scalar() = default;
-  Scalar(double value) : isFloat(true), f(value) {}
+  Scalar(double value) : f(value) {}
   Scalar(int64_t value) : isFloat(false), i(value) {}
+  Scalar(uint64_t value) : isFloat(false), isUnsigned(true), i(static_cast<int64_t>(value)) {}
+  /// As an arithmetic type; integers keep their low bits.
+  template <typename T> T as() const {
+    return isFloat      ? static_cast<T>(f)
+           : isUnsigned ? static_cast<T>(static_cast<uint64_t>(i))
+                        : static_cast<T>(i);
+  }
+};
+
+/// `value` must not be negative once the named dims have values; `what` says what it means.
+struct SizeCondition {
+  DimExpr value;
+  std::string what;
 };
 } // namespace sinter::ir
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/ir/ScalarExpr.h"
 
+#include "sinter/ir/Dialect.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -13,14 +15,22 @@ using namespace mlir;
 
 namespace sinter::ir::scalar {
 
-Type Expr::elementType() const { return getElementTypeOrSelf(result.getType()); }
+Expr::Expr(OpBuilder &builder, Location loc, Value value, Type elementType)
+    : builder(&builder), loc(loc), result(value),
+      element(elementType ? elementType : getElementTypeOrSelf(value.getType())) {}
 
-bool Expr::isFloat() const { return isa<FloatType>(elementType()); }
+bool Expr::isFloat() const { return isa<FloatType>(element); }
+
+Expr Expr::with(Value other) const {
+  bool same = getElementTypeOrSelf(other.getType()) == registerType(element);
+  return Expr(*builder, loc, other, same ? element : Type());
+}
 
 Type Expr::typeWith(Type elementType) const {
+  Type type = registerType(elementType);
   if (auto vector = dyn_cast<VectorType>(result.getType()))
-    return vector.clone(elementType);
-  return elementType;
+    return vector.clone(type);
+  return type;
 }
 
 static TypedAttr splat(Type type, TypedAttr element) {
@@ -29,19 +39,16 @@ static TypedAttr splat(Type type, TypedAttr element) {
   return element;
 }
 
-static TypedAttr elementAttr(Type elementType, double literal) {
-  if (isa<FloatType>(elementType))
-    return FloatAttr::get(elementType, literal);
-  return IntegerAttr::get(elementType, static_cast<int64_t>(literal));
-}
-
 Expr Expr::like(double literal) const {
-  return emit<arith::ConstantOp>(splat(result.getType(), elementAttr(elementType(), literal)));
+  TypedAttr value = elementAttribute(registerType(element), literal);
+  return emit<arith::ConstantOp>(splat(result.getType(), value));
 }
 
-static Expr integerLike(Expr x, Type elementType, int64_t value) {
-  return x.emit<arith::ConstantOp>(
-      splat(x.typeWith(elementType), IntegerAttr::get(elementType, value)));
+static Expr integerLike(Expr x, Type elementType, const APInt &value) {
+  return x.with(x.emit<arith::ConstantOp>(splat(x.typeWith(elementType),
+                                                IntegerAttr::get(registerType(elementType), value)))
+                    .value(),
+                elementType);
 }
 
 template <typename FloatOp, typename IntOp> static Expr binary(Expr a, Expr b) {
@@ -58,6 +65,10 @@ Expr operator/(Expr a, Expr b) {
   if (a.isFloat())
     return a.emit<arith::DivFOp>(a.value(), b.value());
   Expr isZero = b == 0.0;
+  if (a.isUnsigned()) {
+    Expr safe = select(isZero, b.like(1), b);
+    return select(isZero, zeroLike(a), a.emit<arith::DivUIOp>(a.value(), safe.value()));
+  }
   Expr isMinusOne = b == -1.0;
   Expr safe = select(isZero || isMinusOne, b.like(1), b);
   Expr quotient = a.emit<arith::DivSIOp>(a.value(), safe.value());
@@ -70,12 +81,11 @@ Expr operator-(Expr x) {
   return zeroLike(x) - x;
 }
 
-/// Signed order, except that booleans order false before true.
 static Expr compare(Expr a, Expr b, arith::CmpFPredicate floats, arith::CmpIPredicate integers,
-                    arith::CmpIPredicate booleans) {
+                    arith::CmpIPredicate unsignedIntegers) {
   if (a.isFloat())
     return a.emit<arith::CmpFOp>(floats, a.value(), b.value());
-  return a.emit<arith::CmpIOp>(a.isBool() ? booleans : integers, a.value(), b.value());
+  return a.emit<arith::CmpIOp>(a.isUnsigned() ? unsignedIntegers : integers, a.value(), b.value());
 }
 
 using FP = arith::CmpFPredicate;
@@ -87,9 +97,7 @@ Expr operator<=(Expr a, Expr b) { return compare(a, b, FP::OLE, IP::sle, IP::ule
 Expr operator>(Expr a, Expr b) { return compare(a, b, FP::OGT, IP::sgt, IP::ugt); }
 Expr operator>=(Expr a, Expr b) { return compare(a, b, FP::OGE, IP::sge, IP::uge); }
 
-Expr operator!(Expr x) {
-  return x.emit<arith::XOrIOp>(x.value(), integerLike(x, x.elementType(), 1).value());
-}
+Expr operator!(Expr x) { return x.emit<arith::XOrIOp>(x.value(), x.like(1).value()); }
 Expr operator&&(Expr a, Expr b) { return a.emit<arith::AndIOp>(a.value(), b.value()); }
 Expr operator||(Expr a, Expr b) { return a.emit<arith::OrIOp>(a.value(), b.value()); }
 
@@ -102,6 +110,8 @@ Expr zeroLike(Expr x) { return x.like(0); }
 Expr abs(Expr x) {
   if (x.isFloat())
     return x.emit<math::AbsFOp>(x.value());
+  if (x.isUnsigned())
+    return x;
   return x.emit<arith::MaxSIOp>(x.value(), (-x).value());
 }
 
@@ -155,56 +165,134 @@ template <typename Before> static Expr extremum(Expr a, Expr b, Before before) {
 
 Expr maximum(Expr a, Expr b) {
   if (!a.isFloat())
-    return a.emit<arith::MaxSIOp>(a.value(), b.value());
+    return a.isUnsigned() ? a.emit<arith::MaxUIOp>(a.value(), b.value())
+                          : a.emit<arith::MaxSIOp>(a.value(), b.value());
   return extremum(a, b, [](Expr l, Expr r) { return l > r; });
 }
 
 Expr minimum(Expr a, Expr b) {
   if (!a.isFloat())
-    return a.emit<arith::MinSIOp>(a.value(), b.value());
+    return a.isUnsigned() ? a.emit<arith::MinUIOp>(a.value(), b.value())
+                          : a.emit<arith::MinSIOp>(a.value(), b.value());
   return extremum(a, b, [](Expr l, Expr r) { return l < r; });
 }
 
 static Expr castFloatToInt(Expr x, Type elementType) {
   unsigned width = elementType.getIntOrFloatBitWidth();
-  double limit = std::ldexp(1.0, static_cast<int>(width) - 1);
+  bool isUnsigned = elementType.isUnsignedInteger();
+  double limit = std::ldexp(1.0, static_cast<int>(isUnsigned ? width : width - 1));
   Expr tooHigh = x >= limit;
-  Expr tooLow = x < -limit;
+  // Narrow integers leave room for what is not truncated yet.
+  Expr tooLow = isUnsigned ? x <= -1.0 : width < 32 ? x <= -limit - 1.0 : x < -limit;
   Expr isNaN = x != x;
   Expr safe = select(tooHigh || tooLow || isNaN, zeroLike(x), x);
-  Expr inside = x.emit<arith::FPToSIOp>(x.typeWith(elementType), safe.value());
-  int64_t highest = static_cast<int64_t>(~uint64_t{0} >> (65 - width));
+  Type word = IntegerType::get(elementType.getContext(), std::max(width, 32u));
+  Type to = x.typeWith(word);
+  Value number = isUnsigned && width >= 32 ? x.emit<arith::FPToUIOp>(to, safe.value()).value()
+                                           : x.emit<arith::FPToSIOp>(to, safe.value()).value();
+  if (width < 32)
+    number = x.emit<arith::TruncIOp>(x.typeWith(elementType), number).value();
+  Expr inside = x.with(number, elementType);
+  APInt highest = isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width);
+  APInt lowest = isUnsigned ? APInt::getMinValue(width) : APInt::getSignedMinValue(width);
   return select(tooHigh, integerLike(x, elementType, highest),
-                select(tooLow, integerLike(x, elementType, -highest - 1), inside));
+                select(tooLow, integerLike(x, elementType, lowest), inside));
+}
+
+/// A double as the float that any narrower format rounds to the same number as the double itself:
+/// truncated, with the last bit set when anything was lost.
+static Expr roundToOdd(Expr x) {
+  MLIRContext *context = x.elementType().getContext();
+  Type single = Float32Type::get(context), word = IntegerType::get(context, 32);
+  Expr near = x.emit<arith::TruncFOp>(x.typeWith(single), x.value());
+  Expr back = x.emit<arith::ExtFOp>(x.value().getType(), near.value());
+  Expr bits = near.emit<arith::BitcastOp>(near.typeWith(word), near.value());
+  Expr truncated = select(abs(back) > abs(x), bits - 1.0, bits);
+  Expr odd = truncated.emit<arith::OrIOp>(truncated.value(), truncated.like(1).value());
+  Expr isExact = back == x || x != x;
+  return near.emit<arith::BitcastOp>(near.value().getType(), select(isExact, bits, odd).value());
+}
+
+/// A float in a register with the precision of `elementType`.
+static Expr roundTo(Expr x, Type elementType) {
+  Type register32 = x.value().getType(), stored = elementType;
+  if (auto vector = dyn_cast<VectorType>(register32))
+    stored = vector.clone(elementType);
+  Value narrow = x.emit<arith::TruncFOp>(stored, x.value()).value();
+  return x.with(x.emit<arith::ExtFOp>(register32, narrow).value(), elementType);
+}
+
+static Expr castIntToFloat(Expr x, Type elementType) {
+  Type to = x.typeWith(elementType);
+  return x.with(x.isUnsigned() ? x.emit<arith::UIToFPOp>(to, x.value()).value()
+                               : x.emit<arith::SIToFPOp>(to, x.value()).value(),
+                elementType);
+}
+
+static Expr castToFloat(Expr x, Type elementType) {
+  MLIRContext *context = elementType.getContext();
+  Type single = Float32Type::get(context), wide = Float64Type::get(context);
+  unsigned width = x.elementType().getIntOrFloatBitWidth();
+  if (registerType(elementType) != elementType) { // f16, bf16
+    Expr real = x;
+    if (!x.isFloat())
+      real = castIntToFloat(x, width >= 32 ? wide : single);
+    return roundTo(real.elementType() == wide ? roundToOdd(real) : real, elementType);
+  }
+  if (!x.isFloat())
+    return castIntToFloat(x, elementType);
+  Type from = registerType(x.elementType());
+  if (from == elementType)
+    return x.with(x.value(), elementType);
+  Type to = x.typeWith(elementType);
+  return x.with(from == single ? x.emit<arith::ExtFOp>(to, x.value()).value()
+                               : x.emit<arith::TruncFOp>(to, x.value()).value(),
+                elementType);
 }
 
 Expr cast(Expr x, Type elementType) {
-  Type from = x.elementType();
-  Type to = x.typeWith(elementType);
-  if (from == elementType)
+  if (x.elementType() == elementType)
     return x;
-  unsigned fromWidth = from.getIntOrFloatBitWidth();
-  unsigned toWidth = elementType.getIntOrFloatBitWidth();
   if (elementType.isInteger(1))
     return x != 0.0;
-  if (isa<FloatType>(elementType)) {
-    if (x.isFloat())
-      return fromWidth < toWidth ? x.emit<arith::ExtFOp>(to, x.value())
-                                 : x.emit<arith::TruncFOp>(to, x.value());
-    return x.isBool() ? x.emit<arith::UIToFPOp>(to, x.value())
-                      : x.emit<arith::SIToFPOp>(to, x.value());
-  }
+  if (isa<FloatType>(elementType))
+    return castToFloat(x, elementType);
   if (x.isFloat())
     return castFloatToInt(x, elementType);
-  if (x.isBool())
-    return x.emit<arith::ExtUIOp>(to, x.value());
-  return fromWidth < toWidth ? x.emit<arith::ExtSIOp>(to, x.value())
-                             : x.emit<arith::TruncIOp>(to, x.value());
+  Type to = x.typeWith(elementType);
+  unsigned from = x.elementType().getIntOrFloatBitWidth();
+  unsigned width = elementType.getIntOrFloatBitWidth();
+  Value value = x.value();
+  if (from > width)
+    value = x.emit<arith::TruncIOp>(to, value).value();
+  else if (from < width)
+    value = x.isUnsigned() ? x.emit<arith::ExtUIOp>(to, value).value()
+                           : x.emit<arith::ExtSIOp>(to, value).value();
+  return x.with(value, elementType);
+}
+
+Expr bitcast(Expr x, Type elementType) {
+  auto shaped = [&](Type element) -> Type {
+    auto vector = dyn_cast<VectorType>(x.value().getType());
+    return vector ? Type(vector.clone(element)) : element;
+  };
+  auto isNarrow = [](Type type) { return isa<FloatType>(type) && registerType(type) != type; };
+  Value value = x.value();
+  if (isNarrow(x.elementType()))
+    value = x.emit<arith::TruncFOp>(shaped(x.elementType()), value).value();
+  Type to = isNarrow(elementType) ? shaped(elementType) : x.typeWith(elementType);
+  if (value.getType() != to)
+    value = x.emit<arith::BitcastOp>(to, value).value();
+  if (isNarrow(elementType))
+    value = x.emit<arith::ExtFOp>(x.typeWith(elementType), value).value();
+  return x.with(value, elementType);
 }
 
 Expr constant(OpBuilder &builder, Location loc, TypedAttr value, int64_t lanes) {
-  Type type = lanes == 0 ? value.getType() : VectorType::get({lanes}, value.getType());
-  return Expr(builder, loc, arith::ConstantOp::create(builder, loc, splat(type, value)));
+  TypedAttr held = registerAttribute(value);
+  Type type = lanes == 0 ? held.getType() : VectorType::get({lanes}, held.getType());
+  return Expr(builder, loc, arith::ConstantOp::create(builder, loc, splat(type, held)),
+              value.getType());
 }
 
 } // namespace sinter::ir::scalar

@@ -9,20 +9,29 @@
 
 namespace sinter::ir::scalar {
 
-/// One element (or one per lane) and where to emit the next op. Booleans are i1.
+/// One element (or one per lane) and where to emit the next op. Its element type is the tensor's,
+/// the value's is that of a register (Dialect.h): f16 and bf16 are computed as f32, integers have
+/// no sign of their own. Booleans are i1.
 class Expr {
 public:
-  Expr(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value)
-      : builder(&builder), loc(loc), result(value) {}
+  /// `elementType` is the value's own when null.
+  Expr(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value,
+       mlir::Type elementType = {});
   mlir::Value value() const { return result; }
-  mlir::Type elementType() const;
+  mlir::Type elementType() const { return element; }
   bool isFloat() const;
-  bool isBool() const { return elementType().isInteger(1); }
-  /// Another value built at the same place.
-  Expr with(mlir::Value other) const { return Expr(*builder, loc, other); }
+  bool isBool() const { return element.isInteger(1); }
+  /// Integers that order as unsigned numbers; bool is one.
+  bool isUnsigned() const { return isBool() || element.isUnsignedInteger(); }
+  /// Another value built at the same place: of this element type if it lies in the same kind of
+  /// register, else of its own (a comparison's i1).
+  Expr with(mlir::Value other) const;
+  Expr with(mlir::Value other, mlir::Type elementType) const {
+    return Expr(*builder, loc, other, elementType);
+  }
   /// `literal` as a constant of this expression's type.
   Expr like(double literal) const;
-  /// This expression's type, lanes included, with another element type.
+  /// The type of this expression's registers, lanes included, for another element type.
   mlir::Type typeWith(mlir::Type elementType) const;
   template <typename OpTy, typename... Args> Expr emit(Args &&...args) const {
     return with(OpTy::create(*builder, loc, std::forward<Args>(args)...));
@@ -32,6 +41,7 @@ private:
   mlir::OpBuilder *builder;
   mlir::Location loc;
   mlir::Value result;
+  mlir::Type element;
 };
 
 /// Integers wrap; x / 0 is 0 and INT_MIN / -1 is INT_MIN, without a trap.
@@ -87,8 +97,13 @@ Expr pow(Expr a, Expr b);
 /// NaN when either operand is; of two equal operands (as ±0) the second.
 Expr maximum(Expr a, Expr b);
 Expr minimum(Expr a, Expr b);
-/// Float to integer truncates, saturates, and maps NaN to 0; to bool is x != 0; integers wrap.
+/// Float to integer truncates, saturates, and maps NaN to 0; to bool is x != 0; integers wrap. To
+/// f16 and bf16 rounds to nearest even, once (an i64 or u64 goes through f64).
 Expr cast(Expr x, mlir::Type elementType);
+/// The same bits as another type of equal width.
+Expr bitcast(Expr x, mlir::Type elementType);
+/// Word 0 of Philox4x32-10 of a 64-bit key and counter: 32 bits.
+Expr randomBits(Expr key, Expr counter);
 /// `lanes` is 0 for a scalar, else the number of elements of the vector.
 Expr constant(mlir::OpBuilder &builder, mlir::Location loc, mlir::TypedAttr value, int64_t lanes);
 

@@ -8,13 +8,7 @@ using namespace mlir;
 namespace sinter::ir::tensor {
 
 Expr Expr::like(double literal) const {
-  Type element = type().getElementType();
-  TypedAttr value;
-  if (isa<FloatType>(element))
-    value = FloatAttr::get(element, literal);
-  else
-    value = IntegerAttr::get(element, static_cast<int64_t>(literal));
-  return build<FullOp>(type(), value);
+  return build<FullOp>(type(), elementAttribute(type().getElementType(), literal));
 }
 
 template <typename OpTy> static Expr binary(Expr a, Expr b) {

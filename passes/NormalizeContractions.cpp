@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transposes operands of contractions whose free or contracting dims are not evenly spaced in
-// memory, so that every contraction that reaches a back end is a batch of matrix products.
+// memory, and computes those of narrow and unsigned dtypes in f32, i32 or i64, so that every
+// contraction that reaches a back end is a batch of matrix products of four dtypes.
 #include "sinter/passes/ContractionDims.h"
 #include "sinter/passes/Passes.h"
 
@@ -32,6 +33,20 @@ Value transposed(OpBuilder &builder, Location loc, Value operand, llvm::SmallVec
   return TransposeOp::create(builder, loc, operand, builder.getDenseI64ArrayAttr(order));
 }
 
+/// The dtype in which products are summed. Integers wrap, so that width and sign do not matter.
+Type sumType(Type element) {
+  DType dtype = *toDType(element);
+  DType wide = isFloat(dtype) ? (dtype == f64 ? f64 : f32) : byteSize(dtype) == 8 ? i64 : i32;
+  return toElementType(element.getContext(), wide);
+}
+
+Value converted(OpBuilder &builder, Location loc, Value value, Type element) {
+  auto type = tensorType(value);
+  if (type.getElementType() == element)
+    return value;
+  return CastOp::create(builder, loc, type.withElementType(element), value);
+}
+
 struct NormalizeContractionsPass : impl::NormalizeContractionsBase<NormalizeContractionsPass> {
   void runOnOperation() override {
     getOperation().walk([](DotGeneralOp dot) {
@@ -39,14 +54,18 @@ struct NormalizeContractionsPass : impl::NormalizeContractionsBase<NormalizeCont
       llvm::SmallVector<int64_t> lhsBatch(dot.getLhsBatch()), rhsBatch(dot.getRhsBatch());
       llvm::SmallVector<int64_t> lhsContract(dot.getLhsContract()),
           rhsContract(dot.getRhsContract());
-      Value lhs = transposed(builder, dot.getLoc(), dot.getLhs(), lhsBatch, lhsContract);
-      Value rhs = transposed(builder, dot.getLoc(), dot.getRhs(), rhsBatch, rhsContract);
+      Location loc = dot.getLoc();
+      Type element = dot.getType().getElementType(), wide = sumType(element);
+      Value lhs = transposed(builder, loc, converted(builder, loc, dot.getLhs(), wide), lhsBatch,
+                             lhsContract);
+      Value rhs = transposed(builder, loc, converted(builder, loc, dot.getRhs(), wide), rhsBatch,
+                             rhsContract);
       if (lhs == dot.getLhs() && rhs == dot.getRhs())
         return;
       // The order of the contracting dims is the same on both sides, so the result does not change.
-      auto normal = DotGeneralOp::create(builder, dot.getLoc(), dot.getType(), lhs, rhs, lhsBatch,
-                                         rhsBatch, lhsContract, rhsContract);
-      dot.replaceAllUsesWith(normal.getResult());
+      auto normal = DotGeneralOp::create(builder, loc, dot.getType().withElementType(wide), lhs,
+                                         rhs, lhsBatch, rhsBatch, lhsContract, rhsContract);
+      dot.replaceAllUsesWith(converted(builder, loc, normal.getResult(), element));
       dot.erase();
     });
   }

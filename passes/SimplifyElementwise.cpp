@@ -5,6 +5,7 @@
 #include "llvm/ADT/STLExtras.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace sinter::ir;
@@ -29,7 +30,8 @@ bool isFull(Value value, double number) {
   if (!integer)
     return false;
   APInt bits = integer.getValue();
-  double x = bits.getBitWidth() == 1 ? double(bits.getZExtValue()) : double(bits.getSExtValue());
+  bool isUnsigned = bits.getBitWidth() == 1 || integer.getType().isUnsignedInteger();
+  double x = isUnsigned ? double(bits.getZExtValue()) : double(bits.getSExtValue());
   return x == number;
 }
 
@@ -39,11 +41,7 @@ bool isIntegral(Value value) { return !isFloat(tensorType(value).getDType()); }
 bool isAdditionNeutral(Value value) { return isFull(value, isIntegral(value) ? 0.0 : -0.0); }
 
 Value full(PatternRewriter &rewriter, Location loc, ir::TensorType type, double number) {
-  Type element = type.getElementType();
-  TypedAttr value = isa<FloatType>(element)
-                        ? TypedAttr(rewriter.getFloatAttr(element, number))
-                        : TypedAttr(rewriter.getIntegerAttr(element, static_cast<int64_t>(number)));
-  return FullOp::create(rewriter, loc, type, value);
+  return FullOp::create(rewriter, loc, type, elementAttribute(type.getElementType(), number));
 }
 
 // -- Arithmetic -----------------------------------------------------------------------------------
@@ -179,13 +177,20 @@ Value simplifySelect(SelectOp op, PatternRewriter &rewriter) {
 
 // -- Conversion -----------------------------------------------------------------------------------
 
-/// Every value of `from` is one of `to`, so that converting on gives what converting at once does.
+/// Every value of `from` is one of `to`.
 bool isLossless(DType from, DType to) {
-  if (from == DType::Bool)
+  if (from == to || from == boolean)
     return true;
-  if (from == DType::I32)
-    return to == DType::I64 || to == DType::F64;
-  return from == DType::F32 && to == DType::F64;
+  if (to == boolean || (isFloat(from) && !isFloat(to)))
+    return false;
+  auto digits = [](DType dtype) {
+    return dispatch(dtype, [](auto zero) { return std::numeric_limits<decltype(zero)>::digits; });
+  };
+  if (from == bf16 && to == f16)
+    return false; // It has the wider range.
+  bool hasSign = isFloat(to) || isUnsigned(from) || !isUnsigned(to);
+  // Integers that fit the digits of a float also fit its range; -2^n is one of them.
+  return hasSign && digits(from) <= digits(to);
 }
 
 Value simplifyCast(CastOp op, PatternRewriter &rewriter) {
@@ -193,7 +198,13 @@ Value simplifyCast(CastOp op, PatternRewriter &rewriter) {
   if (x.getType() == op.getType())
     return x;
   auto inner = x.getDefiningOp<CastOp>();
-  if (!inner || !isLossless(tensorType(inner.getX()).getDType(), tensorType(x).getDType()))
+  if (!inner)
+    return {};
+  DType from = tensorType(inner.getX()).getDType(), between = tensorType(x).getDType();
+  DType to = op.getType().getDType();
+  // From integer to integer wraps, by way of a float saturates.
+  bool mayWrap = isInteger(from) && isFloat(between) && isInteger(to) && !isLossless(from, to);
+  if (!isLossless(from, between) || mayWrap)
     return {};
   if (inner.getX().getType() == op.getType())
     return inner.getX();
@@ -209,15 +220,15 @@ Scalar toScalar(TypedAttr value) {
   if (auto number = dyn_cast<FloatAttr>(value))
     return Scalar(number.getValueAsDouble());
   APInt bits = cast<IntegerAttr>(value).getValue();
+  if (value.getType().isUnsignedInteger())
+    return Scalar(bits.getZExtValue());
   return Scalar(bits.getBitWidth() == 1 ? int64_t(bits.getZExtValue()) : bits.getSExtValue());
 }
 
 TypedAttr toAttribute(Builder &builder, const Scalar &value, Type type) {
-  if (isa<FloatType>(type)) {
-    double number = value.isFloat ? value.f : static_cast<double>(value.i);
-    return builder.getFloatAttr(type, number);
-  }
-  auto bits = static_cast<uint64_t>(value.isFloat ? static_cast<int64_t>(value.f) : value.i);
+  if (isa<FloatType>(type))
+    return builder.getFloatAttr(type, value.as<double>());
+  auto bits = static_cast<uint64_t>(value.as<int64_t>());
   return builder.getIntegerAttr(type, APInt(64, bits).trunc(type.getIntOrFloatBitWidth()));
 }
 

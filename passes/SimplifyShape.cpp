@@ -44,7 +44,9 @@ Value simplifyDimValue(DimValueOp op, PatternRewriter &rewriter) {
   TypedAttr value =
       isa<FloatType>(element)
           ? TypedAttr(rewriter.getFloatAttr(element, static_cast<double>(*size->constant())))
-          : TypedAttr(rewriter.getIntegerAttr(element, *size->constant()));
+          : TypedAttr(
+                rewriter.getIntegerAttr(element, APInt(64, static_cast<uint64_t>(*size->constant()))
+                                                     .trunc(element.getIntOrFloatBitWidth())));
   return FullOp::create(rewriter, op.getLoc(), op.getType(), value);
 }
 

@@ -74,8 +74,8 @@ void emitContractionKernel(KernelFunction &kernel) {
     // Results are contiguous along the flattened columns.
     Value row = kernel.add(kernel.mul(kernel.add(kernel.mul(b, spec.m), m), spec.n), n);
     for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
-      emitter.memory().storeVector(emitter.memory().asVector(element), buffer.pointer, row, mask,
-                                   false);
+      emitter.memory().storeVector(emitter.memory().asVector(element), buffer.elementType,
+                                   buffer.pointer, row, mask, false);
     builder.restoreInsertionPoint(kernel.builder.saveInsertionPoint());
   };
   Value scratch = kernel.offsetBytes(

@@ -79,7 +79,8 @@ public:
                                                            reducer.numStates()));
         k += reducer.numStates();
         for (Value scalar : reducer.horizontal(lanes))
-          vectors.memory().storeScalar(scalar, kernel.workspaces[number++], kernel.add(base, kept));
+          vectors.memory().storeScalar(scalar, scalar.getType(), kernel.workspaces[number++],
+                                       kernel.add(base, kept));
       }
     });
   }
@@ -155,37 +156,38 @@ public:
     // Start from the neutral state, then take the points of the chunk in order, `unroll` of them
     // per pass.
     Value columns = kernel.size(innerKeptCount);
-    kernel.vectorLoop(kernel.constant(0), columns, schedule.lanes, 1, {},
-                      [&](Value iv, Value mask, ValueRange) {
-                        size_t number = 0;
-                        for (Reducer &reducer : reducers)
-                          for (Value neutral : reducer.initial())
-                            vectors.memory().storeVector(neutral, kernel.workspaces[number++],
-                                                         kernel.add(base, iv), mask, false);
-                        return KernelFunction::Values();
-                      });
+    kernel.vectorLoop(
+        kernel.constant(0), columns, schedule.lanes, 1, {}, [&](Value iv, Value mask, ValueRange) {
+          size_t number = 0;
+          for (Reducer &reducer : reducers)
+            for (auto [neutral, type] : llvm::zip(reducer.initial(), reducer.stateTypes()))
+              vectors.memory().storeVector(neutral, type, kernel.workspaces[number++],
+                                           kernel.add(base, iv), mask, false);
+          return KernelFunction::Values();
+        });
     eachOuterReduced(first, low, high, index, [&](Index &at, int64_t d, Value iv, int64_t count) {
-      eachColumn(
-          first + 1, last, kernel.constant(0), at, [&](Index &point, Value kept, Value mask) {
-            ElementEmitter::Scope scope(vectors);
-            vectors.setMask(mask);
-            Value offset = kernel.add(base, kept);
-            KernelFunction::Values state;
-            size_t number = 0;
-            for (Reducer &reducer : reducers)
-              for (Type type : reducer.stateTypes())
-                state.push_back(
-                    vectors.memory().loadVector(kernel.workspaces[number++], type, offset, mask));
-            for (int64_t k = 0; k < count; ++k) {
-              point[static_cast<size_t>(d)] = {kernel.add(iv, kernel.constant(k)), 0, {}};
-              state = step(point, state);
-              writeFree(point);
-            }
-            number = 0;
-            for (Value value : state)
-              vectors.memory().storeVector(value, kernel.workspaces[number++], offset, mask, false);
-            vectors.setMask({});
-          });
+      eachColumn(first + 1, last, kernel.constant(0), at,
+                 [&](Index &point, Value kept, Value mask) {
+                   ElementEmitter::Scope scope(vectors);
+                   vectors.setMask(mask);
+                   Value offset = kernel.add(base, kept);
+                   KernelFunction::Values state;
+                   size_t number = 0;
+                   for (Reducer &reducer : reducers)
+                     for (Type type : reducer.stateTypes())
+                       state.push_back(vectors.memory().loadVector(kernel.workspaces[number++],
+                                                                   type, offset, mask));
+                   for (int64_t k = 0; k < count; ++k) {
+                     point[static_cast<size_t>(d)] = {kernel.add(iv, kernel.constant(k)), 0, {}};
+                     state = step(point, state);
+                     writeFree(point);
+                   }
+                   number = 0;
+                   for (Value value : state)
+                     vectors.memory().storeVector(value, getElementTypeOrSelf(value.getType()),
+                                                  kernel.workspaces[number++], offset, mask, false);
+                   vectors.setMask({});
+                 });
     });
   }
 
@@ -316,8 +318,8 @@ public:
                              : Element());
     for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
       if (element)
-        vectors.memory().storeVector(vectors.memory().asVector(element), buffer.pointer, flat.base,
-                                     mask, false);
+        vectors.memory().storeVector(vectors.memory().asVector(element), buffer.elementType,
+                                     buffer.pointer, flat.base, mask, false);
     vectors.setMask({});
     for (Operation *anchor : analysis.anchors)
       vectors.clearOverride(anchor->getResult(0));

@@ -171,13 +171,18 @@ private:
       if (firstPhase(value) != phase)
         continue;
       Element element = vectors.emit(value, index);
-      vectors.memory().storeVector(vectors.memory().asVector(element), scratch(number), position,
-                                   vectors.getMask(), false);
+      vectors.memory().storeVector(vectors.memory().asVector(element), scratchType(value),
+                                   scratch(number), position, vectors.getMask(), false);
     }
   }
 
+  /// Scratch holds values as registers do: they are not rounded on the way.
+  static Type scratchType(Value value) {
+    return ir::registerType(ir::tensorType(value).getElementType());
+  }
+
   void readFromScratch(size_t number, Value value) {
-    Type elementType = ir::tensorType(value).getElementType();
+    Type elementType = scratchType(value);
     overridden.push_back(value);
     vectors.setOverride(value,
                         [this, number, elementType](llvm::ArrayRef<LaneIndex> index) -> Element {

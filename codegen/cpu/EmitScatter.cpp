@@ -34,15 +34,17 @@ void emitScatter(KernelFunction &kernel) {
   kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
     Value low = kernel.mul(unit, kernel.constant(schedule.block));
     Value high = kernel.minimum(kernel.add(low, kernel.constant(schedule.block)), width);
-    Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(out.elementType));
+    Value zero = arith::ConstantOp::create(builder, loc,
+                                           builder.getZeroAttr(ir::registerType(out.elementType)));
     Value zeros = memory.splat(zero);
     kernel.loop(kernel.constant(0), kernel.size(result[0]), 1, {}, [&](Value row, ValueRange) {
       Value base = kernel.mul(row, width);
-      kernel.vectorLoop(
-          low, high, schedule.lanes, 1, {}, [&](Value column, Value mask, ValueRange) {
-            memory.storeVector(zeros, out.pointer, kernel.add(base, column), mask, false);
-            return KernelFunction::Values();
-          });
+      kernel.vectorLoop(low, high, schedule.lanes, 1, {},
+                        [&](Value column, Value mask, ValueRange) {
+                          memory.storeVector(zeros, out.elementType, out.pointer,
+                                             kernel.add(base, column), mask, false);
+                          return KernelFunction::Values();
+                        });
       return KernelFunction::Values();
     });
     kernel.loop(kernel.constant(0), kernel.size(numUpdates), 1, {}, [&](Value update, ValueRange) {
@@ -75,7 +77,7 @@ void emitScatter(KernelFunction &kernel) {
             Value sum = isa<FloatType>(out.elementType)
                             ? Value(arith::AddFOp::create(builder, loc, old, added))
                             : Value(arith::AddIOp::create(builder, loc, old, added));
-            memory.storeVector(sum, out.pointer, offset, mask, false);
+            memory.storeVector(sum, out.elementType, out.pointer, offset, mask, false);
             emitter.setMask({});
             return KernelFunction::Values();
           });

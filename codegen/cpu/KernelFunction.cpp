@@ -126,8 +126,8 @@ KernelFunction::Values KernelFunction::vectorLoop(Value low, Value high, int64_t
 void KernelFunction::store(ElementEmitter &emitter, const BufferRef &buffer,
                            llvm::ArrayRef<LaneIndex> index, const Element &element, bool stream) {
   LaneIndex offset = emitter.math().linearize(index, buffer.shape);
-  emitter.memory().storeVector(emitter.memory().asVector(element), buffer.pointer, offset.base,
-                               emitter.getMask(), stream);
+  emitter.memory().storeVector(emitter.memory().asVector(element), buffer.elementType,
+                               buffer.pointer, offset.base, emitter.getMask(), stream);
 }
 
 OwningOpRef<ModuleOp> KernelFunction::finish() {

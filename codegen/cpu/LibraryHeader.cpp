@@ -50,14 +50,27 @@ std::string_view cType(DType dtype) {
     return "float";
   case DType::F64:
     return "double";
+  case DType::I8:
+    return "int8_t";
+  case DType::I16:
+    return "int16_t";
   case DType::I32:
     return "int32_t";
   case DType::I64:
     return "int64_t";
-  case DType::Bool:
+  case DType::U16:
+  case DType::F16: // C has no type for these: their bits.
+  case DType::BF16:
+    return "uint16_t";
+  case DType::U32:
+    return "uint32_t";
+  case DType::U64:
+    return "uint64_t";
+  case DType::U8:
+  case DType::Bool: // 0 or 1
     break;
   }
-  return "uint8_t"; // 0 or 1
+  return "uint8_t";
 }
 
 /// Text of the user inside a C comment: cannot end it, and stays on its line.

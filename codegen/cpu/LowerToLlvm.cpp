@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/LowerToLlvm.h"
 
+#include "sinter/codegen/cpu/HalfExpansion.h"
 #include "sinter/codegen/cpu/MathExpansion.h"
 #include "sinter/ir/base/TargetInfo.h"
 
@@ -124,6 +125,7 @@ bool lowerToLlvm(ModuleOp module, const TargetInfo &target) {
   if (failed(expandMath(
           module, MathOptions{.hasFma = target.hasFma, .hasAvx512 = target.vectorBytes >= 64})))
     return false;
+  expandHalfConversions(module, target.hasF16c);
   if (needsVectorRewrites(module) && failed(rewriteVectors(module)))
     return false;
   return succeeded(convert(module));

@@ -23,7 +23,7 @@ Reducer Reducer::of(OpBuilder &builder, Operation *anchor, int64_t lanes) {
 }
 
 llvm::SmallVector<Type, 2> Reducer::stateTypes() const {
-  llvm::SmallVector<Type, 2> types{elementType};
+  llvm::SmallVector<Type, 2> types{registerType(elementType)};
   if (combiner == Combiner::ArgMax)
     types.push_back(IntegerType::get(elementType.getContext(), 64));
   return types;
@@ -37,15 +37,16 @@ TypedAttr Reducer::neutral() const {
     if (lowest || combiner == Combiner::Min)
       number = lowest ? -std::numeric_limits<double>::infinity()
                       : std::numeric_limits<double>::infinity();
-    return b.getFloatAttr(type, number);
+    return b.getFloatAttr(cast<FloatType>(registerType(type)), number);
   }
   unsigned width = elementType.getIntOrFloatBitWidth();
   llvm::APInt value(width, static_cast<uint64_t>(number));
+  bool isUnsigned = elementType.isUnsignedInteger();
   if (lowest)
-    value = llvm::APInt::getSignedMinValue(width);
+    value = isUnsigned ? llvm::APInt::getMinValue(width) : llvm::APInt::getSignedMinValue(width);
   if (combiner == Combiner::Min)
-    value = llvm::APInt::getSignedMaxValue(width);
-  return b.getIntegerAttr(elementType, value);
+    value = isUnsigned ? llvm::APInt::getMaxValue(width) : llvm::APInt::getSignedMaxValue(width);
+  return b.getIntegerAttr(registerType(elementType), value);
 }
 
 Reducer::Values Reducer::initialScalars() {
@@ -77,6 +78,9 @@ Value Reducer::combine(Value a, Value b) {
     break;
   }
   bool max = combiner == Combiner::Max;
+  if (elementType.isUnsignedInteger())
+    return max ? Value(arith::MaxUIOp::create(builder, loc, a, b))
+               : Value(arith::MinUIOp::create(builder, loc, a, b));
   if (!isFloat)
     return max ? Value(arith::MaxSIOp::create(builder, loc, a, b))
                : Value(arith::MinSIOp::create(builder, loc, a, b));
@@ -104,7 +108,9 @@ Reducer::Values Reducer::merge(ValueRange a, ValueRange b) {
     equal = arith::OrIOp::create(builder, loc, same,
                                  arith::AndIOp::create(builder, loc, nan, stateNan));
   } else {
-    better = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sgt, b[0], a[0]);
+    auto greater =
+        elementType.isUnsignedInteger() ? arith::CmpIPredicate::ugt : arith::CmpIPredicate::sgt;
+    better = arith::CmpIOp::create(builder, loc, greater, b[0], a[0]);
     equal = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, b[0], a[0]);
   }
   Value wins = arith::OrIOp::create(builder, loc, better,

@@ -15,7 +15,7 @@ public:
   static Reducer of(mlir::OpBuilder &builder, mlir::Operation *anchor, int64_t lanes);
 
   size_t numStates() const { return combiner == ir::Combiner::ArgMax ? 2 : 1; }
-  /// Element types of the state: the value's, and i64 for the index.
+  /// Element types of the state: that of the value's register, and i64 for the index.
   llvm::SmallVector<mlir::Type, 2> stateTypes() const;
   /// The neutral state, in every lane.
   Values initial();

@@ -134,7 +134,7 @@ private:
     Value offset = flat && buffer.shape == analysis.domain
                        ? flat
                        : elements->math().linearize(index, buffer.shape).base;
-    elements->memory().storeScalar(value, buffer.pointer, offset);
+    elements->memory().storeScalar(value, buffer.elementType, buffer.pointer, offset);
   }
 
   /// All reads come before the first write: an output may share the buffer of an input.

@@ -347,7 +347,7 @@ static void printValues(std::ostream &out, const Array &array) {
       if constexpr (std::is_same_v<T, bool>)
         out << (array.item<bool>() ? "true" : "false");
       else
-        out << array.item<T>();
+        out << +array.item<T>(); // A byte is a number, not a character.
     });
     return;
   }

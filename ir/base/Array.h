@@ -94,8 +94,9 @@ private:
 /// Named arrays.
 using ArrayMap = std::map<std::string, Array, std::less<>>;
 
-/// .npy (format 1.0–3.0, little-endian, C or Fortran order; dtypes f4 f8 i4 i8 b1). Reading checks
-/// magic, header, dtype, size products and the file's length before it allocates; it throws
+/// .npy (format 1.0–3.0, little-endian, C or Fortran order; dtypes f2 f4 f8, i1 to i8,
+/// u1 to u8, b1, and V2 for bf16, as the Python package ml_dtypes writes it). Reading checks magic,
+/// header, dtype, size products and the file's length before it allocates; it throws
 /// Error(FileAccess) for the file system and Error(Diagnostics) for a malformed file.
 Array readNpy(const std::filesystem::path &path);
 /// Writes to a temporary name beside `path`, syncs, renames.

@@ -14,6 +14,8 @@ namespace sinter {
 template <typename To, typename From> To convertElement(From value) {
   if constexpr (std::is_same_v<To, bool>) {
     return value != From{};
+  } else if constexpr (isFloat16<From>) {
+    return convertElement<To>(static_cast<float>(value));
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     // The limits are powers of two (or one less, which rounds up to one), so comparing is exact.
     constexpr auto low = static_cast<From>(std::numeric_limits<To>::min());
@@ -43,10 +45,9 @@ template <typename T> Array Array::from(const std::vector<T> &values, std::vecto
   if (array.numElements() != static_cast<int64_t>(values.size()))
     throw Error({.shapes = {Shape(array.dims)}},
                 std::to_string(values.size()) + " values do not fill the array");
-  using Stored = std::conditional_t<std::is_same_v<T, uint8_t>, bool, T>;
-  auto *out = static_cast<Stored *>(array.origin);
+  auto *out = static_cast<T *>(array.origin);
   for (size_t i = 0; i < values.size(); ++i)
-    out[i] = static_cast<Stored>(values[i]);
+    out[i] = values[i];
   return array;
 }
 

@@ -143,26 +143,29 @@ private:
 
 } // namespace
 
+/// NumPy's kind and width. It has no bfloat16: ml_dtypes stores one as two bytes without a meaning.
+static std::string_view descrOf(DType dtype) {
+  static constexpr std::string_view texts[] = {"f4", "f8", "i4", "i8", "b1", "f2", "V2",
+                                               "i1", "i2", "u1", "u2", "u4", "u8"};
+  static_assert(std::size(texts) == std::size(allDTypes));
+  return texts[static_cast<size_t>(dtype)];
+}
+
 static DType dtypeOfDescr(const std::string &descr, const std::string &what) {
-  // '=' is this machine's order and '|' none; both only matter for wider types.
-  if (descr == "|b1" || descr == "?" || descr == "<b1" || descr == "=b1")
+  // '=' is this machine's order and '|' none; the order only matters for wider types.
+  if (descr == "?")
     return boolean;
-  if (descr.size() == 3 && (descr[0] == '<' || descr[0] == '=')) {
-    std::string_view kind = std::string_view(descr).substr(1);
-    if (kind == "f4")
-      return f32;
-    if (kind == "f8")
-      return f64;
-    if (kind == "i4")
-      return i32;
-    if (kind == "i8")
-      return i64;
-  }
+  if (descr.size() == 3 && std::strchr("<=|", descr[0]))
+    for (DType dtype : allDTypes)
+      if (descrOf(dtype) == std::string_view(descr).substr(1) &&
+          (descr[0] != '|' || byteSize(dtype) == 1 || dtype == bf16))
+        return dtype;
   bool plausible = !descr.empty() && descr.size() < 16 && std::strchr("<>=|", descr[0]);
   if (!plausible)
     malformedFile(what, "'descr' in its header is no element type");
   throw Error(
-      {.kind = ErrorKind::Unsupported, .hint = "f4, f8, i4, i8 (little-endian) and b1 can be read"},
+      {.kind = ErrorKind::Unsupported,
+       .hint = "f2 to f8, i1 to i8, u1 to u8 (little-endian), b1, and V2 (bfloat16) can be read"},
       what + " has elements of type '" + descr + "'");
 }
 
@@ -218,12 +221,8 @@ Array readNpyFrom(ByteSource &source, int64_t length, const std::string &what) {
 }
 
 std::string npyHeader(DType dtype, const std::vector<int64_t> &sizes) {
-  const char *descr = dtype == f32   ? "<f4"
-                      : dtype == f64 ? "<f8"
-                      : dtype == i32 ? "<i4"
-                      : dtype == i64 ? "<i8"
-                                     : "|b1";
-  std::string text = std::string("{'descr': '") + descr + "', 'fortran_order': False, 'shape': (";
+  std::string descr = (byteSize(dtype) == 1 ? "|" : "<") + std::string(descrOf(dtype));
+  std::string text = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (";
   for (size_t i = 0; i < sizes.size(); ++i)
     text += (i > 0 ? ", " : "") + std::to_string(sizes[i]);
   text += sizes.size() == 1 ? ",), }" : "), }";

@@ -62,17 +62,26 @@ double RandomStream::normal(uint64_t i) const {
 /// Calls draw(i) for each element in row-major order.
 template <typename Draw> static void fillWith(const Array &array, const char *op, Draw &&draw) {
   if (!isFloat(array.dtype()))
-    throw Error({.op = op},
-                "random values are f32 or f64, not " + std::string(name(array.dtype())));
+    throw Error({.op = op}, "random values are floats, not " + std::string(name(array.dtype())));
   // A view may be strided: draw into a contiguous array and copy.
   Array dense = array.isContiguous() ? array : Array(array.dtype(), array.sizes());
-  for (int64_t i = 0, n = dense.numElements(); i < n; ++i) {
-    if (dense.dtype() == f32)
-      static_cast<float *>(dense.data())[i] = draw.template operator()<float>(i);
-    else
-      static_cast<double *>(dense.data())[i] = draw.template operator()<double>(i);
-  }
+  dispatch(dense.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    if constexpr (isFloatElement<T>)
+      for (int64_t i = 0, n = dense.numElements(); i < n; ++i)
+        static_cast<T *>(dense.data())[i] = draw.template operator()<T>(i);
+  });
   array.copyFrom(dense);
+}
+
+/// The next smaller number.
+template <typename T> static T before(T value) {
+  if constexpr (isFloat16<T>)
+    return T::fromBits(value > 0    ? static_cast<uint16_t>(value.bits() - 1)
+                       : value == 0 ? 0x8001
+                                    : static_cast<uint16_t>(value.bits() + 1));
+  else
+    return std::nextafter(value, -std::numeric_limits<T>::infinity());
 }
 
 void RandomStream::fillUniform(const Array &array, double low, double high, uint64_t first) const {
@@ -82,8 +91,7 @@ void RandomStream::fillUniform(const Array &array, double low, double high, uint
     T value = static_cast<T>(low + (high - low) * uniform01(first + static_cast<uint64_t>(i)));
     // Rounding may reach the excluded end.
     T end = static_cast<T>(high);
-    return value >= end && low < high ? std::nextafter(end, -std::numeric_limits<T>::infinity())
-                                      : value;
+    return value >= end && low < high ? before(end) : value;
   });
 }
 

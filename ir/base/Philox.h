@@ -27,8 +27,8 @@ public:
   /// Standard normal (Box-Muller on elements i & ~1 and i | 1).
   double normal(uint64_t i) const;
 
-  /// Fills a view in row-major order from elements first, first + 1, …; f32 holds the rounded f64
-  /// values. Uniform values lie in [low, high). Throws Error(User) on other element types.
+  /// Fills a view of floats in row-major order from elements first, first + 1, …: narrow ones hold
+  /// the rounded f64 values. Uniform values lie in [low, high). Throws Error(User) on other dtypes.
   void fillUniform(const Array &array, double low, double high, uint64_t first = 0) const;
   void fillNormal(const Array &array, double mean, double deviation, uint64_t first = 0) const;
 

@@ -292,6 +292,7 @@ TargetInfo TargetInfo::host() {
   info.arch = cpu.name();
   info.features = cpu.featureString();
   setVectors(info, cpu.hasLevel(4), cpu.has("avx2"), cpu.has("fma"));
+  info.hasF16c = cpu.has("f16c");
   info.l1Bytes = cacheBytes(1, info.l1Bytes);
   info.l2Bytes = cacheBytes(2, info.l2Bytes);
   return info;
@@ -309,12 +310,14 @@ TargetInfo TargetInfo::parse(std::string_view text) {
         return ("," + info.features + ",").find("," + std::string(name) + ",") != std::string::npos;
       };
       setVectors(info, has("+avx512f") && has("+avx512dq"), has("+avx2"), has("+fma"));
+      info.hasF16c = has("+f16c");
       return info;
     }
     int level = levelOf(info.arch);
     if (level == 0)
       unknownTarget(text);
     setVectors(info, level >= 4, level >= 3, level >= 3);
+    info.hasF16c = level >= 3;
     return info;
   }
   info.kind = Kind::Cuda;

@@ -23,6 +23,7 @@ struct TargetInfo {
   /// Architectural vector registers of that width.
   int vectorRegisters = 16;
   bool hasFma = false;
+  bool hasF16c = false; ///< Conversions between f16 and f32.
   int64_t l1Bytes = 32 << 10;
   int64_t l2Bytes = 1 << 20;
 

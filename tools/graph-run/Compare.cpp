@@ -24,8 +24,13 @@ std::string indexText(int64_t flat, const std::vector<int64_t> &sizes) {
   return text + "]";
 }
 
-double defaultTolerance(DType dtype, double forF32, double forF64) {
-  return dtype == f32 ? forF32 : dtype == f64 ? forF64 : 0;
+/// Relative and absolute.
+std::pair<double, double> defaultTolerance(DType dtype) {
+  return dtype == f32    ? std::pair(1.3e-6, 1e-5)
+         : dtype == f64  ? std::pair(1e-7, 1e-7)
+         : dtype == f16  ? std::pair(1e-3, 1e-5)
+         : dtype == bf16 ? std::pair(1.6e-2, 1e-5)
+                         : std::pair(0.0, 0.0);
 }
 
 /// 0 for equal values, infinity where only one is finite.
@@ -36,6 +41,19 @@ double difference(double got, double expected) {
   return std::isnan(result) ? std::numeric_limits<double>::infinity() : result;
 }
 
+template <typename T> std::string compareExactly(const Array &got, const Array &expected) {
+  std::vector<T> a = got.toVector<T>(), b = expected.toVector<T>();
+  int64_t wrong = 0, first = -1;
+  for (size_t i = 0; i < a.size(); ++i)
+    if (a[i] != b[i] && wrong++ == 0)
+      first = static_cast<int64_t>(i);
+  if (wrong == 0)
+    return "";
+  return std::to_string(wrong) + " of " + std::to_string(a.size()) + " elements differ; first " +
+         indexText(first, got.sizes()) + ": " + std::to_string(a[static_cast<size_t>(first)]) +
+         " instead of " + std::to_string(b[static_cast<size_t>(first)]);
+}
+
 } // namespace
 
 std::string compare(const Array &got, const Array &expected, const Tolerance &tolerance) {
@@ -44,21 +62,13 @@ std::string compare(const Array &got, const Array &expected, const Tolerance &to
   };
   if (got.dtype() != expected.dtype() || got.sizes() != expected.sizes())
     return type(got) + " instead of " + type(expected);
-  double rtol = tolerance.rtol.value_or(defaultTolerance(got.dtype(), 1.3e-6, 1e-7));
-  double atol = tolerance.atol.value_or(defaultTolerance(got.dtype(), 1e-5, 1e-7));
-  if (isInteger(got.dtype()) && rtol == 0 && atol == 0 && got.dtype() == i64) {
-    // Large integers are not numbers of double precision.
-    std::vector<int64_t> a = got.toVector<int64_t>(), b = expected.toVector<int64_t>();
-    int64_t wrong = 0, first = -1;
-    for (size_t i = 0; i < a.size(); ++i)
-      if (a[i] != b[i] && wrong++ == 0)
-        first = static_cast<int64_t>(i);
-    if (wrong == 0)
-      return "";
-    return std::to_string(wrong) + " of " + std::to_string(a.size()) + " elements differ; first " +
-           indexText(first, got.sizes()) + ": " + std::to_string(a[static_cast<size_t>(first)]) +
-           " instead of " + std::to_string(b[static_cast<size_t>(first)]);
-  }
+  double rtol = tolerance.rtol.value_or(defaultTolerance(got.dtype()).first);
+  double atol = tolerance.atol.value_or(defaultTolerance(got.dtype()).second);
+  if (got.dtype() == u64 && rtol == 0 && atol == 0)
+    return compareExactly<uint64_t>(got, expected);
+  // Large integers are not numbers of double precision.
+  if (got.dtype() == i64 && rtol == 0 && atol == 0)
+    return compareExactly<int64_t>(got, expected);
   std::vector<double> a = got.toVector<double>(), b = expected.toVector<double>();
   int64_t wrong = 0, worst = -1;
   double worstExcess = 0;

@@ -21,7 +21,7 @@ template <typename T> bool parseValue(const std::string &text, T &value) {
   if constexpr (std::is_same_v<T, bool>) {
     value = text == "1" || text == "true";
     return value || text == "0" || text == "false";
-  } else if constexpr (std::is_floating_point_v<T>) {
+  } else if constexpr (isFloatElement<T>) {
     if (text.empty())
       return false;
     char *end = nullptr;
@@ -29,7 +29,7 @@ template <typename T> bool parseValue(const std::string &text, T &value) {
     if constexpr (std::is_same_v<T, float>)
       value = std::strtof(text.c_str(), &end);
     else
-      value = std::strtod(text.c_str(), &end);
+      value = static_cast<T>(std::strtod(text.c_str(), &end));
     return *end == '\0';
   } else {
     auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -52,6 +52,13 @@ std::vector<std::string> splitValues(const std::string &text) {
   }
 }
 
+std::vector<std::string> dtypeNames() {
+  std::vector<std::string> names;
+  for (DType dtype : allDTypes)
+    names.emplace_back(name(dtype));
+  return names;
+}
+
 } // namespace
 
 std::pair<std::string, Array> parseInput(const std::string &text) {
@@ -66,15 +73,14 @@ std::pair<std::string, Array> parseInput(const std::string &text) {
   std::string dtypeName = cross == std::string::npos ? type : type.substr(cross + 1);
   std::optional<DType> dtype = parseDType(dtypeName);
   if (!dtype)
-    failForm(text, "unknown dtype '" + dtypeName + "'" +
-                       didYouMean(dtypeName, {"f32", "f64", "i32", "i64", "bool"}));
+    failForm(text, "unknown dtype '" + dtypeName + "'" + didYouMean(dtypeName, dtypeNames()));
   Array array(*dtype, cross == std::string::npos ? std::vector<int64_t>{}
                                                  : parseSizes("--input", type.substr(0, cross)));
   std::vector<std::string> values = splitValues(content.substr(equals + 1));
   int64_t count = array.numElements();
   if (values.size() != 1 && static_cast<int64_t>(values.size()) != count)
-    failForm(text, std::to_string(values.size()) + " values for " + std::to_string(count) +
-                       " elements");
+    failForm(text,
+             std::to_string(values.size()) + " values for " + std::to_string(count) + " elements");
   dispatch(*dtype, [&](auto zero) {
     using T = decltype(zero);
     auto *out = static_cast<T *>(array.data());
