@@ -7,9 +7,11 @@ using namespace mlir;
 
 namespace sinter::ir {
 
-std::string nonDifferentiableReason(Operation *op) {
-  if (isa<GradientsOp>(op))
+std::string nonDifferentiableReason(Operation *op, DerivativeMode mode) {
+  if (isa<GradientsOp, JvpOp>(op))
     return "";
+  if (isa<WithGradientOp>(op) && mode == DerivativeMode::Forward)
+    return "a custom gradient has no forward mode";
   auto rule = dyn_cast<DifferentiableOpInterface>(op);
   return rule ? rule.getNonDifferentiableReason().str() : "it has no derivative rule";
 }
@@ -24,41 +26,68 @@ static bool isBoolTensor(Value value) {
   return type && type.getDType() == boolean;
 }
 
-Activity::Activity(Block &block, ValueRange ys, ValueRange xs, Operation *end) {
-  auto last = end ? Block::iterator(end) : block.end();
-  dependents.insert(xs.begin(), xs.end());
-  for (Operation &op : llvm::make_range(block.begin(), last))
-    if (dependsOnXs(&op))
-      dependents.insert(op.result_begin(), op.result_end());
-
-  differentiable.insert(ys.begin(), ys.end());
-  for (Operation &op : llvm::reverse(llvm::make_range(block.begin(), last))) {
-    if (!dependsOnXs(&op) || isa<StopGradientOp>(op))
-      continue;
-    bool flows = llvm::any_of(op.getResults(), [&](Value v) { return reaches(v); });
-    Operation *culprit = nullptr;
-    for (Value result : op.getResults())
-      if (auto found = cut.find(result); found != cut.end())
-        culprit = found->second;
-    bool isCut = llvm::any_of(op.getResults(), [&](Value v) { return cut.contains(v); });
-    if (!flows && !isCut)
-      continue;
-    bool hasDerivative = nonDifferentiableReason(&op).empty();
-    if (flows && !hasDerivative && !obstacle)
-      obstacle = &op;
-    if (!culprit && !hasDerivative)
-      culprit = &op;
-    bool hasFloats = llvm::any_of(op.getOperands(), isFloatTensor);
-    for (Value operand : op.getOperands())
-      if (flows && hasDerivative && isFloatTensor(operand))
-        differentiable.insert(operand);
-      else if (!hasFloats || !isBoolTensor(operand))
-        cut.try_emplace(operand, culprit);
-  }
+/// The operands that the results depend on as far as derivatives know.
+static SmallVector<Value> carriers(Operation *op) {
+  if (isa<StopGradientOp>(op))
+    return {};
+  if (auto custom = dyn_cast<WithGradientOp>(op))
+    return SmallVector<Value>(custom.getXs());
+  return SmallVector<Value>(op->getOperands());
 }
 
-bool Activity::dependsOnXs(Operation *op) const {
-  return llvm::any_of(op->getOperands(), [&](Value v) { return dependents.contains(v); });
+bool Activity::isActive(Operation *op) const {
+  return llvm::any_of(carriers(op), [&](Value v) { return active.contains(v); });
+}
+
+SmallVector<Operation *> Activity::markDependents(ArrayRef<Block *> blocks, Operation *end) {
+  SmallVector<Operation *> order;
+  for (Block *block : blocks)
+    for (Operation &op : *block) {
+      if (&op == end)
+        return order;
+      if (llvm::none_of(carriers(&op), [&](Value v) { return dependents.contains(v); }))
+        continue;
+      order.push_back(&op);
+      dependents.insert(op.result_begin(), op.result_end());
+      if (isActive(&op))
+        for (Value result : op.getResults())
+          if (isFloatTensor(result))
+            active.insert(result);
+    }
+  return order;
+}
+
+Activity::Activity(ArrayRef<Block *> blocks, ValueRange ys, ValueRange xs, DerivativeMode mode,
+                   Operation *end) {
+  dependents.insert(xs.begin(), xs.end());
+  active.insert(xs.begin(), xs.end());
+  differentiable.insert(ys.begin(), ys.end());
+  for (Operation *op : llvm::reverse(markDependents(blocks, end)))
+    visit(op, mode);
+}
+
+void Activity::visit(Operation *op, DerivativeMode mode) {
+  bool flows = llvm::any_of(op->getResults(), [&](Value v) { return reaches(v); });
+  bool isCut = false;
+  Operation *culprit = nullptr;
+  for (Value result : op->getResults())
+    if (auto found = cut.find(result); found != cut.end()) {
+      isCut = true;
+      culprit = found->second;
+    }
+  if (!flows && !isCut)
+    return;
+  bool hasDerivative = nonDifferentiableReason(op, mode).empty();
+  if (flows && !hasDerivative && !obstacle && isActive(op))
+    obstacle = op;
+  if (!culprit && !hasDerivative)
+    culprit = op;
+  bool hasFloats = llvm::any_of(op->getOperands(), isFloatTensor);
+  for (Value operand : carriers(op))
+    if (flows && hasDerivative && isFloatTensor(operand))
+      differentiable.insert(operand);
+    else if (!hasFloats || !isBoolTensor(operand))
+      cut.try_emplace(operand, culprit);
 }
 
 Operation *Activity::findCut(Value x) const { return reaches(x) ? nullptr : cut.lookup(x); }

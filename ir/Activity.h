@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which values a gradient flows through: for the autodiff pass, and for whoever must know
+// Which values a derivative flows through: for the autodiff pass, and for whoever must know
 // beforehand.
 #pragma once
 
@@ -10,35 +10,45 @@
 
 namespace sinter::ir {
 
-/// How ys depend on xs in one block, up to its end or to `end`. Gradients flow through float
-/// tensors and ops that have a derivative (which may be zero), and never through stop_gradient. A
-/// boolean that chooses between float tensors is no cut: the derivative in it is zero wherever
-/// there is one.
+enum class DerivativeMode { Reverse, Forward };
+
+/// How ys depend on xs. Derivatives flow through float tensors and ops that have one (which may be
+/// zero), never through stop_gradient, and through with_gradient only to the operands that its
+/// region is for. A boolean that chooses between float tensors is no cut: the derivative in it is
+/// zero wherever there is one.
 class Activity {
 public:
-  Activity(mlir::Block &block, mlir::ValueRange ys, mlir::ValueRange xs,
-           mlir::Operation *end = nullptr);
+  /// `blocks` hold ys, each block after those that it captures values from. Ops from `end` on do
+  /// not count.
+  Activity(llvm::ArrayRef<mlir::Block *> blocks, mlir::ValueRange ys, mlir::ValueRange xs,
+           DerivativeMode mode, mlir::Operation *end = nullptr);
 
-  /// True when `op` computes something from xs.
-  bool dependsOnXs(mlir::Operation *op) const;
-  /// True when `value` is one of xs or computed from them.
-  bool isActive(mlir::Value value) const { return dependents.contains(value); }
-  /// True when a gradient of ys flows to `value` (it may still be zero).
+  /// True when `value` is one of xs, or computed from them by ops that carry derivatives.
+  bool isActive(mlir::Value value) const { return active.contains(value); }
+  /// True when a derivative can flow from an operand of `op` to its results.
+  bool isActive(mlir::Operation *op) const;
+  /// True when ys have a derivative in `value` (it may still be zero).
   bool reaches(mlir::Value value) const { return differentiable.contains(value); }
   /// The op that cuts `x` off: ys depend on x, but only through ops without a derivative. Null when
-  /// a gradient reaches x, or when ys do not depend on it.
+  /// a derivative reaches x, or when ys do not depend on it.
   mlir::Operation *findCut(mlir::Value x) const;
   /// An op without a derivative that makes a float tensor on the way from xs to ys, or null.
   mlir::Operation *findObstacle() const { return obstacle; }
 
 private:
-  llvm::DenseSet<mlir::Value> dependents;
+  /// Marks what depends on xs; gives the ops that do, in order.
+  llvm::SmallVector<mlir::Operation *> markDependents(llvm::ArrayRef<mlir::Block *> blocks,
+                                                      mlir::Operation *end);
+  void visit(mlir::Operation *op, DerivativeMode mode);
+
+  llvm::DenseSet<mlir::Value> dependents; ///< Through any op.
+  llvm::DenseSet<mlir::Value> active;
   llvm::DenseSet<mlir::Value> differentiable;
   llvm::DenseMap<mlir::Value, mlir::Operation *> cut;
   mlir::Operation *obstacle = nullptr;
 };
 
-/// Why `op` has no derivative; empty when it has one (gradients ops expand to ops that have).
-std::string nonDifferentiableReason(mlir::Operation *op);
+/// Why `op` has no derivative; empty when it has one (gradients and jvp expand to ops that have).
+std::string nonDifferentiableReason(mlir::Operation *op, DerivativeMode mode);
 
 } // namespace sinter::ir

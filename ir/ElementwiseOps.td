@@ -165,7 +165,39 @@ def Sinter_CastOp : Sinter_ElementwiseOp<"cast"> {
   let scalar = "cast(x, type)";
   let eval = "castTo(x, type)";
   let vjp = ["castGradient(dy, x)"];
+  let jvp = ["castGradient(dy, y)"];
   let hasVerifier = 1;
+}
+
+def Sinter_BitcastOp : Sinter_ElementwiseOp<"bitcast"> {
+  let summary = "The same bits under another dtype of equal width.";
+  let description = "[bitcast_c1] equal sizes. [bitcast_c2] dtypes of equal width, not bool.";
+  let frontend = "manual";
+  let noDerivative = "it looks at bits";
+  let arguments = (ins Sinter_NumericTensor:$x);
+  let results = (outs Sinter_NumericTensor:$result);
+  let names = ["x"];
+  let scalar = "bitcast(x, type)";
+  let eval = "bitcastTo(operands[0], tensorType((*this)->getOperand(0)).getElementType(), type)";
+  let vjp = [""];
+  let hasVerifier = 1;
+}
+
+def Sinter_RandomBitsOp : Sinter_InferredElementwiseOp<"random_bits", "inferRandomBits"> {
+  let summary = "32 random bits: word 0 of Philox4x32-10 (Salmon et al. 2011) of a key and a counter.";
+  let description = [{
+    Equal keys and counters give equal bits on every machine. The low and high halves of the counter are the
+    first two words of the block's counter, the others are 0. [random_bits_c1] key and counter are u64.
+  }];
+  let frontend = "manual";
+  let noDerivative = "it has no float operand";
+  let arguments = (ins Sinter_NumericTensor:$key, Sinter_NumericTensor:$counter);
+  let results = (outs Sinter_NumericTensor:$result);
+  let names = ["key", "counter"];
+  let scalar = "randomBits(key, counter)";
+  let eval = "randomBits(operands[0], operands[1])";
+  let vjp = ["", ""];
+  let cost = 60;
 }
 
 def Sinter_FullOp : Sinter_ElementwiseOp<"full"> {

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/ir/Indexing.h"
 
-#include "sinter/ir/Ops.h"
+#include "sinter/ir/IndexingRules.h"
 #include "sinter/ir/ShapeRules.h"
-
-#include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
 
@@ -97,44 +95,9 @@ IndexExpr mod(const IndexExpr &a, const DimExpr &b) {
 
 // -- Helpers --------------------------------------------------------------------------------------
 
+using namespace rules;
+
 namespace {
-
-SmallVector<DimExpr> dimsOf(TensorType type) {
-  SmallVector<DimExpr> dims;
-  for (int64_t i = 0; i < type.getRank(); ++i)
-    dims.push_back(type.getDim(i));
-  return dims;
-}
-
-/// dim(first), dim(first + 1), …
-std::vector<IndexExpr> consecutive(unsigned first, int64_t count) {
-  std::vector<IndexExpr> index;
-  for (int64_t i = 0; i < count; ++i)
-    index.push_back(IndexExpr::dim(first + static_cast<unsigned>(i)));
-  return index;
-}
-
-void append(SmallVector<IndexExpr> &index, unsigned first, int64_t count) {
-  for (IndexExpr &expr : consecutive(first, count))
-    index.push_back(std::move(expr));
-}
-
-SmallVector<IndexExpr> identity(TensorType type) {
-  SmallVector<IndexExpr> index;
-  append(index, 0, type.getRank());
-  return index;
-}
-
-IndexExpr operator-(const IndexExpr &a, const DimExpr &b) {
-  return a + IndexExpr::constant(DimExpr(0) - b);
-}
-
-/// The op reads each operand once, in its result's ranges.
-Indexing overResult(Operation *op) {
-  Indexing indexing;
-  indexing.ranges = dimsOf(cast<TensorType>(op->getResult(0).getType()));
-  return indexing;
-}
 
 /// Reduces `axes` of operand 0: the ranges are the kept dims, then the reduced ones.
 Indexing reduction(TensorType x, ArrayRef<int64_t> axes, Combiner combiner) {

@@ -79,10 +79,28 @@ enum class Combiner : uint8_t {
   ArgMax,     ///< Index of the largest along the single reduction range.
   Contract,   ///< Sum over the reduction ranges of access 0 times access 1.
   ScatterAdd, ///< Adds access 0 at a position given by data: see `scatter`.
+  Scatter,    ///< Combines access 0 into access 1 at a position given by data: see `scatter`.
+  Sort,       ///< The order of access 0 along one range: see `order`.
+};
+
+/// How Combiner::Scatter combines an update with what is there.
+enum class ScatterMode : uint8_t { Set, Add, Mul, Max, Min };
+
+/// With Combiner Sum, Product, Max or Min: an element combines access 0 over the indices along `axis`
+/// up to its own (see the ops' definitions). There is no reduction range.
+struct Cumulative {
+  unsigned axis = 0;
+  bool exclusive = false, reverse = false;
+};
+
+/// With Combiner::Sort: element i of a row of `axis` is the index of its i-th smallest (largest).
+struct Order {
+  unsigned axis = 0;
+  bool descending = false;
 };
 
 /// What a structural op is. ranges = the result's dimensions, then `numReductions` reduction ranges
-/// (ScatterAdd: the dimensions of the updates).
+/// (ScatterAdd, Scatter: the dimensions of the updates; access 1 of Scatter is over the result's).
 ///
 /// With Combiner::None and an op that is not elementwise, an element is: the first access whose
 /// guards hold; else `generator` (an index as a number); else `otherwise`.
@@ -93,8 +111,11 @@ struct Indexing {
   Combiner combiner = Combiner::None;
   std::optional<IndexExpr> generator;
   std::optional<double> otherwise;
-  /// ScatterAdd: where in the result each update goes, one per dimension of the result.
+  /// ScatterAdd, Scatter: where in the result each update goes, one per dimension of the result.
   llvm::SmallVector<IndexExpr> scatter;
+  ScatterMode mode = ScatterMode::Add;
+  std::optional<Cumulative> cumulative;
+  std::optional<Order> order;
 
   unsigned numParallel() const { return static_cast<unsigned>(ranges.size()) - numReductions; }
 };

@@ -32,7 +32,7 @@ def Sinter_ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
 
 def Sinter_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
   let cppNamespace = "::sinter::ir";
-  let description = "Reverse-mode derivatives.";
+  let description = "Derivatives in reverse and in forward mode.";
   let methods = [
     InterfaceMethod<[{The cotangents of the operands from those of the results (null: zero). A null entry
                       in the answer means that no gradient flows to that operand. The ops are built at the
@@ -40,8 +40,22 @@ def Sinter_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> 
       "::llvm::SmallVector<::mlir::Value>", "buildVjp",
       (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
            "::mlir::ValueRange":$cotangents)>,
+    InterfaceMethod<[{The tangents of the results from those of the operands (null: zero); the transpose of
+                      buildVjp. A null entry in the answer is a zero tangent.}],
+      "::llvm::SmallVector<::mlir::Value>", "buildJvp",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+           "::mlir::ValueRange":$tangents)>,
     InterfaceMethod<"Empty when differentiable, else why not (e.g. \"its result is an index\").",
       "::llvm::StringRef", "getNonDifferentiableReason">,
+  ];
+}
+
+def Sinter_SizeConditionsOpInterface : OpInterface<"SizeConditionsOpInterface"> {
+  let cppNamespace = "::sinter::ir";
+  let description = "Ops whose sizes may turn out wrong when the named dims get their values.";
+  let methods = [
+    InterfaceMethod<"What the op needs and its rules could not prove; checked at every call.",
+      "::llvm::SmallVector<::sinter::ir::SizeCondition>", "getSizeConditions">,
   ];
 }
 

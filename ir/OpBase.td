@@ -16,11 +16,14 @@ class Sinter_TensorOf<string predicate, string what> : Type<
   what, "::sinter::ir::TensorType">;
 def Sinter_AnyTensor : Sinter_TensorOf<"[](::mlir::Type) { return true; }", "tensor">;
 def Sinter_FloatTensor : Sinter_TensorOf<"[](::mlir::Type t) { return ::mlir::isa<::mlir::FloatType>(t); }",
-                                         "tensor of f32 or f64">;
-def Sinter_IntTensor : Sinter_TensorOf<"[](::mlir::Type t) { return t.isInteger(32) || t.isInteger(64); }",
+                                         "tensor of f16, bf16, f32 or f64">;
+/// Indices.
+def Sinter_IntTensor : Sinter_TensorOf<"[](::mlir::Type t) { return t.isSignlessInteger(32) || t.isSignlessInteger(64); }",
                                        "tensor of i32 or i64">;
+def Sinter_IntegerTensor : Sinter_TensorOf<"[](::mlir::Type t) { return t.isIntOrIndex() && !t.isInteger(1); }",
+                                           "tensor of integers">;
 def Sinter_NumericTensor : Sinter_TensorOf<"[](::mlir::Type t) { return !t.isInteger(1); }",
-                                           "tensor of f32, f64, i32 or i64">;
+                                           "tensor of numbers">;
 def Sinter_BoolTensor : Sinter_TensorOf<"[](::mlir::Type t) { return t.isInteger(1); }", "tensor of bool">;
 
 /// `frontend`: "function" (a free function and a method are generated from the definition),
@@ -35,9 +38,11 @@ class Sinter_Op<string mnemonic, list<Trait> traits = []> : Op<Sinter_Dialect, m
 
 /// Three C++ expressions define an elementwise op. Operands go by their ODS names.
 ///  scalar: over scalar::Expr (ScalarExpr.h); lowers to arith/math. `type` is the result's element type.
-///  eval:   over double or int64_t, for the interpreter. The result is rounded to the dtype after.
+///  eval:   over double, uint64_t or int64_t, for the interpreter. The result is rounded to the dtype after.
 ///  vjp:    one per operand over tensor::Expr (TensorExpr.h): dy is the cotangent, y the result.
 ///          "" means that no gradient flows to that operand.
+///  jvp:    one per operand, dy being its tangent, whose sum is the tangent of the result. An
+///          elementwise op's Jacobian is diagonal, so these are the vjp unless dtypes differ.
 class Sinter_ElementwiseOp<string mnemonic, list<Trait> traits = []>
     : Sinter_Op<mnemonic, !listconcat(traits, [Pure,
         DeclareOpInterfaceMethods<Sinter_IndexedOpInterface>,
@@ -47,18 +52,24 @@ class Sinter_ElementwiseOp<string mnemonic, list<Trait> traits = []>
   string scalar = "";
   string eval = "";
   list<string> vjp = [];
+  list<string> jvp = vjp;
   /// C++ names of the operands, in order.
   list<string> names = [];
   int cost = 1;
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
   string bindScalars = !interleave(!foreach(i, !range(!size(names)),
-      "[[maybe_unused]] Expr " # names[i] # "(builder, loc, operands[" # i # "]);"), "\n  ");
+      "[[maybe_unused]] Expr " # names[i] # "(builder, loc, operands[" # i # "], operandElementType(*this, " # i # "));"), "\n  ");
   string bindDoubles = !interleave(!foreach(i, !range(!size(names)),
       "[[maybe_unused]] auto " # names[i] # " = as<T>(operands[" # i # "]);"), "\n    ");
   string bindTensors = !interleave(!foreach(i, !range(!size(names)),
       "[[maybe_unused]] Expr " # names[i] # "(builder, loc, (*this)->getOperand(" # i # "));"), "\n  ");
   string vjpLines = !interleave(!foreach(e, vjp,
       "grads.push_back(" # !if(!empty(e), "::mlir::Value()", "Expr(" # e # ").value()") # ");"), "\n  ");
+  string jvpLines = !interleave(!foreach(i, !range(!size(jvp)),
+      !if(!empty(jvp[i]), "", "if (tangents[" # i # "]) {\n    Expr dy(builder, loc, tangents[" # i # "]);\n    "
+          # "Expr term(" # jvp[i] # ");\n    "
+          # "if (term.value())\n      tangent = tangent ? (Expr(builder, loc, tangent) + term).value() : term.value();\n  }")),
+      "\n  ");
   code elementwiseDefinition = [{
 ::sinter::ir::Indexing $cppClass::getIndexing() { return elementwiseIndexing(*this); }
 int64_t $cppClass::getElementCost() { return }] # cost # [{; }
@@ -88,6 +99,15 @@ int64_t $cppClass::getElementCost() { return }] # cost # [{; }
   [[maybe_unused]] Expr dy(builder, loc, cotangents[0]);
   }] # vjpLines # [{
   return grads;
+}
+::llvm::SmallVector<::mlir::Value> $cppClass::buildJvp([[maybe_unused]] ::mlir::OpBuilder &builder,
+    [[maybe_unused]] ::mlir::Location loc, [[maybe_unused]] ::mlir::ValueRange tangents) {
+  using namespace ::sinter::ir::tensor;
+  ::mlir::Value tangent;
+  }] # bindTensors # [{
+  [[maybe_unused]] Expr y(builder, loc, (*this)->getResult(0));
+  }] # jvpLines # [{
+  return {tangent};
 }
 ::llvm::StringRef $cppClass::getNonDifferentiableReason() { return "}] # noDerivative # [{"; }
 }];

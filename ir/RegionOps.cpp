@@ -3,6 +3,7 @@
 #include "sinter/ir/Ops.h"
 #include "sinter/ir/ShapeRules.h"
 
+#include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
@@ -20,6 +21,39 @@ LogicalResult GradientsOp::verify() {
   if (getXs().getTypes() != getGrads().getTypes())
     return emitOpError() << "needs one result per x, of its type [gradients_c2]";
   return success();
+}
+
+LogicalResult JvpOp::verify() {
+  for (auto [label, values] : {std::pair("y", getYs()), std::pair("x", getXs())})
+    for (Value value : values)
+      if (!isFloat(tensorType(value).getDType()))
+        return emitOpError() << label << " is " << str(tensorType(value))
+                             << ", not a float tensor [jvp_c3]";
+  if (getXs().getTypes() != getTangents().getTypes())
+    return emitOpError() << "needs one tangent per x, of its type [jvp_c1]";
+  if (getYs().getTypes() != (*this)->getResultTypes())
+    return emitOpError() << "needs one result per y, of its type [jvp_c2]";
+  return success();
+}
+
+LogicalResult WithGradientOp::verify() {
+  Block &block = getBackward().front();
+  if (block.getNumArguments() != 1 || block.getArgument(0).getType() != getY().getType())
+    return emitOpError() << "needs one block argument of the type of y [with_gradient_c1]";
+  if (cast<YieldOp>(block.getTerminator()).getValues().getTypes() != getXs().getTypes())
+    return emitOpError() << "needs one yielded value per x, of its type [with_gradient_c2]";
+  return success();
+}
+
+SmallVector<Value> WithGradientOp::buildVjp(OpBuilder &builder, Location, ValueRange cotangents) {
+  IRMapping mapping;
+  mapping.map(getBackward().getArgument(0), cotangents[0]);
+  for (Operation &op : getBackward().front().without_terminator())
+    builder.clone(op, mapping);
+  SmallVector<Value> grads(1);
+  for (Value value : getBackward().front().getTerminator()->getOperands())
+    grads.push_back(mapping.lookupOrDefault(value));
+  return grads;
 }
 
 /// Equal dtypes and numbers of elements.

@@ -57,9 +57,12 @@ def Sinter_BroadcastOp : Sinter_TypedOp<"broadcast"> {
   let hasFolder = 1;
 }
 
-def Sinter_ReshapeOp : Sinter_TypedOp<"reshape"> {
+def Sinter_ReshapeOp : Sinter_TypedOp<"reshape", [DeclareOpInterfaceMethods<Sinter_SizeConditionsOpInterface>]> {
   let summary = "The same elements in row-major order under other sizes.";
-  let description = "[reshape_c1] equal number of elements, as expressions. [reshape_c2] same element type.";
+  let description = [{
+    [reshape_c1] equal number of elements, as expressions; where a size is a quotient this may be left to the
+    call. [reshape_c2] same element type.
+  }];
   let arguments = (ins Sinter_AnyTensor:$x);
   let results = (outs Sinter_AnyTensor:$result);
   let hasFolder = 1;
@@ -73,13 +76,13 @@ def Sinter_TransposeOp : Sinter_InferredOp<"transpose"> {
   let hasFolder = 1;
 }
 
-def Sinter_SliceOp : Sinter_InferredOp<"slice"> {
+def Sinter_SliceOp : Sinter_InferredOp<"slice", [DeclareOpInterfaceMethods<Sinter_SizeConditionsOpInterface>]> {
   let summary = "Elements start, start+stride, … below limit, per dim.";
   let description = [{
     `starts` and `limits` hold sizes (an i64 attribute or the text of a size expression).
     [slice_c1] one start, limit and stride per dim. [slice_c2] strides are positive.
-    [slice_c3] 0 <= start <= limit <= size, where these are constants; a symbolic limit must be the
-    size itself or provably not above it.
+    [slice_c3] 0 <= start <= limit <= size, for constants and for differences that are; what depends on named
+    dims is checked at the call.
   }];
   let arguments = (ins Sinter_AnyTensor:$x, ArrayAttr:$starts, ArrayAttr:$limits, DenseI64ArrayAttr:$strides);
   let results = (outs Sinter_AnyTensor:$result);
@@ -105,6 +108,34 @@ def Sinter_PadOp : Sinter_InferredOp<"pad"> {
   }];
   let arguments = (ins Sinter_AnyTensor:$x, ArrayAttr:$low, ArrayAttr:$high, F64Attr:$value,
                        OptionalAttr<DenseI64ArrayAttr>:$interior);
+  let results = (outs Sinter_AnyTensor:$result);
+}
+
+// -- Windows --------------------------------------------------------------------------------------
+
+/// x has leading dims, then n spatial dims, then n window dims, where n is the length of `strides`.
+/// [window_c1] as many strides as dilations, at most half the rank. [window_c2] they are positive.
+def Sinter_WindowReadOp : Sinter_InferredOp<"window_read", [DeclareOpInterfaceMethods<Sinter_SizeConditionsOpInterface>]> {
+  let summary = "result[b..., o..., k...] = x[b..., o * stride + k * dilation..., k...].";
+  let description = [{
+    Over x broadcast along k this is the view of all windows of a convolution or pooling (im2col): the size of
+    o is the number of windows that fit. [window_c1] as many strides as dilations, at most half the rank.
+    [window_c2] strides and dilations are positive. [window_read_c1] a window fits; what
+    depends on named dims is checked at the call.
+  }];
+  let arguments = (ins Sinter_AnyTensor:$x, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations);
+  let results = (outs Sinter_AnyTensor:$result);
+}
+
+def Sinter_WindowWriteOp : Sinter_TypedOp<"window_write"> {
+  let summary = "result[b..., p..., k...] = y[b..., (p - k * dilation) / stride..., k...] where whole and in range, else 0.";
+  let description = [{
+    The transpose of window_read: summed over k it adds overlapping windows up.
+    [window_c1] as many strides as dilations, at most half the rank. [window_c2] strides and dilations are
+    positive. [window_write_c1] result and operand differ only in the sizes of p and o, and o is the number of
+    windows that fit into p. [window_write_c2] same element type.
+  }];
+  let arguments = (ins Sinter_AnyTensor:$y, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations);
   let results = (outs Sinter_AnyTensor:$result);
 }
 
@@ -137,6 +168,42 @@ def Sinter_ArgmaxOp : Sinter_InferredOp<"argmax"> {
   let results = (outs Sinter_IntTensor:$result);
 }
 
+// -- Cumulative -----------------------------------------------------------------------------------
+
+/// [cumulative_c1] axis lies in the rank.
+class Sinter_CumulativeOp<string mnemonic, string combiner> : Sinter_InferredOp<mnemonic> {
+  let description = [{
+    Element i combines the elements up to i along `axis` (`exclusive`: before i, starting with the neutral
+    element), or from i on (`reverse`). [cumulative_c1] axis lies in the rank.
+  }];
+  let arguments = (ins Sinter_NumericTensor:$x, I64Attr:$axis, UnitAttr:$exclusive, UnitAttr:$reverse);
+  let results = (outs Sinter_NumericTensor:$result);
+  let extraClassDeclaration = "static ::sinter::ir::Combiner getCombiner() { return ::sinter::ir::Combiner::"
+      # combiner # "; }";
+}
+def Sinter_CumsumOp : Sinter_CumulativeOp<"cumsum", "Sum"> {
+  let summary = "Running sum along `axis`.";
+}
+def Sinter_CumprodOp : Sinter_CumulativeOp<"cumprod", "Product"> {
+  let summary = "Running product along `axis`. The gradient is right for any number of zeros.";
+}
+def Sinter_CummaxOp : Sinter_CumulativeOp<"cummax", "Max"> {
+  let summary = "Running maximum along `axis`; NaN from the first NaN on. The first of equals gets the gradient.";
+}
+def Sinter_CumminOp : Sinter_CumulativeOp<"cummin", "Min"> {
+  let summary = "Running minimum along `axis`; NaN from the first NaN on. The first of equals gets the gradient.";
+}
+
+// -- Order ----------------------------------------------------------------------------------------
+
+def Sinter_ArgsortOp : Sinter_InferredOp<"argsort"> {
+  let summary = "The indices (i64) that sort x along `axis`, stably; NaN counts as the largest.";
+  let description = "[argsort_c1] axis lies in the rank. Equal elements keep their order, also when `descending`.";
+  let noDerivative = "its result is an index";
+  let arguments = (ins Sinter_AnyTensor:$x, I64Attr:$axis, UnitAttr:$descending);
+  let results = (outs Sinter_IntTensor:$result);
+}
+
 // -- Contraction ----------------------------------------------------------------------------------
 
 def Sinter_DotGeneralOp : Sinter_InferredOp<"dot_general"> {
@@ -153,6 +220,35 @@ def Sinter_DotGeneralOp : Sinter_InferredOp<"dot_general"> {
 }
 
 // -- Indexing -------------------------------------------------------------------------------------
+
+def Sinter_GatherOp : Sinter_InferredOp<"gather"> {
+  let summary = "Reads x at positions that are given by data or by the position in the result.";
+  let description = [{
+    The result has the shape of the indices. `dims` tells for each dim of x where its index comes from: -1 takes
+    the next of `indices`, d >= 0 is the index of dim d of the result. An index out of range is reported and
+    gives 0. [gather_c1] one entry per dim of x, -1 or a dim of the result, none twice. [gather_c2] at least one index
+    tensor, as many as entries of -1, of equal types. [gather_c3] a dim of x that follows a dim of the result has
+    its size.
+  }];
+  let arguments = (ins Sinter_AnyTensor:$x, Variadic<Sinter_IntTensor>:$indices, DenseI64ArrayAttr:$dims);
+  let results = (outs Sinter_AnyTensor:$result);
+}
+
+def Sinter_ScatterOp : Sinter_InferredOp<"scatter"> {
+  let summary = "x with `updates` combined in at positions given by data: the transpose of gather.";
+  let description = [{
+    `mode` is "set", "add", "mul", "max" or "min". Updates are combined in row-major order, so the result has the
+    same bits on any number of threads, and of several sets to one place the last wins. `dims` is as in gather,
+    over the dims of the updates. An index out of range is reported and changes nothing.
+    [scatter_c1] one entry of `dims` per dim of x, -1 or a dim of the updates, none twice. [scatter_c2] at least one index
+    tensor, as many as entries of -1, with the sizes of the updates. [scatter_c3] a dim of x that follows a dim
+    of the updates has its size. [scatter_c4] same element type. [scatter_c5] a known mode; only "set" on bool.
+  }];
+  let arguments = (ins Sinter_AnyTensor:$x, Sinter_AnyTensor:$updates, Variadic<Sinter_IntTensor>:$indices,
+                       DenseI64ArrayAttr:$dims, StrAttr:$mode);
+  let results = (outs Sinter_AnyTensor:$result);
+  let extraClassDeclaration = "::sinter::ir::ScatterMode getScatterMode();";
+}
 
 def Sinter_GatherRowsOp : Sinter_InferredOp<"gather_rows"> {
   let summary = "result[i..., r...] = table[indices[i...], r...]: an embedding look-up.";
@@ -201,6 +297,41 @@ def Sinter_GradientsOp : Sinter_Op<"gradients", [Pure, AttrSizedOperandSegments]
   let hasCustomAssemblyFormat = 0;
 }
 
+def Sinter_JvpOp : Sinter_Op<"jvp", [Pure, AttrSizedOperandSegments]> {
+  let summary = "The tangents of ys when xs move along `tangents`; expanded by the autodiff pass.";
+  let description = [{
+    [jvp_c1] one tangent per x, of its type. [jvp_c2] one result per y, of its type. [jvp_c3] ys and xs are float
+    tensors.
+  }];
+  let arguments = (ins Variadic<Sinter_AnyTensor>:$ys, Variadic<Sinter_AnyTensor>:$xs,
+                       Variadic<Sinter_AnyTensor>:$tangents);
+  let results = (outs Variadic<Sinter_AnyTensor>:$results);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    $ys `wrt` $xs `along` $tangents attr-dict `:` functional-type(operands, $results)
+  }];
+}
+
+def Sinter_WithGradientOp : Sinter_Op<"with_gradient", [Pure,
+    SingleBlockImplicitTerminator<"::sinter::ir::YieldOp">, AllTypesMatch<["y", "result"]>,
+    DeclareOpInterfaceMethods<Sinter_DifferentiableOpInterface>]> {
+  let summary = "y, with the gradient of xs given by a region.";
+  let description = [{
+    The region maps the cotangent of the result to those of `xs`; it may use values defined before the op. No
+    gradient flows to y itself. The op disappears after differentiation. [with_gradient_c1] one block argument,
+    of y's type. [with_gradient_c2] one yielded value per x, of its type. [with_gradient_c3] y and xs are float
+    tensors.
+  }];
+  let arguments = (ins Sinter_FloatTensor:$y, Variadic<Sinter_FloatTensor>:$xs);
+  let results = (outs Sinter_FloatTensor:$result);
+  let regions = (region SizedRegion<1>:$backward);
+  let hasVerifier = 1;
+  let extraClassDefinition = [{
+::llvm::StringRef $cppClass::getNonDifferentiableReason() { return ""; }
+}];
+  let assemblyFormat = "$y `wrt` $xs $backward attr-dict `:` functional-type(operands, $result)";
+}
+
 // -- Kernels --------------------------------------------------------------------------------------
 
 def Sinter_FusedOp : Sinter_Op<"fused", [Pure, IsolatedFromAbove,
@@ -220,7 +351,7 @@ def Sinter_FusedOp : Sinter_Op<"fused", [Pure, IsolatedFromAbove,
   let hasCustomAssemblyFormat = 1;
 }
 
-def Sinter_YieldOp : Sinter_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"FusedOp">]> {
+def Sinter_YieldOp : Sinter_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["FusedOp", "WithGradientOp"]>]> {
   let summary = "Ends a region.";
   let arguments = (ins Variadic<Sinter_AnyTensor>:$values);
   let builders = [OpBuilder<(ins), [{ (void)$_state; }]>];
