@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions made of operators, so that gradients and every back end come with them. Each whose
-// first parameter is a tensor is a method as well (GenerateOps.py reads this file).
+// Functions made of operators, so that gradients and every back end come with them: arithmetic,
+// statistics and plain layers. The other families are in Functions.h. Each whose first parameter is
+// a tensor is a method as well (GenerateOps.py reads this file).
 #pragma once
 
 #include "sinter/frontend/Structural.h"
@@ -13,9 +14,15 @@ namespace sinter {
 Tensor square(const Tensor &x, std::source_location loc = std::source_location::current());
 /// 1 / x.
 Tensor reciprocal(const Tensor &x, std::source_location loc = std::source_location::current());
-/// x held within [low, high].
+/// x held within [low, high]; at a bound x gets half of the gradient.
 Tensor clamp(const Tensor &x, const Operand &low, const Operand &high,
              std::source_location loc = std::source_location::current());
+/// a + weight * (b - a), exact at weights 0 and 1.
+Tensor lerp(const Tensor &a, const Operand &b, const Operand &weight,
+            std::source_location loc = std::source_location::current());
+/// Whether |a - b| <= absolute + relative * |b|, or a == b (infinities); NaN is close to nothing.
+Tensor isClose(const Tensor &a, const Operand &b, double relative = 1e-5, double absolute = 1e-8,
+               std::source_location loc = std::source_location::current());
 
 // -- Statistics -----------------------------------------------------------------------------------
 
@@ -25,34 +32,41 @@ Tensor mean(const Tensor &x, const Axes &axes = {}, bool keepDims = false,
 /// Variance over the axes: mean squared distance from the mean, times n / (n - correction).
 Tensor var(const Tensor &x, const Axes &axes = {}, bool keepDims = false, int64_t correction = 0,
            std::source_location loc = std::source_location::current());
+/// Standard deviation over the axes: the root of var(). Its gradient at 0 is 0.
+Tensor stdDev(const Tensor &x, const Axes &axes = {}, bool keepDims = false, int64_t correction = 0,
+              std::source_location loc = std::source_location::current());
 /// Logarithm of the sum of exponentials, without overflow.
 Tensor logsumexp(const Tensor &x, const Axes &axes = {}, bool keepDims = false,
                  std::source_location loc = std::source_location::current());
-
-// -- Activations ----------------------------------------------------------------------------------
-
-/// exp(x) over its sum along `axis`, without overflow.
-Tensor softmax(const Tensor &x, int64_t axis = -1,
-               std::source_location loc = std::source_location::current());
-/// Logarithm of softmax, without overflow.
-Tensor logSoftmax(const Tensor &x, int64_t axis = -1,
-                  std::source_location loc = std::source_location::current());
-/// x * P(X <= x) for a normal X: exact (erf), or by the usual tanh approximation.
-Tensor gelu(const Tensor &x, Gelu form = Gelu::Erf,
+/// Sum of squares over the axes.
+Tensor sumOfSquares(const Tensor &x, const Axes &axes = {}, bool keepDims = false,
+                    std::source_location loc = std::source_location::current());
+/// (sum |x|^p)^(1/p) over the axes; p may be infinite (largest |x|), and 0 counts what is not 0.
+/// The gradient of an element that is 0, and of a norm that is 0, is 0.
+Tensor norm(const Tensor &x, double p = 2, const Axes &axes = {}, bool keepDims = false,
             std::source_location loc = std::source_location::current());
-/// x * sigmoid(x).
-Tensor silu(const Tensor &x, std::source_location loc = std::source_location::current());
-/// log(1 + exp(x)), without overflow.
-Tensor softplus(const Tensor &x, std::source_location loc = std::source_location::current());
-/// x where positive, else slope * x.
-Tensor leakyRelu(const Tensor &x, double slope = 0.01,
-                 std::source_location loc = std::source_location::current());
+/// Cosine of the angle between a and b along `axis`; each norm counts at least epsilon.
+Tensor cosineSimilarity(const Tensor &a, const Tensor &b, int64_t axis = -1, double epsilon = 1e-8,
+                        std::source_location loc = std::source_location::current());
+/// Whether any element over the axes is not 0; false when empty.
+Tensor any(const Tensor &x, const Axes &axes = {}, bool keepDims = false,
+           std::source_location loc = std::source_location::current());
+/// Whether all elements over the axes are not 0; true when empty.
+Tensor all(const Tensor &x, const Axes &axes = {}, bool keepDims = false,
+           std::source_location loc = std::source_location::current());
+/// How many elements (i64) over the axes are not 0.
+Tensor countNonzero(const Tensor &x, const Axes &axes = {}, bool keepDims = false,
+                    std::source_location loc = std::source_location::current());
 
 // -- Layers ---------------------------------------------------------------------------------------
 
 /// x.matmul(weight) + bias; weight is [in, out].
 Tensor linear(const Tensor &x, const Tensor &weight, const Tensor &bias,
               std::source_location loc = std::source_location::current());
+/// x1 * weight[o] * x2 summed over both, for each output o; weight is [out, in1, in2]. An empty
+/// bias adds nothing.
+Tensor bilinear(const Tensor &x1, const Tensor &x2, const Tensor &weight, const Tensor &bias,
+                std::source_location loc = std::source_location::current());
 /// Rows of `table` for integer `indices`: [indices..., width].
 Tensor embedding(const Tensor &table, const Tensor &indices,
                  std::source_location loc = std::source_location::current());
@@ -62,14 +76,5 @@ Tensor layerNorm(const Tensor &x, const Tensor &gamma, const Tensor &beta, doubl
 /// 1 where the index equals the position along the new last axis of size `classes`, else 0.
 Tensor oneHot(const Tensor &indices, const DimExpr &classes, DType dtype = f32,
               std::source_location loc = std::source_location::current());
-
-// -- Losses ---------------------------------------------------------------------------------------
-
-/// Cross entropy of softmax(logits) along the last axis for integer labels; one value per row.
-Tensor softmaxCrossEntropy(const Tensor &logits, const Tensor &labels,
-                           std::source_location loc = std::source_location::current());
-/// Mean squared error over all elements.
-Tensor mse(const Tensor &prediction, const Operand &target,
-           std::source_location loc = std::source_location::current());
 
 } // namespace sinter

@@ -3,7 +3,7 @@
 """Writes the frontend's functions, the methods of Tensor and docs/operators.md.
 
 Functions come from the records of ir/Ops.td (as JSON of llvm-tblgen): every op whose `frontend` is "function".
-Methods come from those and from every function in Structural.h and Composite.h whose first parameter is a tensor.
+Methods come from those and from every function in the headers listed below whose first parameter is a tensor.
 """
 import argparse
 import json
@@ -12,13 +12,18 @@ import re
 import sys
 
 # Where the op's name is no C++ name, or means a reduction in NumPy.
-CPP_NAMES = {"and": "logicalAnd", "or": "logicalOr", "not": "logicalNot", "max": "maximum", "min": "minimum"}
+CPP_NAMES = {"and": "logicalAnd", "or": "logicalOr", "xor": "logicalXor",
+             "not": "logicalNot", "xor": "logicalXor", "max": "maximum", "min": "minimum"}
 # Where the friendlier function has another name than the op.
 MANUAL_NAMES = {"reduce_sum": "sum", "reduce_prod": "prod", "reduce_max": "max", "reduce_min": "min",
-                "broadcast": "broadcastTo"}
+                "broadcast": "broadcastTo", "window_read": "windows", "window_write": "overlapAdd"}
 LOC = "std::source_location loc"
 LOC_DEFAULT = LOC + " = std::source_location::current()"
 HERE = pathlib.Path(__file__).resolve().parent
+# The headers whose functions are methods, and stand in docs/operators.md in this order. Those of STRUCTURAL are forms of
+# single ops; those of COMPOSITE are functions made of ops.
+STRUCTURAL = ["Structural.h", "nn/Windows.h"]
+COMPOSITE = ["Composite.h", "Arrange.h", "Einsum.h", "nn/Activation.h", "nn/Loss.h", "nn/Convolution.h", "nn/Pooling.h", "nn/Normalization.h", "nn/Resize.h"]
 
 
 class Op:
@@ -39,6 +44,13 @@ class Op:
         self.elementwise = "Sinter_ElementwiseOp" in record["!superclasses"]
 
 
+# What functions return.
+RESULTS = r"Tensor|std::vector<Tensor>|TopK"
+# What Ops.h knows completely; other structs of options are declared there only.
+KNOWN_TYPES = set(re.findall(r"^(?:struct|class|enum class) (\w+)", (HERE / "OpArguments.h").read_text(), re.M))
+OPTIONS = re.compile(r"const (\w+Options) &\w+")
+
+
 class Function:
     """A declaration in a header: Tensor name(const Tensor &x, ...);"""
 
@@ -50,11 +62,31 @@ class Function:
     def is_method(self):
         return re.fullmatch(r"const (Tensor|Operand) &\w+", self.parameters[0][0]) is not None
 
-    def declaration(self, skip=0):
-        return ", ".join(d + (f" = {v}" if v else "") for d, v in self.parameters[skip:])
+    def declaration(self):
+        return declare(self.parameters)
 
     def names(self, skip=0):
         return [re.search(r"(\w+)$", d).group(1) for d, _ in self.parameters[skip:]]
+
+    def options(self):
+        """The struct of options that Ops.h does not know completely, or None."""
+        structs = [m.group(1) for d, _ in self.parameters if (m := OPTIONS.fullmatch(d))]
+        return next((s for s in structs if s not in KNOWN_TYPES), None)
+
+    def overloads(self):
+        """Its methods as (parameters, arguments). Default options that Ops.h does not know make an overload without."""
+        parameters, names = self.parameters[1:], self.names(1)
+        at = next((i for i, (d, _) in enumerate(parameters) if OPTIONS.fullmatch(d) and self.options()), -1)
+        own = [(d, None if i <= at else v) for i, (d, v) in enumerate(parameters)]
+        result = [(own, names)]
+        if any(OPTIONS.fullmatch(d) and v for d, v in parameters) and self.options():
+            rest = [(d, v) for d, v in parameters if not OPTIONS.fullmatch(d)]
+            result.insert(0, (rest, ["{}" if OPTIONS.fullmatch(d) else n for (d, _), n in zip(parameters, names)]))
+        return result
+
+
+def declare(parameters):
+    return ", ".join(d + (f" = {v}" if v else "") for d, v in parameters)
 
 
 def load_ops(path):
@@ -95,9 +127,9 @@ def parse_header(path):
             section = title.group(1)
         elif line.startswith("///"):
             doc.append(line[3:].strip())
-        elif statement or re.match(r"\s*(Tensor|std::vector<Tensor>) \w+\(", line):
+        elif statement or re.match(rf"\s*({RESULTS}) \w+\(", line):
             statement += " " + line.strip()
-            match = re.fullmatch(r" (Tensor|std::vector<Tensor>) (\w+)\((.*)\)( const)?;", statement)
+            match = re.fullmatch(rf" ({RESULTS}) (\w+)\((.*)\)( const)?;", statement)
             if not match:
                 if statement.endswith(("{", "}")):
                     statement = ""  # A definition.
@@ -151,14 +183,18 @@ namespace sinter {
 
 class Operand;
 class Tensor;
-
+struct TopK;
+"""
+    out += "".join(f"struct {name};\n" for name in sorted({f.options() for f in methods} - {None}))
+    out += """
 /// The methods of Tensor.
 class TensorOps {
 public:
 """
     for f in methods:
-        out += wrap(f.doc, "  /// ") + "\n"
-        out += f"  {f.result} {f.name}({f.declaration(1)}) const;\n"
+        for parameters, _ in f.overloads():
+            out += wrap(f.doc, "  /// ") + "\n"
+            out += f"  {f.result} {f.name}({declare(parameters)}) const;\n"
     out += """
 private:
   friend class Tensor;
@@ -174,13 +210,10 @@ private:
 
 
 def emit_source(ops, methods):
-    out = HEADER + """#include "sinter/frontend/Ops.h"
-
-#include "sinter/frontend/Composite.h"
-#include "sinter/frontend/Elementwise.h"
-#include "sinter/frontend/Structural.h"
-#include "sinter/frontend/Tensor.h"
-
+    out = HEADER + '#include "sinter/frontend/Ops.h"\n\n'
+    headers = sorted(STRUCTURAL + COMPOSITE + ["Elementwise.h", "Tensor.h"])
+    out += "".join(f'#include "sinter/frontend/{name}"\n' for name in headers)
+    out += """
 namespace sinter {
 
 const Tensor &TensorOps::self() const { return static_cast<const Tensor &>(*this); }
@@ -194,9 +227,10 @@ const Tensor &TensorOps::self() const { return static_cast<const Tensor &>(*this
                 f'  return elementwise("sinter.{op.mnemonic}", "{op.name}", {{{operands}}}, loc);\n}}\n')
     out += "\n"
     for f in methods:
-        plain = ", ".join(d for d, _ in f.parameters[1:])
-        arguments = ", ".join(["self()"] + f.names(1))
-        out += f"{f.result} TensorOps::{f.name}({plain}) const {{ return sinter::{f.name}({arguments}); }}\n"
+        for parameters, names in f.overloads():
+            plain = ", ".join(d for d, _ in parameters)
+            arguments = ", ".join(["self()"] + names)
+            out += f"{f.result} TensorOps::{f.name}({plain}) const {{ return sinter::{f.name}({arguments}); }}\n"
     return out + "\n} // namespace sinter\n"
 
 
@@ -239,7 +273,7 @@ def manual_functions(structural):
 
 def emit_docs(ops, dialect, structural, composite):
     manual = manual_functions(structural)
-    out = """<!-- Generated by frontend/GenerateOps.py from ir/*.td, frontend/Structural.h and frontend/Composite.h. -->
+    out = """<!-- Generated by frontend/GenerateOps.py from ir/*.td and the headers of frontend. -->
 # Operators
 
 Every function takes a `std::source_location loc = std::source_location::current()` as its last parameter (not shown), and
@@ -290,24 +324,27 @@ def main():
     parser.add_argument("json", help="llvm-tblgen --dump-json ir/Ops.td")
     parser.add_argument("--header")
     parser.add_argument("--source")
+    parser.add_argument("--depfile", help="where to write what --source was made from, for the build")
     parser.add_argument("--docs", help="the reference page to write")
     parser.add_argument("--check", help="the reference page to compare with what would be written")
     options = parser.parse_args()
     ops, dialect = load_ops(options.json)
-    structural = parse_header(HERE / "Structural.h")
-    composite = parse_header(HERE / "Composite.h")
+    structural = [entry for header in STRUCTURAL for entry in parse_header(HERE / header)]
+    composite = [entry for header in COMPOSITE for entry in parse_header(HERE / header)]
     functions = [op for op in ops if op.kind == "function"]
     known = manual_functions(structural)
     missing = [op.mnemonic for op in ops if op.kind == "manual" and not op.internal and op.name not in known]
     if missing:
         print(f"no function in frontend/*.h for: {', '.join(missing)}", file=sys.stderr)
-        return 1
     methods = [op_function(op) for op in functions]
     methods += [f for _, f in structural + composite if f.is_method]
     if options.header:
         write_if_changed(options.header, emit_header(functions, methods))
     if options.source:
         write_if_changed(options.source, emit_source(functions, methods))
+    if options.depfile:
+        inputs = " ".join(str(HERE / name) for name in STRUCTURAL + COMPOSITE + ["OpArguments.h"])
+        write_if_changed(options.depfile, f"{options.source} {options.header}: {inputs}\n")
     docs = emit_docs(ops, dialect, structural, composite)
     if options.docs:
         write_if_changed(options.docs, docs)

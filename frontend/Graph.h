@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "sinter/frontend/Composite.h"
+#include "sinter/frontend/Functions.h"
 #include "sinter/frontend/Gradients.h"
 #include "sinter/frontend/Init.h"
 #include "sinter/ir/base/Array.h"

@@ -33,6 +33,26 @@ struct DotDims {
   std::vector<int64_t> lhsContract = {}, rhsContract = {};
 };
 
+/// What pad() puts around a tensor.
+enum class PadMode {
+  Constant, ///< Zeros.
+  Reflect,  ///< c b | a b c | b a
+  Edge,     ///< a a | a b c | c c
+  Wrap,     ///< b c | a b c | a b
+};
+
+/// What becomes of the values of a loss.
+enum class Reduction { None, Mean, Sum };
+
+/// How scatter() and its like combine an update with what is there.
+enum class ScatterMode { Set, Add, Mul, Max, Min };
+
+/// What an element of a running reduction takes in besides the ones before it.
+struct CumulativeOptions {
+  bool exclusive = false; ///< Not the element itself: the first one is the neutral element.
+  bool reverse = false;   ///< The elements behind it instead.
+};
+
 /// How gelu() is computed.
 enum class Gelu { Erf, Tanh };
 
