@@ -120,14 +120,15 @@ public:
 private:
   friend class Importer;
   const proto::AttributeProto *find(std::string_view name, int type);
-  const proto::AttributeProto &require(std::string_view name, int type);
+  [[noreturn]] void missing(std::string_view name) const;
+  [[noreturn]] void needValue(size_t i);
+  Array knownElement(size_t i);
 
   Importer &importer;
   const proto::NodeProto &proto;
   int64_t version;
   std::set<size_t> usedInputs;
   std::set<std::string, std::less<>> usedAttributes;
-  std::set<size_t> setOutputs;
 };
 
 /// A row of a table: this function imports `op` from version `since` of the domain on, up to the
