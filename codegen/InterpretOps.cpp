@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One plain loop per op that is not elementwise, each written from the op's definition in
 // ir/StructuralOps.td.
-#include "sinter/codegen/Interpretation.h"
+#include "sinter/codegen/InterpretLoops.h"
 
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/STLExtras.h"
@@ -14,95 +14,10 @@ using namespace mlir;
 
 namespace sinter::codegen {
 
+using namespace loops;
 using ir::TensorType;
-using Index = std::vector<int64_t>;
 
 namespace {
-
-// -- Indices --------------------------------------------------------------------------------------
-
-Index rowMajorStrides(const Index &sizes) {
-  Index strides(sizes.size(), 1);
-  for (size_t i = sizes.size(); i-- > 1;)
-    strides[i - 1] = strides[i] * sizes[i];
-  return strides;
-}
-
-int64_t product(const Index &sizes) {
-  int64_t result = 1;
-  for (int64_t size : sizes)
-    result *= size;
-  return result;
-}
-
-int64_t offsetOf(const Index &index, const Index &strides) {
-  int64_t offset = 0;
-  for (size_t i = 0; i < index.size(); ++i)
-    offset += index[i] * strides[i];
-  return offset;
-}
-
-/// Calls fn(index, number) for every index below `sizes`, in row-major order.
-template <typename Fn> void forEachIndex(const Index &sizes, Fn fn) {
-  Index index(sizes.size(), 0);
-  for (int64_t n = 0, count = product(sizes); n < count; ++n) {
-    fn(static_cast<const Index &>(index), n);
-    for (size_t i = sizes.size(); i-- > 0;) {
-      if (++index[i] < sizes[i])
-        break;
-      index[i] = 0;
-    }
-  }
-}
-
-/// Offsets of all elements of a sub-space, in row-major order.
-Index offsets(const Index &sizes, const Index &strides) {
-  Index result;
-  forEachIndex(sizes,
-               [&](const Index &index, int64_t) { result.push_back(offsetOf(index, strides)); });
-  return result;
-}
-
-Index select(const Index &values, ArrayRef<int64_t> positions) {
-  Index result;
-  for (int64_t i : positions)
-    result.push_back(values[static_cast<size_t>(i)]);
-  return result;
-}
-
-SmallVector<int64_t> others(ArrayRef<int64_t> dims, int64_t rank) {
-  SmallVector<int64_t> rest;
-  for (int64_t i = 0; i < rank; ++i)
-    if (!llvm::is_contained(dims, i))
-      rest.push_back(i);
-  return rest;
-}
-
-/// out[n] = in[sourceOf(index of n)] for every element of `out`.
-template <typename Fn> void gatherInto(const Array &out, const Array &in, Fn sourceOf) {
-  dispatch(out.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T *to = out.as<T>();
-    const T *from = in.as<T>();
-    forEachIndex(out.sizes(),
-                 [&](const Index &index, int64_t n) { to[n] = from[sourceOf(index)]; });
-  });
-}
-
-/// An index read from data; out of range it is an error of `op`.
-int64_t checkedIndex(Operation *op, const Array &indices, int64_t n, int64_t bound) {
-  int64_t value =
-      indices.dtype() == i32 ? int64_t{indices.as<int32_t>()[n]} : indices.as<int64_t>()[n];
-  if (value < 0 || value >= bound)
-    Interpretation::fail(op, "index " + std::to_string(value) + " is not in [0, " +
-                                 std::to_string(bound) + ")");
-  return value;
-}
-
-/// Sums of floats have a wider significand than their elements, those of integers wrap.
-template <typename T>
-using Accumulator = std::conditional_t<std::is_same_v<T, double>, long double,
-                                       std::conditional_t<isFloatElement<T>, double, uint64_t>>;
 
 // -- Creation -------------------------------------------------------------------------------------
 
@@ -282,15 +197,6 @@ void interpretOp(ir::ReduceProdOp op, Interpretation &state) {
   state.set(op, std::move(out));
 }
 
-/// The neutral element of max (sign -1) or min (sign +1).
-template <typename T> T extreme(int sign) {
-  using Limits = std::numeric_limits<T>;
-  if constexpr (isFloatElement<T>)
-    return sign < 0 ? -Limits::infinity() : Limits::infinity();
-  else
-    return sign < 0 ? Limits::lowest() : Limits::max();
-}
-
 void interpretOp(ir::ReduceMaxOp op, Interpretation &state) {
   Array out = state.make(op, op.getType());
   dispatch(out.dtype(), [&](auto zero) {
@@ -439,13 +345,11 @@ void interpretOp(ir::FusedOp op, Interpretation &state) {
     state.set(result, array.reshape(state.sizes(op, ir::tensorType(result))));
 }
 
-template <typename OpTy> struct Model : InterpretableOpInterface::ExternalModel<Model<OpTy>, OpTy> {
-  void interpret(Operation *op, Interpretation &state) const { interpretOp(cast<OpTy>(op), state); }
+struct Loops {
+  template <typename OpTy> static void run(OpTy op, Interpretation &state) {
+    interpretOp(op, state);
+  }
 };
-
-template <typename... OpTys> void attach(MLIRContext &context) {
-  (OpTys::template attachInterface<Model<OpTys>>(context), ...);
-}
 
 } // namespace
 
@@ -455,10 +359,12 @@ void attachInterpretations(MLIRContext &context) {
   static std::mutex mutex;
   std::lock_guard lock(mutex);
   context.loadDialect<ir::SinterDialect>();
-  attach<ir::ConstantOp, ir::IotaOp, ir::DimValueOp, ir::BroadcastOp, ir::ReshapeOp,
+  attachLoops<Loops, ir::ConstantOp, ir::IotaOp, ir::DimValueOp, ir::BroadcastOp, ir::ReshapeOp,
          ir::TransposeOp, ir::SliceOp, ir::ConcatOp, ir::PadOp, ir::ReduceSumOp, ir::ReduceProdOp,
          ir::ReduceMaxOp, ir::ReduceMinOp, ir::ArgmaxOp, ir::DotGeneralOp, ir::GatherRowsOp,
          ir::ScatterAddRowsOp, ir::PickOp, ir::FusedOp>(context);
+  attachIndexInterpretations(context);
+  attachWindowInterpretations(context);
 }
 
 } // namespace sinter::codegen

@@ -3,6 +3,8 @@
 
 #include "sinter/codegen/ContractionLayout.h"
 #include "sinter/codegen/Program.h"
+#include "sinter/codegen/ScatterLayout.h"
+#include "sinter/codegen/SortPlan.h"
 
 using namespace mlir;
 using namespace sinter::ir;
@@ -165,10 +167,31 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
     break;
   }
   case KernelForm::Scatter: {
-    DimExpr columns = 1;
-    for (int64_t d = 1; d < domain.rank(); ++d)
-      columns *= domain[d];
-    plan.stages.push_back({ceilDiv(columns, std::max<int64_t>(schedule->block, 1)), 1});
+    ScatterLayout layout = scatterLayout(analysis.anchors.front());
+    plan.stages.push_back(
+        {layout.outerCount * ceilDiv(layout.columns, std::max<int64_t>(schedule->block, 1)),
+         schedule->grain});
+    break;
+  }
+  case KernelForm::Cumulative: {
+    int64_t last = domain.rank() - 1, block = std::max<int64_t>(schedule->block, 1);
+    DimExpr extent = 1;
+    for (int64_t d = 0; d < last; ++d)
+      extent *= analysis.isReduced(d) ? DimExpr(1) : domain[d];
+    bool alongInner = analysis.isReduced(last);
+    plan.stages.push_back(
+        {alongInner ? extent : extent * ceilDiv(domain[last], block), schedule->grain});
+    for (Operation *anchor : analysis.anchors)
+      if (!alongInner)
+        plan.workspaces.push_back(aligned(DimExpr(block * registerBytes(anchor->getResult(0)))) *
+                                  workers);
+    break;
+  }
+  case KernelForm::Sort: {
+    SortPlan sort = sortPlan(analysis.anchors.front());
+    plan.stages.push_back({analysis.keptShape().numElements(), schedule->grain});
+    plan.workspaces.push_back(aligned(sort.wordsBytes()) * workers);
+    plan.workspaces.push_back(aligned(DimExpr(sort.counterBytes())) * workers);
     break;
   }
   }
@@ -211,10 +234,17 @@ bool mayShareKept(const KernelAnalysis &analysis, Value source) {
 bool mayShareBuffer(FusedOp fused, unsigned input, unsigned output) {
   auto answer = analyzeKernel(fused);
   auto *analysis = std::get_if<KernelAnalysis>(&answer);
-  if (!analysis || analysis->form == KernelForm::Scatter)
+  if (!analysis || analysis->form == KernelForm::Sort)
     return false;
   Value source = bodyOf(fused).getArgument(input);
   Value result = yields(fused)[output];
+  if (analysis->form == KernelForm::Scatter) {
+    // Only what the updates are combined into: then nothing is copied.
+    Operation *scatter = analysis->anchors.front();
+    Indexing indexing = cast<IndexedOpInterface>(scatter).getIndexing();
+    return indexing.accesses.size() > 1 && source.hasOneUse() &&
+           scatter->getOperand(indexing.accesses[1].operand) == source;
+  }
   if (analysis->form == KernelForm::Reduce)
     return analysis->roles.lookup(result) == Role::Kept && analysis->roles.contains(result) &&
            byteSize(tensorType(source).getDType()) == byteSize(tensorType(result).getDType()) &&
@@ -239,8 +269,12 @@ bool mayShareBuffer(FusedOp fused, unsigned input, unsigned output) {
       if (isa<YieldOp>(user))
         continue;
       if (llvm::is_contained(analysis->anchors, user)) {
-        if (analysis->form != KernelForm::Row)
+        if (analysis->form == KernelForm::Row)
+          continue;
+        if (analysis->form != KernelForm::Cumulative)
           return false;
+        // What has come before is in the state, not in the input.
+        llvm::append_range(work, user->getResults());
         continue;
       }
       if (!isa<ElementwiseOpInterface>(user))

@@ -121,6 +121,12 @@ void Memory::storeVector(Value value, Type elementType, Value pointer, Value off
                           /*isVolatile=*/false, stream);
 }
 
+void Memory::scatter(Value value, Type elementType, Value pointer, Value offsets, Value mask) {
+  Value stored = toStorage(value, elementType);
+  LLVM::masked_scatter::create(builder, loc, stored, address(pointer, elementType, offsets),
+                               mask ? mask : allTrue(), byteWidth(storageType(elementType)));
+}
+
 Value Memory::splat(Value scalar) {
   if (lanes == 1)
     return scalar;

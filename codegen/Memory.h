@@ -43,6 +43,9 @@ public:
   /// vector-aligned.
   void storeVector(mlir::Value value, mlir::Type elementType, mlir::Value pointer,
                    mlir::Value offset, mlir::Value mask, bool stream);
+  /// One element per lane to vector<lanes x i64> offsets, which differ.
+  void scatter(mlir::Value value, mlir::Type elementType, mlir::Value pointer, mlir::Value offsets,
+               mlir::Value mask);
   /// The scalar in every lane; with one lane the scalar itself.
   mlir::Value splat(mlir::Value scalar);
   /// An element as a vector (with one lane: the scalar).

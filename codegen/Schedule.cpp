@@ -2,6 +2,7 @@
 #include "sinter/codegen/Schedule.h"
 
 #include "sinter/codegen/ContractionLayout.h"
+#include "sinter/codegen/ScatterLayout.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
 
@@ -64,9 +65,9 @@ std::optional<Schedule> Schedule::fromAttribute(DictionaryAttr attribute) {
     return std::nullopt;
   Schedule schedule;
   bool ok = false;
-  for (KernelForm candidate : {KernelForm::Loop, KernelForm::Row, KernelForm::Reduce,
-                               KernelForm::Contraction, KernelForm::Scatter})
-    if (passes::stringify(candidate) == form.getValue()) {
+  for (size_t number = 0; number < passes::numKernelForms; ++number)
+    if (auto candidate = static_cast<KernelForm>(number);
+        passes::stringify(candidate) == form.getValue()) {
       schedule.form = candidate;
       ok = true;
     }
@@ -163,6 +164,10 @@ int64_t roundUp(int64_t value, int64_t multiple) {
 
 } // namespace
 
+bool hasGpuForm(KernelForm form) {
+  return form == KernelForm::Loop || form == KernelForm::Row || form == KernelForm::Reduce;
+}
+
 FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
   auto answer = analyzeKernel(fused);
   if (auto *reason = std::get_if<std::string>(&answer))
@@ -178,9 +183,7 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
       wanted /= 2;
     return wanted;
   };
-  bool hasGpuForm = analysis.form == KernelForm::Loop || analysis.form == KernelForm::Row ||
-                    analysis.form == KernelForm::Reduce;
-  if (target.kind == TargetInfo::Kind::Cuda && hasGpuForm) {
+  if (target.kind == TargetInfo::Kind::Cuda && hasGpuForm(analysis.form)) {
     schedule.block = 1;
     schedule.threads = gpuThreads;
     return schedule;
@@ -244,11 +247,30 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
     break;
   }
   case KernelForm::Scatter: {
-    DimExpr columns = 1;
-    for (int64_t d = 1; d < domain.rank(); ++d)
-      columns *= domain[d];
-    schedule.lanes = chooseLanes(fused, target, columns);
+    ScatterLayout layout = scatterLayout(analysis.anchors.front());
+    schedule.lanes = chooseLanes(fused, target, layout.numColumns > 0 ? layout.columns : inner);
     schedule.block = schedule.lanes * 4;
+    DimExpr columns = std::min(layout.columns.constant().value_or(unknownSize), schedule.block);
+    DimExpr perUnit = (layout.updates + layout.places) * columns;
+    schedule.grain = grainFor(static_cast<double>(perUnit.constant().value_or(unknownSize)));
+    break;
+  }
+  case KernelForm::Cumulative: {
+    constexpr int64_t blockColumns = 1024;
+    schedule.lanes = chooseLanes(fused, target, inner);
+    bool alongInner = analysis.axes.front() == domain.rank() - 1;
+    schedule.block = alongInner ? 1 : std::min(blockColumns, inner.constant().value_or(blockColumns));
+    schedule.block = std::max<int64_t>(schedule.block, 1);
+    double length =
+        static_cast<double>(domain[analysis.axes.front()].constant().value_or(unknownSize));
+    schedule.grain = grainFor(
+        pointsTime(fused, length * static_cast<double>(schedule.block), schedule.lanes));
+    break;
+  }
+  case KernelForm::Sort: {
+    double length =
+        static_cast<double>(domain[analysis.axes.front()].constant().value_or(unknownSize));
+    schedule.grain = grainFor(length * (10 + static_cast<double>(cost) / 3));
     break;
   }
   }

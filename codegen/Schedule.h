@@ -14,7 +14,8 @@ struct Schedule {
   int64_t lanes = 1;  ///< Elements computed together along the innermost dim.
   int64_t unroll = 1; ///< Vectors per iteration, each with its own accumulators.
   /// Loop: elements of the innermost dim per parallel unit. Reduce: points of the outermost reduced
-  /// dim per chunk. Scatter: columns per unit.
+  /// dim per chunk. Scatter: columns per unit. Cumulative: elements of the innermost dim per unit,
+  /// where it is not the axis.
   int64_t block = 0;
   int64_t grain = 1; ///< Parallel units per chunk of work.
   /// GPU: threads per block. A unit is then an element (Loop) or a kept point (Row, Reduce) in one
@@ -27,6 +28,9 @@ struct Schedule {
   /// nullopt for an attribute that toAttribute() did not make.
   static std::optional<Schedule> fromAttribute(mlir::DictionaryAttr attribute);
 };
+
+/// Whether a GPU's thread blocks can run this form.
+bool hasGpuForm(passes::KernelForm form);
 
 /// Chooses a schedule. Deterministic: depends on the region and the target only.
 mlir::FailureOr<Schedule> chooseSchedule(ir::FusedOp fused, const TargetInfo &target);

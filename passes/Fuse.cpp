@@ -37,7 +37,7 @@ void dropIdleOps(Block &block) {
     if (!indexed || op.getNumOperands() != 1 || op.getResultTypes() != op.getOperandTypes())
       continue;
     Indexing indexing = indexed.getIndexing();
-    if (indexing.combiner == Combiner::None || indexing.numReductions > 0)
+    if (anchorKind(indexing) != AnchorKind::Reduction || indexing.numReductions > 0)
       continue;
     op.replaceAllUsesWith(op.getOperands());
     op.erase();

@@ -61,18 +61,7 @@ size_t FusionGroups::add(Group ops, size_t at) {
   State state;
   for (Operation *op : ops) {
     numbers[op] = number;
-    switch (facts[op].indexing->combiner) {
-    case Combiner::None:
-      break;
-    case Combiner::Contract:
-      ++state.contractions;
-      break;
-    case Combiner::ScatterAdd:
-      ++state.scatters;
-      break;
-    default:
-      ++state.reductions;
-    }
+    ++state.anchors[static_cast<size_t>(facts[op].anchor)];
   }
   groups.push_back(std::move(ops));
   states.push_back(std::move(state));
@@ -169,11 +158,15 @@ bool FusionGroups::reachesIndirectly(size_t from, size_t to,
 /// What analyzeKernel() would find, for groups that obviously do not go together.
 bool FusionGroups::mayBeOneKernel(size_t a, size_t b) {
   const State &x = states[a], &y = states[b];
-  unsigned single = x.contractions + y.contractions + x.scatters + y.scatters;
-  unsigned reductions = x.reductions + y.reductions;
-  return single <= 1 && (single == 0 || reductions == 0) &&
-         groups[a].size() + groups[b].size() <= maxOps && !isRegrouping(groups[a].front()) &&
-         !isRegrouping(groups[b].front());
+  unsigned numKinds = 0;
+  for (size_t kind = 1; kind < numAnchorKinds; ++kind) {
+    unsigned count = x.anchors[kind] + y.anchors[kind];
+    numKinds += count > 0;
+    if (count > 1 && standsAlone(static_cast<AnchorKind>(kind)))
+      return false;
+  }
+  return numKinds <= 1 && groups[a].size() + groups[b].size() <= maxOps &&
+         !isRegrouping(groups[a].front()) && !isRegrouping(groups[b].front());
 }
 
 double FusionGroups::bytesMoved(llvm::ArrayRef<Operation *> ops) {
@@ -267,11 +260,19 @@ size_t FusionGroups::eraseDead(size_t group) {
 /// read across rows in every phase.
 bool FusionGroups::isWorthIt(const Group &ops, size_t producer, const KernelAnalysis &analysis) {
   // One long row is no parallel work, while two kernels that split it are.
-  if (analysis.form == KernelForm::Row && analysis.hasFewLongRows())
+  bool hasRows = analysis.form == KernelForm::Row || analysis.form == KernelForm::Cumulative ||
+                 analysis.form == KernelForm::Sort;
+  if (hasRows && analysis.hasFewLongRows())
     return false;
   double domain = 1;
   for (const DimExpr &dim : analysis.domain)
     domain *= sizeOf(dim);
+  // A scatter asks once for each of its updates.
+  if (analysis.form == KernelForm::Scatter) {
+    Operation *scatter = analysis.anchors.front();
+    unsigned updates = facts[scatter].indexing->accesses.front().operand;
+    domain = std::min(domain, elementsOf(scatter->getOperand(updates)));
+  }
   for (Operation *op : ops) {
     const OpFacts::Entry &entry = facts[op];
     if (analysis.form != KernelForm::Loop && permutesElements(entry))

@@ -7,6 +7,7 @@
 
 #include "llvm/ADT/DenseSet.h"
 
+#include <array>
 #include <functional>
 #include <vector>
 
@@ -68,7 +69,7 @@ private:
   bool repeatsTooMuch(const Group &ops, const KernelAnalysis &analysis);
 
   struct State {
-    unsigned contractions = 0, scatters = 0, reductions = 0;
+    std::array<unsigned, numAnchorKinds> anchors = {}; ///< How many of each AnchorKind.
     std::optional<KernelAnalysis> analysis;
     bool analyzed = false;
   };

@@ -10,8 +10,8 @@ using namespace sinter::ir;
 namespace sinter::passes {
 
 llvm::StringRef stringify(KernelForm form) {
-  static constexpr llvm::StringLiteral names[] = {"loop", "row", "reduce", "contraction",
-                                                  "scatter"};
+  static constexpr llvm::StringLiteral names[numKernelForms] = {
+      "loop", "row", "reduce", "contraction", "scatter", "cumulative", "sort"};
   return names[static_cast<size_t>(form)];
 }
 
@@ -25,91 +25,7 @@ Shape KernelAnalysis::keptShape() const {
   return kept;
 }
 
-int64_t elementCost(Operation *op) {
-  if (auto elementwise = dyn_cast<ElementwiseOpInterface>(op))
-    return elementwise.getElementCost();
-  return 1;
-}
-
-namespace {
-
-/// Sizes as attributes, which are equal exactly when the sizes are.
-using Dims = llvm::ArrayRef<Attribute>;
-
-Dims dimsOf(Value value) { return tensorType(value).getDims(); }
-
-bool isOne(Attribute dim) {
-  auto size = dyn_cast<IntegerAttr>(dim);
-  return size && size.getInt() == 1;
-}
-
-/// Equal after dropping dims of constant size 1.
-bool equalUpToOnes(Dims a, Dims b) {
-  auto isProper = [](Attribute dim) { return !isOne(dim); };
-  return llvm::equal(llvm::make_filter_range(a, isProper), llvm::make_filter_range(b, isProper));
-}
-
-} // namespace
-
-bool isRegrouping(Operation *op) {
-  return isa<ReshapeOp>(op) && !equalUpToOnes(dimsOf(op->getOperand(0)), dimsOf(op->getResult(0)));
-}
-
-/// Made of one iteration index and constants: an address that needs no division and no load.
-static bool isPlain(const IndexExpr &index) {
-  switch (index.kind()) {
-  case IndexExpr::Kind::Dim:
-  case IndexExpr::Kind::Size:
-    return true;
-  case IndexExpr::Kind::Add:
-    return isPlain(index.lhs()) && isPlain(index.rhs());
-  case IndexExpr::Kind::Mul:
-    return isPlain(index.lhs());
-  default:
-    return false;
-  }
-}
-
-bool isFreeToRecompute(Operation *op) {
-  auto indexed = dyn_cast<IndexedOpInterface>(op);
-  if (!indexed || isRegrouping(op))
-    return false;
-  if (isa<ElementwiseOpInterface>(op))
-    return op->getNumOperands() == 0;
-  Indexing indexing = indexed.getIndexing();
-  if (indexing.combiner != Combiner::None || indexing.accesses.size() > 1)
-    return false;
-  // Views and generators; a gather or a permuted read is real work.
-  for (const Access &access : indexing.accesses) {
-    if (!access.guards.empty())
-      return false;
-    unsigned next = 0;
-    for (const IndexExpr &index : access.index) {
-      if (!isPlain(index))
-        return false;
-      if (auto d = index.asDim()) {
-        if (*d < next)
-          return false;
-        next = *d + 1;
-      }
-    }
-  }
-  return true;
-}
-
-const OpFacts::Entry &OpFacts::operator[](Operation *op) {
-  std::unique_ptr<Entry> &entry = entries[op];
-  if (!entry) {
-    entry = std::make_unique<Entry>();
-    if (auto indexed = dyn_cast<IndexedOpInterface>(op)) {
-      entry->indexing = indexed.getIndexing();
-      entry->elementwise = isa<ElementwiseOpInterface>(op);
-      entry->freeToRecompute = isFreeToRecompute(op);
-      entry->cost = elementCost(op);
-    }
-  }
-  return *entry;
-}
+static Dims dimsOf(Value value) { return tensorType(value).getDims(); }
 
 bool KernelAnalysis::hasFewLongRows() const {
   constexpr int64_t fewRows = 16, longRow = 4096;
@@ -152,40 +68,54 @@ private:
 
   /// Finds the anchors; they decide form, domain and axes.
   Reason chooseForm() {
-    llvm::SmallVector<Operation *> contractions, scatters, reductions;
+    AnchorKind kind = AnchorKind::None;
     for (Operation *op : ops) {
       const OpFacts::Entry &entry = facts[op];
       if (!entry.indexing)
         return "it cannot be part of a kernel";
       if (isRegrouping(op))
         return "a view that regroups dims stays outside of kernels";
-      switch (entry.indexing->combiner) {
-      case Combiner::None:
+      if (entry.anchor == AnchorKind::None)
         continue;
-      case Combiner::Contract:
-        contractions.push_back(op);
-        continue;
-      case Combiner::ScatterAdd:
-        scatters.push_back(op);
-        continue;
-      default:
-        reductions.push_back(op);
-      }
+      if (kind != AnchorKind::None && (kind != entry.anchor || standsAlone(kind)))
+        return "a kernel holds one contraction, scatter or sort, or reductions of one kind";
+      kind = entry.anchor;
+      result.anchors.push_back(op);
     }
-    if (!scatters.empty())
-      return single(scatters, KernelForm::Scatter, contractions.size() + reductions.size());
-    if (!contractions.empty())
-      return single(contractions, KernelForm::Contraction, reductions.size());
-    if (reductions.empty()) {
+    switch (kind) {
+    case AnchorKind::None:
       result.form = KernelForm::Loop;
       if (outputs.empty())
         return "it has no output";
       setDomain(outputs.front());
       return std::nullopt;
+    case AnchorKind::Reduction:
+      chooseReduction();
+      return std::nullopt;
+    case AnchorKind::Cumulative:
+      return chooseCumulative();
+    case AnchorKind::Contraction:
+      result.form = KernelForm::Contraction;
+      for (Value operand : result.anchors.front()->getOperands())
+        if (llvm::is_contained(ops, operand.getDefiningOp()))
+          return "a contraction reads its operands from memory";
+      break;
+    case AnchorKind::Scatter:
+      result.form = KernelForm::Scatter;
+      break;
+    case AnchorKind::Sort:
+      result.form = KernelForm::Sort;
+      result.axes = {facts[result.anchors.front()].indexing->order->axis};
+      break;
     }
-    result.anchors.assign(reductions.begin(), reductions.end());
-    setDomain(reductions.front()->getOperand(0));
-    result.axes = reducedAxes(reductions.front());
+    setDomain(result.anchors.front()->getResult(0));
+    return std::nullopt;
+  }
+
+  void chooseReduction() {
+    Operation *first = result.anchors.front();
+    setDomain(first->getOperand(0));
+    result.axes = reducedAxes(first);
     result.form = KernelForm::Row;
     for (auto [i, axis] : llvm::enumerate(result.axes))
       if (axis != result.domain.rank() - static_cast<int64_t>(result.axes.size() - i))
@@ -195,24 +125,26 @@ private:
         kept.push_back(domain[static_cast<size_t>(d)]);
     if (result.form == KernelForm::Row && result.hasFewLongRows() && !dependentReductions())
       result.form = KernelForm::Reduce;
+  }
+
+  /// All of them advance together: a later one may take in what an earlier one has come to.
+  Reason chooseCumulative() {
+    setDomain(result.anchors.front()->getResult(0));
+    const Cumulative &first = *facts[result.anchors.front()].indexing->cumulative;
+    for (Operation *anchor : result.anchors) {
+      const Cumulative &other = *facts[anchor].indexing->cumulative;
+      if (dimsOf(anchor->getResult(0)) != domain || other.axis != first.axis ||
+          other.reverse != first.reverse)
+        return "its running reductions go over different ranges";
+    }
+    result.form = KernelForm::Cumulative;
+    result.axes = {first.axis};
     return std::nullopt;
   }
 
   void setDomain(Value value) {
     domain = dimsOf(value);
     result.domain = tensorType(value).getShape();
-  }
-
-  Reason single(llvm::ArrayRef<Operation *> anchors, KernelForm form, size_t others) {
-    if (anchors.size() > 1 || others > 0)
-      return "a kernel holds one contraction or scatter and no other reduction";
-    result.form = form;
-    result.anchors.assign(anchors.begin(), anchors.end());
-    setDomain(anchors.front()->getResult(0));
-    for (Value operand : anchors.front()->getOperands())
-      if (form == KernelForm::Contraction && llvm::is_contained(ops, operand.getDefiningOp()))
-        return "a contraction reads its operands from memory";
-    return std::nullopt;
   }
 
   llvm::SmallVector<int64_t> reducedAxes(Operation *op) const {
@@ -248,7 +180,7 @@ private:
   Reason visit(Operation *op) {
     if (llvm::is_contained(result.anchors, op))
       return visitAnchor(op);
-    if (!result.axes.empty() && !facts[op].elementwise && !keepsOrder(op))
+    if (result.reduces() && !facts[op].elementwise && !keepsOrder(op))
       for (Value operand : op->getOperands())
         if (isComputedAtPoints(operand))
           return "it reads a value that is computed point by point at other points";
@@ -299,7 +231,7 @@ private:
 
   Reason visitAnchor(Operation *op) {
     Value value = op->getResult(0);
-    if (result.form == KernelForm::Contraction || result.form == KernelForm::Scatter) {
+    if (!result.reduces()) {
       result.numPhases = 1;
       return place(value, Role::Full, 1);
     }
@@ -355,14 +287,16 @@ private:
     auto it = result.roles.find(output);
     if (it != result.roles.end())
       return std::nullopt;
-    // Not derived from an anchor. A scatter has no pass in which other values could be written.
+    // Not derived from an anchor: some forms have no pass in which it could be written.
     if (result.form == KernelForm::Scatter)
       return "a scatter writes only its own result";
+    if (result.form == KernelForm::Sort)
+      return "a sort writes only what follows from it";
     if (dimsOf(output) == domain) {
       result.roles[output] = Role::Full;
       return std::nullopt;
     }
-    if (!result.axes.empty() && equalUpToOnes(dimsOf(output), kept)) {
+    if (result.reduces() && equalUpToOnes(dimsOf(output), kept)) {
       result.roles[output] = Role::Kept;
       return std::nullopt;
     }

@@ -2,7 +2,6 @@
 // Row form: a unit is one row. Each phase walks the row once and reduces; a last walk writes the
 // outputs. The row stays in cache between walks, and values that are dear to compute stay in
 // row-local scratch.
-#include "sinter/codegen/Program.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/Reducer.h"
 
@@ -158,21 +157,13 @@ private:
   /// The phase in which a cached value is first computed: as soon as what it needs is ready.
   unsigned firstPhase(Value value) const { return analysis.ready.lookup(value); }
 
-  /// This worker's slice of the scratch that holds a cached value.
-  Value scratch(size_t number) {
-    // The plan multiplied the size of a slice by the number of workers.
-    DimExpr slice = *plan.workspaces[number].dividedExactlyBy(DimExpr::symbol(workersSymbol));
-    return kernel.offsetBytes(kernel.workspaces[number],
-                              kernel.mul(kernel.worker, kernel.size(slice)));
-  }
-
   void cacheValues(unsigned phase, llvm::ArrayRef<LaneIndex> index, Value position) {
     for (auto [number, value] : llvm::enumerate(plan.cached)) {
       if (firstPhase(value) != phase)
         continue;
       Element element = vectors.emit(value, index);
       vectors.memory().storeVector(vectors.memory().asVector(element), scratchType(value),
-                                   scratch(number), position, vectors.getMask(), false);
+                                   kernel.workerScratch(number), position, vectors.getMask(), false);
     }
   }
 
@@ -190,7 +181,7 @@ private:
                           for (size_t d = 0; d < inner.size(); ++d)
                             position = kernel.add(kernel.mul(position, kernel.size(inner[d])),
                                                   index[rowIndex.size() + d].base);
-                          return {vectors.memory().loadVector(scratch(number), elementType,
+                          return {vectors.memory().loadVector(kernel.workerScratch(number), elementType,
                                                               position, vectors.getMask()),
                                   plan.schedule.lanes == 1};
                         });

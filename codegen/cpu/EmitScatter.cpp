@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scatter form: a unit is a block of columns of the result. It starts from zero and takes every
-// update in order, so duplicates add up in the same order on any number of threads.
+// Scatter form: a unit is a block of columns of the result at one point of the other dims that
+// updates pass through. It starts from x, or from zero, and takes every update in order, so
+// duplicates combine in the same order on any number of threads.
+#include "sinter/codegen/ScatterLayout.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
+#include "sinter/ir/ScalarExpr.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -11,80 +15,251 @@ using namespace sinter::codegen;
 
 namespace sinter::cpu {
 
-void emitScatter(KernelFunction &kernel) {
-  Operation *anchor = kernel.plan.analysis.anchors.front();
-  ir::Indexing indexing = cast<ir::IndexedOpInterface>(anchor).getIndexing();
-  const Schedule &schedule = kernel.plan.schedule;
-  const Shape &result = kernel.plan.analysis.domain;
-  llvm::SmallVector<DimExpr> columns(result.begin() + 1, result.end());
-  llvm::SmallVector<DimExpr> updates(indexing.ranges.begin(),
-                                     indexing.ranges.end() - static_cast<long>(columns.size()));
-  DimExpr numColumns = 1, numUpdates = 1;
-  for (const DimExpr &size : columns)
-    numColumns *= size;
-  for (const DimExpr &size : updates)
-    numUpdates *= size;
+namespace {
 
-  OpBuilder &builder = kernel.builder;
-  Location loc = kernel.loc;
-  ElementEmitter emitter(builder, loc, kernel.env, schedule.lanes);
-  Memory &memory = emitter.memory();
-  const BufferRef &out = kernel.outputs.front();
-  Value width = kernel.size(numColumns);
-  kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
-    Value low = kernel.mul(unit, kernel.constant(schedule.block));
-    Value high = kernel.minimum(kernel.add(low, kernel.constant(schedule.block)), width);
-    Value zero = arith::ConstantOp::create(builder, loc,
-                                           builder.getZeroAttr(ir::registerType(out.elementType)));
-    Value zeros = memory.splat(zero);
-    kernel.loop(kernel.constant(0), kernel.size(result[0]), 1, {}, [&](Value row, ValueRange) {
-      Value base = kernel.mul(row, width);
-      kernel.vectorLoop(low, high, schedule.lanes, 1, {},
-                        [&](Value column, Value mask, ValueRange) {
-                          memory.storeVector(zeros, out.elementType, out.pointer,
-                                             kernel.add(base, column), mask, false);
-                          return KernelFunction::Values();
-                        });
+class ScatterEmitter {
+public:
+  explicit ScatterEmitter(KernelFunction &kernel)
+      : kernel(kernel), builder(kernel.builder), loc(kernel.loc),
+        anchor(kernel.plan.analysis.anchors.front()),
+        indexing(cast<ir::IndexedOpInterface>(anchor).getIndexing()),
+        layout(scatterLayout(anchor)), result(kernel.plan.analysis.domain),
+        out(kernel.outputs.front()), lanes(kernel.plan.schedule.lanes),
+        updateLanes(layout.numColumns > 0 ? lanes : 1), places(builder, loc, kernel.env, lanes),
+        updates(builder, loc, kernel.env, updateLanes) {}
+
+  void run() {
+    DimExpr blocks = ceilDiv(layout.columns, kernel.plan.schedule.block);
+    kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
+      IndexMath &math = updates.math();
+      LaneIndex at = math.uniform(unit);
+      Value block = blocks.constant() == 1 ? kernel.constant(0) : math.mod(at, blocks).base;
+      llvm::SmallVector<DimExpr> sizes;
+      for (unsigned d : layout.outer)
+        sizes.push_back(result[d]);
+      outer = math.delinearize(math.floorDiv(at, blocks).base, sizes);
+      low = kernel.mul(block, kernel.constant(kernel.plan.schedule.block));
+      high = kernel.minimum(kernel.add(low, kernel.constant(kernel.plan.schedule.block)),
+                            kernel.size(layout.columns));
+      if (Value old = memoryOfOld()) {
+        Value same = LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::ne, old, out.pointer);
+        inside(same, [&] { start(); });
+      } else {
+        start();
+      }
+      scan();
       return KernelFunction::Values();
     });
-    kernel.loop(kernel.constant(0), kernel.size(numUpdates), 1, {}, [&](Value update, ValueRange) {
-      ElementEmitter::Scope scope(emitter);
-      Index index = emitter.math().delinearize(update, updates);
-      Index whole = index;
-      whole.append(columns.size(), emitter.math().uniform(kernel.constant(0)));
-      Value valid;
-      Index target =
-          emitter.positions(anchor, llvm::ArrayRef(indexing.scatter).take_front(1), whole, valid);
-      auto branch = scf::IfOp::create(builder, loc, valid, /*withElseRegion=*/false);
-      OpBuilder::InsertionGuard guard(builder);
-      builder.setInsertionPointToStart(branch.thenBlock());
-      Value base = kernel.mul(target.front().base, width);
-      kernel.vectorLoop(
-          low, high, schedule.lanes, 1, {}, [&](Value column, Value mask, ValueRange) {
-            ElementEmitter::Scope inner(emitter);
-            Index at = index;
-            LaneIndex rest{column, schedule.lanes == 1 ? 0 : 1, {}};
-            at.resize(index.size() + columns.size());
-            for (size_t d = columns.size(); d-- > 0;) {
-              at[index.size() + d] = d == 0 ? rest : emitter.math().mod(rest, columns[d]);
-              rest = emitter.math().floorDiv(rest, columns[d]);
-            }
-            emitter.setMask(mask);
-            Value offset = kernel.add(base, column);
-            Value added = memory.asVector(
-                emitter.emit(anchor->getOperand(indexing.accesses.front().operand), at));
-            Value old = memory.loadVector(out.pointer, out.elementType, offset, mask);
-            Value sum = isa<FloatType>(out.elementType)
-                            ? Value(arith::AddFOp::create(builder, loc, old, added))
-                            : Value(arith::AddIOp::create(builder, loc, old, added));
-            memory.storeVector(sum, out.elementType, out.pointer, offset, mask, false);
-            emitter.setMask({});
-            return KernelFunction::Values();
+  }
+
+private:
+  unsigned firstColumn() const { return static_cast<unsigned>(result.rank()) - layout.numColumns; }
+
+  /// Where x lies, when it may be the memory of the result: the update then happens in place.
+  Value memoryOfOld() {
+    if (indexing.accesses.size() < 2)
+      return {};
+    auto it = kernel.env.buffers.find(anchor->getOperand(indexing.accesses[1].operand));
+    return it == kernel.env.buffers.end() ? Value() : it->second.pointer;
+  }
+
+  template <typename Fn> void inside(Value condition, Fn body) {
+    auto branch = scf::IfOp::create(builder, loc, condition, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    body();
+  }
+
+  /// The result before the updates, at every place of this unit.
+  void start() {
+    Index index(static_cast<size_t>(result.rank()));
+    for (auto [d, i] : llvm::zip_equal(layout.outer, outer))
+      index[d] = i;
+    startDim(0, index);
+  }
+
+  void startDim(size_t number, Index &index) {
+    bool last = number + 1 == layout.indexed.size();
+    if (number < layout.indexed.size()) {
+      unsigned d = layout.indexed[number];
+      Value zero = kernel.constant(0), size = kernel.size(result[d]);
+      if (last && d + 1 == static_cast<unsigned>(result.rank())) {
+        kernel.vectorLoop(zero, size, lanes, 1, {}, [&](Value base, Value mask, ValueRange) {
+          index[d] = {base, lanes == 1 ? 0 : 1, {}};
+          startAt(index, mask);
+          return KernelFunction::Values();
+        });
+        return;
+      }
+      kernel.loop(zero, size, 1, {}, [&](Value iv, ValueRange) {
+        index[d] = {iv, 0, {}};
+        startDim(number + 1, index);
+        return KernelFunction::Values();
+      });
+      return;
+    }
+    if (layout.numColumns == 0) // The last dim is one of the outer ones: a lone element.
+      return startAt(index, lanes == 1 ? Value() : places.memory().tailMask(kernel.constant(1)));
+    kernel.vectorLoop(low, high, lanes, 1, {}, [&](Value column, Value mask, ValueRange) {
+      splitColumns(places, column, index, firstColumn(), [&](size_t k) {
+        return result[static_cast<int64_t>(firstColumn() + k)];
+      });
+      startAt(index, mask);
+      return KernelFunction::Values();
+    });
+  }
+
+  void startAt(Index &index, Value mask) {
+    ElementEmitter::Scope scope(places);
+    places.setMask(mask);
+    Element element;
+    if (indexing.accesses.size() > 1) {
+      element = places.emit(anchor->getOperand(indexing.accesses[1].operand), index);
+    } else {
+      Type type = ir::registerType(out.elementType);
+      element = {arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type)), true};
+    }
+    LaneIndex offset = places.math().linearize(index, result);
+    places.memory().storeVector(places.memory().asVector(element), out.elementType, out.pointer,
+                                offset.base, mask, false);
+    places.setMask({});
+  }
+
+  /// The indices of the last dims from the flat one that runs along the lanes.
+  template <typename SizeOf>
+  void splitColumns(ElementEmitter &emitter, Value column, Index &index, size_t first,
+                    SizeOf sizeOf) {
+    LaneIndex rest{column, &emitter == &places ? (lanes == 1 ? 0 : 1) : (updateLanes == 1 ? 0 : 1),
+                   {}};
+    for (size_t k = layout.numColumns; k-- > 0;) {
+      index[first + k] = k == 0 ? rest : emitter.math().mod(rest, sizeOf(k));
+      if (k > 0)
+        rest = emitter.math().floorDiv(rest, sizeOf(k));
+    }
+  }
+
+  /// Takes the updates in order.
+  void scan() {
+    llvm::SmallVector<DimExpr> sizes;
+    for (unsigned d : layout.scanned)
+      sizes.push_back(indexing.ranges[d]);
+    Value zero = kernel.constant(0);
+    kernel.loop(zero, kernel.size(layout.updates), 1, {}, [&](Value number, ValueRange) {
+      ElementEmitter::Scope scope(updates);
+      Index index(indexing.ranges.size(), updates.math().uniform(zero));
+      for (auto [d, i] : llvm::zip_equal(layout.outerUpdates, outer))
+        index[d] = i;
+      for (auto [d, i] : llvm::zip_equal(layout.scanned, updates.math().delinearize(number, sizes)))
+        index[d] = i;
+      if (!layout.sameForAllColumns) {
+        eachColumn(index, [&](Value column, Value mask) {
+          placed(index, mask, [&](const Index &target, Value valid) {
+            combine(index, target, column, valid);
           });
+        });
+      } else {
+        placed(index, {}, [&](const Index &target, Value) {
+          eachColumn(index, [&](Value column, Value mask) { combine(index, target, column, mask); });
+        });
+      }
       return KernelFunction::Values();
     });
-    return KernelFunction::Values();
-  });
-}
+  }
+
+  void eachColumn(Index &index, llvm::function_ref<void(Value column, Value mask)> body) {
+    if (layout.numColumns == 0)
+      return body({}, {});
+    kernel.vectorLoop(low, high, updateLanes, 1, {}, [&](Value column, Value mask, ValueRange) {
+      ElementEmitter::Scope scope(updates);
+      size_t first = index.size() - layout.numColumns;
+      splitColumns(updates, column, index, first,
+                   [&](size_t k) { return indexing.ranges[first + k]; });
+      updates.setMask(mask);
+      body(column, mask);
+      updates.setMask({});
+      return KernelFunction::Values();
+    });
+  }
+
+  /// Looks the target up; `body` runs where it is in range, under a narrower mask.
+  void placed(const Index &index, Value mask,
+              llvm::function_ref<void(const Index &target, Value mask)> body) {
+    Value valid;
+    Index target = updates.positions(
+        anchor, llvm::ArrayRef(indexing.scatter).take_front(firstColumn()), index, valid);
+    if (!valid)
+      return body(target, mask);
+    if (!isa<VectorType>(valid.getType())) {
+      inside(valid, [&] {
+        ElementEmitter::Scope scope(updates);
+        body(target, mask);
+      });
+      return;
+    }
+    if (mask)
+      valid = arith::AndIOp::create(builder, loc, valid, mask);
+    body(target, valid);
+  }
+
+  void combine(const Index &index, const Index &target, Value column, Value mask) {
+    IndexMath &math = updates.math();
+    Memory &memory = updates.memory();
+    updates.setMask(mask);
+    Value added =
+        memory.asVector(updates.emit(anchor->getOperand(indexing.accesses[0].operand), index));
+    Shape lead(std::vector<DimExpr>(result.begin(), result.begin() + firstColumn()));
+    LaneIndex offset = math.linearize(target, lead);
+    if (layout.numColumns > 0)
+      offset = math.add(math.mul(offset, layout.columns),
+                        LaneIndex{column, updateLanes == 1 ? 0 : 1, {}});
+    bool together = !offset.vector; // One element per lane, side by side.
+    Value next = added;
+    if (indexing.mode != ir::ScatterMode::Set) {
+      Value old = together ? memory.loadVector(out.pointer, out.elementType, offset.base, mask)
+                           : memory.gather(out.pointer, out.elementType, offset.vector, mask);
+      next = combined(old, added);
+    }
+    if (together)
+      memory.storeVector(next, out.elementType, out.pointer, offset.base, mask, false);
+    else
+      memory.scatter(next, out.elementType, out.pointer, offset.vector, mask);
+    updates.setMask({});
+  }
+
+  Value combined(Value old, Value added) {
+    using ir::scalar::Expr;
+    Expr a(builder, loc, old, out.elementType), b(builder, loc, added, out.elementType);
+    switch (indexing.mode) {
+    case ir::ScatterMode::Set:
+      return added;
+    case ir::ScatterMode::Add:
+      return (a + b).value();
+    case ir::ScatterMode::Mul:
+      return (a * b).value();
+    case ir::ScatterMode::Max:
+      return ir::scalar::maximum(a, b).value();
+    case ir::ScatterMode::Min:
+      return ir::scalar::minimum(a, b).value();
+    }
+    llvm_unreachable("a mode that is not emitted");
+  }
+
+  KernelFunction &kernel;
+  OpBuilder &builder;
+  Location loc;
+  Operation *anchor;
+  ir::Indexing indexing;
+  ScatterLayout layout;
+  const Shape &result;
+  const BufferRef &out;
+  int64_t lanes, updateLanes;
+  ElementEmitter places, updates; ///< Emit what the result starts from, and the updates.
+  llvm::SmallVector<LaneIndex> outer;
+  Value low, high;
+};
+
+} // namespace
+
+void emitScatter(KernelFunction &kernel) { ScatterEmitter(kernel).run(); }
 
 } // namespace sinter::cpu

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/KernelFunction.h"
 
+#include "sinter/codegen/Program.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -70,6 +72,11 @@ Value KernelFunction::minimum(Value a, Value b) {
 Value KernelFunction::offsetBytes(Value pointer, Value bytes) {
   return LLVM::GEPOp::create(builder, loc, pointer.getType(), builder.getI8Type(), pointer,
                              ValueRange{bytes});
+}
+
+Value KernelFunction::workerScratch(size_t number) {
+  DimExpr slice = *plan.workspaces[number].dividedExactlyBy(DimExpr::symbol(workersSymbol));
+  return offsetBytes(workspaces[number], mul(worker, size(slice)));
 }
 
 KernelFunction::Values KernelFunction::loop(Value low, Value high, Value step, ValueRange carried,
@@ -155,6 +162,12 @@ OwningOpRef<ModuleOp> emitKernel(ir::FusedOp fused, const KernelPlan &plan, unsi
     break;
   case passes::KernelForm::Scatter:
     emitScatter(kernel);
+    break;
+  case passes::KernelForm::Cumulative:
+    emitCumulative(kernel);
+    break;
+  case passes::KernelForm::Sort:
+    emitSort(kernel);
     break;
   }
   return kernel.finish();

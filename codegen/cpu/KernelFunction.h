@@ -60,6 +60,8 @@ public:
   mlir::Value size(const DimExpr &expr) { return sizes->get(expr); }
   /// The address `bytes` behind a workspace's start.
   mlir::Value offsetBytes(mlir::Value pointer, mlir::Value bytes);
+  /// This worker's slice of a workspace whose size the plan multiplied by the number of workers.
+  mlir::Value workerScratch(size_t number);
 
   ir::FusedOp fused;
   const codegen::KernelPlan &plan;
@@ -87,5 +89,7 @@ void emitRow(KernelFunction &kernel);
 void emitReduce(KernelFunction &kernel, unsigned stage);
 void emitContractionKernel(KernelFunction &kernel);
 void emitScatter(KernelFunction &kernel);
+void emitCumulative(KernelFunction &kernel);
+void emitSort(KernelFunction &kernel);
 
 } // namespace sinter::cpu

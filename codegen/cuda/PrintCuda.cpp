@@ -49,7 +49,7 @@ std::string kernelText(const PlannedLaunch &launch, const KernelPlan &plan, Prog
                        const std::string &name) {
   const auto &step = std::get<Launch>(program.steps[launch.step]);
   const Kernel &known = program.kernels[static_cast<size_t>(step.kernel)];
-  if (plan.analysis.form == KernelForm::Contraction || plan.analysis.form == KernelForm::Scatter)
+  if (!hasGpuForm(plan.analysis.form))
     throw Error({.kind = ErrorKind::Unsupported,
                  .op = known.symbol,
                  .location = ir::toSourceLoc(plan.analysis.anchors.front()->getLoc()),

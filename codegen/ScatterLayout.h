@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/ir/Ops.h"
+
+namespace sinter::codegen {
+
+/// How a scatter is walked. A dim of the result that follows a dim of the updates is parallel: no
+/// update crosses it. The other dims of the updates are scanned in row-major order by every unit.
+struct ScatterLayout {
+  /// Dims of the result that units enumerate, and the dims of the updates they follow.
+  llvm::SmallVector<unsigned> outer, outerUpdates;
+  llvm::SmallVector<unsigned> indexed; ///< Dims of the result whose index is looked up.
+  llvm::SmallVector<unsigned> scanned; ///< The updates' other dims, increasing.
+  /// The last dims of the result where they are the last ones of the updates: walked as one dim,
+  /// along which vectors run.
+  unsigned numColumns = 0;
+  /// Sizes: products of the dims above.
+  DimExpr outerCount = 1, columns = 1, updates = 1, places = 1;
+  /// Whether the look-ups are the same for all columns of an update.
+  bool sameForAllColumns = true;
+};
+ScatterLayout scatterLayout(mlir::Operation *scatter);
+
+} // namespace sinter::codegen

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the analyses of kernels ask of single ops.
+#pragma once
+
+#include "sinter/ir/Ops.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+#include <memory>
+#include <optional>
+
+namespace sinter::passes {
+
+/// What an op needs the kernel around it to be; a kernel is built around anchors of one kind.
+enum class AnchorKind : uint8_t {
+  None, ///< Computed element by element wherever it is needed.
+  Reduction,
+  Cumulative,
+  Contraction,
+  Scatter,
+  Sort,
+};
+inline constexpr size_t numAnchorKinds = 6;
+AnchorKind anchorKind(const ir::Indexing &indexing);
+/// Only one anchor of this kind fits into a kernel.
+inline bool standsAlone(AnchorKind kind) { return kind >= AnchorKind::Contraction; }
+
+/// What analyses ask of each op, found out once.
+class OpFacts {
+public:
+  struct Entry {
+    /// Empty for ops that cannot be part of a kernel.
+    std::optional<ir::Indexing> indexing;
+    AnchorKind anchor = AnchorKind::None;
+    bool elementwise = false;
+    bool freeToRecompute = false;
+    int64_t cost = 0;
+  };
+  const Entry &operator[](mlir::Operation *op);
+  /// Before the op is erased.
+  void forget(mlir::Operation *op) { entries.erase(op); }
+
+private:
+  llvm::DenseMap<mlir::Operation *, std::unique_ptr<Entry>> entries;
+};
+
+/// Rough flops per element of the op's result (reductions and contractions: per iteration point).
+int64_t elementCost(mlir::Operation *op);
+/// A view of its operand under other sizes that is more than adding or dropping sizes of 1. It
+/// needs no kernel: the planner gives it its operand's buffer.
+bool isRegrouping(mlir::Operation *op);
+/// Ops that only rename or make up elements: broadcast, slice, full, iota, … Their elements cost
+/// nothing to compute again in every kernel that reads them.
+bool isFreeToRecompute(mlir::Operation *op);
+
+/// Sizes as attributes, which are equal exactly when the sizes are.
+using Dims = llvm::ArrayRef<mlir::Attribute>;
+bool isOne(mlir::Attribute dim);
+/// Equal after dropping dims of constant size 1.
+bool equalUpToOnes(Dims a, Dims b);
+
+} // namespace sinter::passes
