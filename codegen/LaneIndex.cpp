@@ -38,7 +38,7 @@ Value SizeTable::get(const DimExpr &size) {
   };
   folder.add = binary(arith::AddIOp());
   folder.mul = binary(arith::MulIOp());
-  folder.floorDiv = binary(arith::DivSIOp());
+  folder.floorDiv = binary(arith::FloorDivSIOp());
   folder.ceilDiv = binary(arith::CeilDivSIOp());
   folder.max = binary(arith::MaxSIOp());
   Value value = size.fold<Value>(folder);
@@ -133,9 +133,11 @@ Value IndexMath::inRange(const LaneIndex &index, const DimExpr &low, const DimEx
     return scalar ? value : asVector(uniform(value));
   };
   Value at = scalar ? index.base : asVector(index);
-  Value inside =
-      builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::slt, at, limit(high));
-  if (low.constant() != 0 || !index.vector) {
+  // Unsigned, a negative index is above every bound.
+  bool fromZero = low.constant() == 0;
+  Value inside = builder.createOrFold<arith::CmpIOp>(
+      loc, fromZero ? arith::CmpIPredicate::ult : arith::CmpIPredicate::slt, at, limit(high));
+  if (!fromZero) {
     Value above =
         builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sge, at, limit(low));
     inside = builder.createOrFold<arith::AndIOp>(loc, above, inside);

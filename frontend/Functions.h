@@ -12,3 +12,4 @@
 #include "sinter/frontend/nn/Normalization.h"
 #include "sinter/frontend/nn/Pooling.h"
 #include "sinter/frontend/nn/Resize.h"
+#include "sinter/frontend/nn/Windows.h"

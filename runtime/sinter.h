@@ -4,11 +4,6 @@
 
 #include "sinter/frontend/Graph.h"
 #include "sinter/frontend/Optim.h"
-#include "sinter/frontend/nn/Convolution.h"
-#include "sinter/frontend/nn/Normalization.h"
-#include "sinter/frontend/nn/Pooling.h"
-#include "sinter/frontend/nn/Resize.h"
-#include "sinter/frontend/nn/Windows.h"
 #include "sinter/frontend/onnx/Onnx.h"
 #include "sinter/ir/base/Array.h"
 #include "sinter/ir/base/DType.h"

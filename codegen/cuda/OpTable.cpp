@@ -25,6 +25,7 @@ constexpr OpRow rows[] = {
     {"arith.divui", "($t)(($u)$0 / ($u)$1)", "$0 / $1"},
     {"arith.remui", "($t)(($u)$0 % ($u)$1)", "$0 % $1"},
     {"arith.ceildivsi", "ceilDiv($0, $1)"},
+    {"arith.floordivsi", "-ceilDiv(-($0), $1)"},
     {"arith.maxsi", "larger<$t>($0, $1)"},
     {"arith.minsi", "smaller<$t>($0, $1)"},
     {"arith.andi", "($t)($0 & $1)"},
