@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/onnx/Suite.h"
+
+#include "sinter/frontend/onnx/ModelFile.h"
+#include "sinter/frontend/onnx/TensorData.h"
+#include "sinter/sinter.h"
+
+#include "sinter/frontend/onnx/onnx-ml.pb.h"
+
+#include <chrono>
+#include <cmath>
+#include <set>
+
+namespace fs = std::filesystem;
+
+namespace sinter::onnxsuite {
+namespace {
+
+Array readTensor(const fs::path &file) {
+  proto::TensorProto tensor;
+  if (!tensor.ParseFromString(readFile(file)))
+    throw Error({.kind = ErrorKind::Unsupported}, file.filename().string() + " is no tensor");
+  return onnx::toArray(tensor, {}, nullptr);
+}
+
+/// input_0.pb, input_1.pb, ...: as many as there are.
+std::vector<Array> readTensors(const fs::path &folder, const std::string &prefix) {
+  std::vector<Array> tensors;
+  for (int i = 0;; ++i) {
+    fs::path file = folder / (prefix + std::to_string(i) + ".pb");
+    if (!fs::exists(file))
+      return tensors;
+    tensors.push_back(readTensor(file));
+  }
+}
+
+std::string typeText(const Array &array) {
+  return std::string(name(array.dtype())) + Shape(array.sizes()).str();
+}
+
+/// Why `got` is not `wanted`; "" when it is. NaN equals NaN; integers and booleans are exact.
+std::string compare(const Array &got, const Array &wanted, const RunOptions &options) {
+  if (got.dtype() != wanted.dtype() || got.sizes() != wanted.sizes())
+    return typeText(got) + " instead of " + typeText(wanted);
+  int64_t wrong = 0;
+  std::string first;
+  auto differ = [&](size_t i, auto a, auto b) {
+    if (wrong++ == 0)
+      first =
+          "[" + std::to_string(i) + "]: " + std::to_string(a) + " instead of " + std::to_string(b);
+  };
+  if (!isFloat(got.dtype())) {
+    std::vector<int64_t> a = got.toVector<int64_t>(), b = wanted.toVector<int64_t>();
+    for (size_t i = 0; i < a.size(); ++i)
+      if (a[i] != b[i])
+        differ(i, a[i], b[i]);
+  } else {
+    std::vector<double> a = got.toVector<double>(), b = wanted.toVector<double>();
+    for (size_t i = 0; i < a.size(); ++i) {
+      bool equal = a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]));
+      bool close = std::isfinite(a[i]) && std::isfinite(b[i]) &&
+                   std::fabs(a[i] - b[i]) <= options.atol + options.rtol * std::fabs(b[i]);
+      if (!equal && !close)
+        differ(i, a[i], b[i]);
+    }
+  }
+  if (wrong == 0)
+    return "";
+  return std::to_string(wrong) + " of " + std::to_string(got.numElements()) +
+         " elements differ, first " + first;
+}
+
+/// Compiled for one set of fixed inputs.
+struct Prepared {
+  OnnxModel model;
+  Executable program;
+  double milliseconds;
+};
+
+Prepared prepare(const fs::path &path, const ArrayMap &values, const RunOptions &options) {
+  auto start = std::chrono::steady_clock::now();
+  OnnxModel model = importOnnx(path, {.values = values});
+  Executable program =
+      compile(model.graph, {.engine = options.interpreter ? Engine::Interpreter : Engine::Compiled,
+                            .threads = 1});
+  std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
+  return {std::move(model), std::move(program), time.count()};
+}
+
+std::string runDataSet(const fs::path &folder, const Case &which, const RunOptions &options,
+                       Outcome &outcome) {
+  proto::ModelProto model = onnx::readModel(which.folder / "model.onnx", {});
+  std::vector<Array> inputs = readTensors(folder, "input_"),
+                     wanted = readTensors(folder, "output_");
+  ArrayMap values;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    values[model.graph().input(static_cast<int>(i)).name()] = inputs[i];
+  Prepared prepared = prepare(which.folder / "model.onnx", values, options);
+  outcome.compileMs = prepared.milliseconds;
+  std::set<std::string> fixed(prepared.model.fixedInputs.begin(), prepared.model.fixedInputs.end());
+  for (const std::string &name : prepared.model.fixedInputs)
+    outcome.fixedInputs += (outcome.fixedInputs.empty() ? "" : ",") + name;
+  // The arguments are the inputs that are not fixed, in the same order.
+  std::vector<NamedArrays::Entry> given;
+  std::vector<Argument> arguments = prepared.model.graph.arguments();
+  for (const std::string &name : prepared.model.inputs)
+    if (!fixed.contains(name))
+      given.emplace_back(arguments.at(given.size()).name, values.at(name));
+  std::set<std::string> used;
+  for (const std::string &name : prepared.program.inputNames())
+    used.insert(name);
+  std::erase_if(given,
+                [&](const NamedArrays::Entry &entry) { return !used.contains(entry.first); });
+  std::vector<Array> results = prepared.program(NamedArrays(std::move(given)));
+  if (results.size() != wanted.size())
+    return std::to_string(results.size()) + " outputs instead of " + std::to_string(wanted.size());
+  for (size_t i = 0; i < results.size(); ++i)
+    if (std::string why = compare(results[i], wanted[i], options); !why.empty())
+      return "output " + std::to_string(i) + ": " + why;
+  return "";
+}
+
+} // namespace
+
+Outcome runCase(const Case &which, const RunOptions &options) {
+  Outcome outcome;
+  try {
+    bool any = false;
+    for (int set = 0;; ++set) {
+      fs::path folder = which.folder / ("test_data_set_" + std::to_string(set));
+      if (!fs::exists(folder))
+        break;
+      any = true;
+      outcome.message = runDataSet(folder, which, options, outcome);
+      if (!outcome.message.empty()) {
+        outcome.status = Status::Wrong;
+        return outcome;
+      }
+    }
+    outcome.status = any ? Status::Pass : Status::Crash;
+  } catch (const Error &error) {
+    outcome.message = error.what();
+    outcome.status = error.code() == ErrorCode::Unsupported ? Status::Unsupported
+                     : error.code() == ErrorCode::Internal  ? Status::Crash
+                                                            : Status::Wrong;
+  } catch (const std::exception &error) {
+    outcome.message = error.what();
+    outcome.status = Status::Crash;
+  }
+  return outcome;
+}
+
+} // namespace sinter::onnxsuite
