@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sinter/frontend/nn/Activation.h"
 #include "sinter/frontend/onnx/OpsCommon.h"
 
 namespace sinter::onnx {
@@ -7,40 +8,29 @@ namespace {
 
 // -- Elementwise ----------------------------------------------------------------------------------
 
-/// x where positive, else alpha * (exp(x) - 1).
-Tensor eluOf(const Tensor &x, double alpha) { return where(x > 0, x, alpha * expm1(x)); }
-
 void importCelu(Node &node) {
-  Tensor x = floatInput(node, 0);
-  double alpha = node.floatAttribute("alpha", 1.0);
-  node.output(0, maximum(x, 0) + minimum(alpha * expm1(x / alpha), 0));
+  node.output(0, celu(floatInput(node, 0), node.floatAttribute("alpha", 1.0)));
 }
 
 void importElu(Node &node) {
-  node.output(0, eluOf(floatInput(node, 0), node.floatAttribute("alpha", 1.0)));
+  node.output(0, elu(floatInput(node, 0), node.floatAttribute("alpha", 1.0)));
 }
 
 void importSelu(Node &node) {
   double alpha = node.floatAttribute("alpha", 1.67326319217681884765625);
   double gamma = node.floatAttribute("gamma", 1.05070102214813232421875);
-  node.output(0, gamma * eluOf(floatInput(node, 0), alpha));
+  node.output(0, gamma * elu(floatInput(node, 0), alpha));
 }
 
 void importHardSigmoid(Node &node) {
   double alpha = node.floatAttribute("alpha", 0.2);
   double beta = node.floatAttribute("beta", 0.5);
-  node.output(0, clamp(alpha * floatInput(node, 0) + beta, 0, 1));
+  node.output(0, hardSigmoid(floatInput(node, 0), alpha, beta));
 }
 
-void importHardSwish(Node &node) {
-  Tensor x = floatInput(node, 0);
-  node.output(0, x * clamp(x / 6 + 0.5, 0, 1));
-}
+void importHardSwish(Node &node) { node.output(0, hardSwish(floatInput(node, 0))); }
 
-void importMish(Node &node) {
-  Tensor x = floatInput(node, 0);
-  node.output(0, x * tanh(softplus(x)));
-}
+void importMish(Node &node) { node.output(0, mish(floatInput(node, 0))); }
 
 void importPRelu(Node &node) {
   Tensor x = node.input(0);
@@ -57,19 +47,14 @@ void importShrink(Node &node) {
 
 void importSoftplus(Node &node) { node.output(0, softplus(floatInput(node, 0))); }
 
-void importSoftsign(Node &node) {
-  Tensor x = floatInput(node, 0);
-  node.output(0, x / (1 + abs(x)));
-}
+void importSoftsign(Node &node) { node.output(0, softsign(floatInput(node, 0))); }
 
 void importSwish(Node &node) {
-  Tensor x = floatInput(node, 0);
-  node.output(0, x * sigmoid(node.floatAttribute("alpha", 1.0) * x));
+  node.output(0, swish(floatInput(node, 0), node.floatAttribute("alpha", 1.0)));
 }
 
 void importThresholdedRelu(Node &node) {
-  Tensor x = floatInput(node, 0);
-  node.output(0, where(x > node.floatAttribute("alpha", 1.0), x, 0));
+  node.output(0, thresholdedRelu(floatInput(node, 0), node.floatAttribute("alpha", 1.0)));
 }
 
 void importGelu(Node &node) {

@@ -168,60 +168,64 @@ void importDeformConv(Node &node) {
   if (weight.size(1) != DimExpr(channels / groups))
     node.invalid("weights " + weight.str() + " for " + x.str());
 
-  // Positions are [N, C, k..., o...].
+  // Positions are [N, offset groups, 1, k..., o...]; the axis of 1 stands for a group's channels.
   DType compute = computeDType(x.dtype());
-  std::vector<DimExpr> result{x.size(0), channels}, places;
-  result.insert(result.end(), a.kernel.begin(), a.kernel.end());
+  std::vector<DimExpr> window(a.kernel.begin(), a.kernel.end());
+  DimExpr places = 1;
   for (int64_t i = 0; i < axes; ++i)
-    places.push_back(offset.size(i + 2));
-  result.insert(result.end(), places.begin(), places.end());
-  /// [N, offset groups, ...] repeated for the channels of each group.
-  auto perChannel = [&](const Tensor &grouped) {
-    std::vector<DimExpr> repeated = grouped.shape().vector(), merged = repeated;
-    repeated.insert(repeated.begin() + 2, DimExpr(channels / offsetGroups));
-    merged[1] = channels;
-    return grouped.expandDims(2).broadcastTo(Shape(repeated)).reshape(Shape(merged));
+    window.push_back(offset.size(i + 2));
+  for (const DimExpr &size : window)
+    places *= size;
+  auto shaped = [&](std::vector<DimExpr> leading) {
+    leading.insert(leading.end(), window.begin(), window.end());
+    return Shape(leading);
   };
-  std::vector<DimExpr> split{x.size(0), offsetGroups};
-  split.insert(split.end(), a.kernel.begin(), a.kernel.end());
-  std::vector<DimExpr> maskShape = split;
-  split.push_back(axes);
-  split.insert(split.end(), places.begin(), places.end());
-  maskShape.insert(maskShape.end(), places.begin(), places.end());
+  // The components of an offset come between the kernel's axes and the places.
+  std::vector<DimExpr> split = shaped({x.size(0), offsetGroups, 1}).vector();
+  split.insert(split.begin() + 3 + axes, DimExpr(axes));
   Tensor offsets = offset.cast(compute).reshape(Shape(split));
+  std::vector<int64_t> sizes;
   std::vector<std::vector<Tap>> taps;
   for (size_t i = 0; i < n; ++i) {
-    int64_t axis = static_cast<int64_t>(i);
+    int64_t axis = static_cast<int64_t>(i), rank = 3 + 2 * axes;
+    sizes.push_back(node.staticSize(x.size(axis + 2), "a spatial size"));
     auto steps = [&](int64_t dim, int64_t step) {
-      return node.graph().iota(compute, Shape(result), dim) * static_cast<double>(step);
+      Tensor count = node.graph().arange(compute, window[static_cast<size_t>(dim)]);
+      return alongAxis(count * static_cast<double>(step), 3 + dim, rank);
     };
-    Tensor regular = steps(2 + axis, a.dilations[i]) + steps(2 + axes + axis, a.strides[i]);
-    Tensor position =
-        regular + perChannel(offsets.at(2 + axes, axis)) - static_cast<double>(a.low[i]);
-    taps.push_back(linearTaps(position, node.staticSize(x.size(axis + 2), "a spatial size")));
+    Tensor position = steps(axis, a.dilations[i]) + steps(axes + axis, a.strides[i]) -
+                      static_cast<double>(a.low[i]) + offsets.at(3 + axes, axis);
+    taps.push_back(linearTaps(position, sizes.back()));
   }
-  Tensor columns = weightedSum(corners(x.cast(compute), {0, 1}, {}, taps, Shape(result)));
+  int64_t perGroup = channels / offsetGroups;
+  DimExpr pixelCount = 1;
+  for (int64_t size : sizes)
+    pixelCount *= DimExpr(size);
+  Tensor pixels = x.cast(compute).reshape({x.size(0), offsetGroups, perGroup, pixelCount});
+  Reader read = [&](const Tensor &place) {
+    return pixels.takeAlong(place.reshape({x.size(0), offsetGroups, 1, places}), 3)
+        .reshape(shaped({x.size(0), offsetGroups, perGroup}));
+  };
+  Tensor columns = weightedSum(corners(read, sizes, taps));
   if (node.has(4))
-    columns = columns * perChannel(node.input(4).cast(compute).reshape(Shape(maskShape)));
+    columns = columns * node.input(4).cast(compute).reshape(shaped({x.size(0), offsetGroups, 1}));
 
   // [N, groups, C / groups, k..., o...] x [groups, M / groups, C / groups, k...]
-  std::vector<DimExpr> grouped = result, filterShape = weight.shape().vector();
-  grouped[1] = channels / groups;
-  grouped.insert(grouped.begin() + 1, DimExpr(groups));
+  std::vector<DimExpr> filterShape = weight.shape().vector();
   filterShape[0] = filters / groups;
   filterShape.insert(filterShape.begin(), DimExpr(groups));
   DotDims dims{.lhsBatch = {1},
                .rhsBatch = {0},
                .lhsContract = axisRange(2, 3 + axes),
                .rhsContract = axisRange(2, 3 + axes)};
-  Tensor y = columns.reshape(Shape(grouped))
+  Tensor y = columns.reshape(shaped({x.size(0), groups, channels / groups}))
                  .dotGeneral(weight.cast(compute).reshape(Shape(filterShape)), dims);
   // [groups, N, o..., M / groups]
   std::vector<int64_t> order{1, 0, 2 + axes};
   std::vector<DimExpr> whole{x.size(0), filters};
   for (int64_t i = 0; i < axes; ++i)
     order.push_back(2 + i);
-  whole.insert(whole.end(), places.begin(), places.end());
+  whole.insert(whole.end(), window.begin() + axes, window.end());
   y = y.transpose(order).reshape(Shape(whole));
   if (node.has(3))
     y = y + alongAxis(node.input(3).cast(compute), 1, y.rank());

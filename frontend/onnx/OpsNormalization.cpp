@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sinter/frontend/nn/Normalization.h"
+
 #include "sinter/frontend/onnx/OpsCommon.h"
 
 namespace sinter::onnx {
@@ -119,26 +121,13 @@ void importInstanceNormalization(Node &node) {
 
 void importLRN(Node &node) {
   Tensor x = floatInput(node, 0);
-  requireRank(node, x, 2, "local response normalization");
-  int64_t size = node.intAttribute("size");
-  double alpha = node.floatAttribute("alpha", 1e-4);
-  double beta = node.floatAttribute("beta", 0.75);
-  double bias = node.floatAttribute("bias", 1.0);
-  if (size < 1)
-    node.invalid("size must be positive");
-  if (size > 1024)
-    node.unsupported("a window of " + std::to_string(size) + " channels (limit: 1024)");
-  std::vector<DimExpr> low(static_cast<size_t>(x.rank()), DimExpr(0)), high = low;
-  low[1] = (size - 1) / 2;
-  high[1] = size - 1 - (size - 1) / 2;
-  Tensor squares = square(x.cast(computeDType(x.dtype()))).pad(Shape(low), Shape(high));
-  Tensor total;
-  for (int64_t i = 0; i < size; ++i) {
-    Tensor part = squares.slice(1, i, x.size(1) + i);
-    total = total.defined() ? total + part : part;
-  }
-  Tensor divisor = pow(bias + alpha / static_cast<double>(size) * total, beta);
-  node.output(0, (x.cast(divisor.dtype()) / divisor).cast(x.dtype()));
+  LocalResponseOptions options;
+  options.size = node.intAttribute("size");
+  options.alpha = node.floatAttribute("alpha", 1e-4);
+  options.beta = node.floatAttribute("beta", 0.75);
+  options.bias = node.floatAttribute("bias", 1.0);
+  Tensor y = localResponseNorm(x.cast(computeDType(x.dtype())), options);
+  node.output(0, y.cast(x.dtype()));
 }
 
 void importLpNormalization(Node &node) {

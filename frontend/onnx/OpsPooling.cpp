@@ -93,7 +93,7 @@ void importMaxUnpool(Node &node) {
                        DimExpr(a.low[i] + a.high[i]) + DimExpr(a.kernel[i]));
   Shape shape(inferred);
   Tensor empty = node.graph().zeros(x.dtype(), {shape.numElements()});
-  Tensor y = scatter(empty, x.flatten(), {index.flatten()}, {-1}).reshape(shape);
+  Tensor y = empty.scatter(index.flatten(), x.flatten()).reshape(shape);
   if (node.has(2)) {
     // A larger result is filled up at the ends.
     std::vector<DimExpr> wanted = node.knownDims(2), missing;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // RNN, GRU and LSTM, unrolled over a sequence of known length.
+#include "sinter/frontend/nn/Activation.h"
 #include "sinter/frontend/onnx/OpsCommon.h"
 
 #include <algorithm>
@@ -37,21 +38,21 @@ public:
     if (name == "relu")
       return [](const Tensor &x) { return relu(x); };
     if (name == "softsign")
-      return [](const Tensor &x) { return x / (1 + abs(x)); };
+      return [](const Tensor &x) { return softsign(x); };
     if (name == "softplus")
       return [](const Tensor &x) { return softplus(x); };
     if (name == "leakyrelu")
-      return [a = alpha(0.01)](const Tensor &x) { return where(x > 0, x, a * x); };
+      return [a = alpha(0.01)](const Tensor &x) { return leakyRelu(x, a); };
     if (name == "elu")
-      return [a = alpha(1)](const Tensor &x) { return where(x > 0, x, a * expm1(x)); };
+      return [a = alpha(1)](const Tensor &x) { return elu(x, a); };
     if (name == "thresholdedrelu")
-      return [a = alpha(1)](const Tensor &x) { return where(x > a, x, 0); };
+      return [a = alpha(1)](const Tensor &x) { return thresholdedRelu(x, a); };
     if (name == "affine")
       return [a = alpha(1), b = beta(0)](const Tensor &x) { return a * x + b; };
     if (name == "scaledtanh")
       return [a = alpha(1), b = beta(1)](const Tensor &x) { return a * tanh(b * x); };
     if (name == "hardsigmoid")
-      return [a = alpha(0.2), b = beta(0.5)](const Tensor &x) { return clamp(a * x + b, 0, 1); };
+      return [a = alpha(0.2), b = beta(0.5)](const Tensor &x) { return hardSigmoid(x, a, b); };
     node.unsupported("activation " + names[position - 1]);
   }
 

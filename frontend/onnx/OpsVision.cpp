@@ -87,12 +87,16 @@ void importGridSample(Node &node) {
   grid = grid.cast(computeDType(grid.dtype()));
 
   std::vector<DimExpr> shape{x.size(0), x.size(1)};
+  std::vector<int64_t> sizes;
   std::vector<std::vector<Tap>> taps;
+  DimExpr places = 1;
   for (int64_t i = 0; i < axes; ++i) {
     shape.push_back(grid.size(i + 1));
+    places *= grid.size(i + 1);
     GridAxis axis{node.staticSize(x.size(i + 2), "a spatial size"), alignCorners, outside};
     if (axis.size < 1)
       node.invalid("an image without elements: " + x.str());
+    sizes.push_back(axis.size);
     // The last component of a point belongs to the first axis.
     Tensor position = axis.position(grid.at(-1, axes - 1 - i)).expandDims(1);
     if (mode == 2) {
@@ -108,7 +112,11 @@ void importGridSample(Node &node) {
       all.push_back(axis.tap(low + (static_cast<double>(k) - (mode == 1 ? 1 : 0)), weights[k]));
     taps.push_back(std::move(all));
   }
-  Tensor y = weightedSum(corners(x.cast(compute), {0, 1}, {}, taps, Shape(shape)));
+  Tensor pixels = x.cast(compute).flatten(2);
+  Reader read = [&](const Tensor &place) {
+    return pixels.takeAlong(place.reshape({x.size(0), 1, places}), 2).reshape(Shape(shape));
+  };
+  Tensor y = weightedSum(corners(read, sizes, taps));
   node.output(0, y.cast(x.dtype()));
 }
 
@@ -167,31 +175,38 @@ void importRoiAlign(Node &node) {
   DType compute = computeDType(x.dtype());
   rois = rois.cast(compute) * scale - (halfPixel ? 0.5 : 0.0);
 
-  // Samples are [regions, channels, height, width, samples, samples].
-  Shape shape{rois.size(0), x.size(1), height, width, samples, samples};
+  // Samples are [channels, regions, height, width, samples, samples].
   Tensor visible;
+  std::vector<int64_t> sizes;
   std::vector<std::vector<Tap>> taps;
   for (int64_t axis = 0; axis < 2; ++axis) {
     int64_t size = node.staticSize(x.size(axis + 2), "a spatial size");
+    if (size < 1)
+      node.invalid("an image without elements: " + x.str());
+    sizes.push_back(size);
     int64_t cells = axis == 0 ? height : width;
-    auto column = [&](int64_t i) { return rois.at(1, i).reshape({rois.size(0), 1, 1, 1, 1, 1}); };
+    auto column = [&](int64_t i) { return rois.at(1, i).reshape({rois.size(0), 1, 1, 1, 1}); };
     Tensor begin = column(1 - axis), extent = column(3 - axis) - begin;
     if (!halfPixel)
       extent = maximum(extent, 1);
     Tensor cell = extent / static_cast<double>(cells);
     auto along = [&](int64_t dim, int64_t count) {
-      return alongAxis(node.graph().arange(compute, count), dim, 6);
+      return alongAxis(node.graph().arange(compute, count), dim, 5);
     };
-    Tensor position = begin + along(2 + axis, cells) * cell +
-                      (along(4 + axis, samples) + 0.5) * cell / static_cast<double>(samples);
+    Tensor position = begin + along(1 + axis, cells) * cell +
+                      (along(3 + axis, samples) + 0.5) * cell / static_cast<double>(samples);
     Tensor near = position >= -1 && position <= static_cast<double>(size);
     visible = visible.defined() ? visible && near : near;
     position = clamp(position, 0, static_cast<double>(size - 1));
     Tensor low = floor(position), share = position - low;
     taps.push_back({nearestElement(low, size, 1 - share), nearestElement(low + 1, size, share)});
   }
-  Tensor batch = node.input(2).cast(i64).reshape({rois.size(0), 1, 1, 1, 1, 1});
-  std::vector<Corner> near = corners(x.cast(compute), {-1, 1}, {batch}, taps, shape);
+  Tensor pixels = x.cast(compute).transpose({1, 0, 2, 3}).flatten(1);
+  Tensor image = node.input(2).cast(i64).reshape({rois.size(0), 1, 1, 1, 1});
+  Reader read = [&](const Tensor &place) {
+    return pixels.gather(place + image * (sizes[0] * sizes[1]), 1);
+  };
+  std::vector<Corner> near = corners(read, sizes, taps);
   Tensor y;
   if (largest) {
     // The definition takes the largest weighted element, not the largest interpolated value.
@@ -201,7 +216,7 @@ void importRoiAlign(Node &node) {
   } else {
     y = where(visible, weightedSum(near), 0).mean({4, 5});
   }
-  node.output(0, y.cast(x.dtype()));
+  node.output(0, y.transpose({1, 0, 2, 3}).cast(x.dtype()));
 }
 
 struct Box {

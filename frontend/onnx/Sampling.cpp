@@ -18,29 +18,21 @@ std::vector<Tap> linearTaps(const Tensor &position, int64_t size) {
   return {elementOrZero(low, size, 1 - share), elementOrZero(low + 1, size, share)};
 }
 
-std::vector<Corner> corners(const Tensor &x, const std::vector<int64_t> &leading,
-                            const std::vector<Tensor> &leadingIndices,
-                            const std::vector<std::vector<Tap>> &taps, const Shape &shape) {
-  std::vector<int64_t> dims = leading;
-  dims.resize(dims.size() + taps.size(), -1);
-  std::vector<Tensor> fixed;
-  for (const Tensor &index : leadingIndices)
-    fixed.push_back(index.broadcastTo(shape));
-
+std::vector<Corner> corners(const Reader &read, const std::vector<int64_t> &sizes,
+                            const std::vector<std::vector<Tap>> &taps) {
   std::vector<Corner> all;
   std::vector<size_t> choice(taps.size(), 0);
   while (true) {
-    std::vector<Tensor> indices = fixed;
-    Tensor weight, inside;
+    Tensor place, weight, inside;
     for (size_t axis = 0; axis < taps.size(); ++axis) {
       const Tap &tap = taps[axis][choice[axis]];
-      indices.push_back(tap.index.broadcastTo(shape));
+      place = place.defined() ? place * sizes[axis] + tap.index : tap.index;
       if (tap.weight.defined())
         weight = weight.defined() ? weight * tap.weight : tap.weight;
       if (tap.inside.defined())
         inside = inside.defined() ? inside && tap.inside : tap.inside;
     }
-    Tensor value = gather(x, indices, dims);
+    Tensor value = read(place);
     all.push_back({inside.defined() ? where(inside, value, 0) : value, weight});
     size_t axis = 0;
     while (axis < taps.size() && ++choice[axis] == taps[axis].size())

@@ -4,6 +4,8 @@
 
 #include "sinter/frontend/onnx/Node.h"
 
+#include <functional>
+
 namespace sinter::onnx {
 
 /// One of the elements near a position along one axis.
@@ -26,12 +28,12 @@ struct Corner {
   Tensor weighted() const { return weight.defined() ? value * weight : value; }
 };
 
-/// All products of one tap per axis. `leading` has one entry per axis of x before the sampled ones,
-/// as in gather(): a dim of the result, or -1 for the next tensor of `leadingIndices`. Values have
-/// `shape`; indices and weights broadcast to it.
-std::vector<Corner> corners(const Tensor &x, const std::vector<int64_t> &leading,
-                            const std::vector<Tensor> &leadingIndices,
-                            const std::vector<std::vector<Tap>> &taps, const Shape &shape);
+/// Reads elements of a tensor whose sampled axes are flattened into one, at given places of it.
+using Reader = std::function<Tensor(const Tensor &place)>;
+
+/// All products of one tap per axis; `sizes` are those of the sampled axes.
+std::vector<Corner> corners(const Reader &read, const std::vector<int64_t> &sizes,
+                            const std::vector<std::vector<Tap>> &taps);
 
 /// The sum of weighted values.
 Tensor weightedSum(const std::vector<Corner> &corners);
