@@ -12,7 +12,7 @@ import re
 import sys
 
 # Where the op's name is no C++ name, or means a reduction in NumPy.
-CPP_NAMES = {"and": "logicalAnd", "or": "logicalOr", "xor": "logicalXor",
+CPP_NAMES = {"and": "logicalAnd", "or": "logicalOr",
              "not": "logicalNot", "xor": "logicalXor", "max": "maximum", "min": "minimum"}
 # Where the friendlier function has another name than the op.
 MANUAL_NAMES = {"reduce_sum": "sum", "reduce_prod": "prod", "reduce_max": "max", "reduce_min": "min",
@@ -22,7 +22,7 @@ LOC_DEFAULT = LOC + " = std::source_location::current()"
 HERE = pathlib.Path(__file__).resolve().parent
 # The headers whose functions are methods, and stand in docs/operators.md in this order. Those of STRUCTURAL are forms of
 # single ops; those of COMPOSITE are functions made of ops.
-STRUCTURAL = ["Structural.h", "nn/Windows.h"]
+STRUCTURAL = ["Structural.h", "Indexing.h", "nn/Windows.h"]
 COMPOSITE = ["Composite.h", "Arrange.h", "Einsum.h", "nn/Activation.h", "nn/Loss.h", "nn/Convolution.h", "nn/Pooling.h", "nn/Normalization.h", "nn/Resize.h"]
 
 
