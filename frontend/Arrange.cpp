@@ -2,6 +2,7 @@
 #include "sinter/frontend/Arrange.h"
 
 #include "sinter/frontend/CompositeCall.h"
+#include "sinter/frontend/Indexing.h"
 
 #include <algorithm>
 #include <numeric>
@@ -16,11 +17,6 @@ static Tensor moved(const Tensor &x, int64_t from, int64_t to) {
   return from == to ? x : transpose(x, order);
 }
 
-/// x[..., indices, ...]: the places along `axis` in another order.
-static Tensor taken(const Tensor &x, const Tensor &indices, int64_t axis) {
-  return moved(gatherRows(moved(x, axis, 0), indices), 0, axis);
-}
-
 // -- Order ----------------------------------------------------------------------------------------
 
 Tensor flip(const Tensor &x, const Axes &axes, std::source_location loc) {
@@ -31,7 +27,7 @@ Tensor flip(const Tensor &x, const Axes &axes, std::source_location loc) {
     if (size == DimExpr(1))
       continue;
     Tensor places = c.handle().arange(i64, size);
-    result = taken(result, c.sizeOperand(size - 1, i64) - places, axis);
+    result = gather(result, c.sizeOperand(size - 1, i64) - places, axis);
   }
   return result;
 }
@@ -50,7 +46,7 @@ Tensor roll(const Tensor &x, int64_t shift, int64_t axis, std::source_location l
   Operand modulus = c.sizeOperand(size, i64);
   Tensor from = c.handle().arange(i64, size) - shift;
   Tensor rest = from - from / modulus * modulus;
-  return taken(x, where(rest < 0, rest + modulus, rest), axis);
+  return gather(x, where(rest < 0, rest + modulus, rest), axis);
 }
 
 Tensor moveAxis(const Tensor &x, int64_t from, int64_t to, std::source_location loc) {

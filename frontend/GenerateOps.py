@@ -12,8 +12,8 @@ import re
 import sys
 
 # Where the op's name is no C++ name, or means a reduction in NumPy.
-CPP_NAMES = {"and": "logicalAnd", "or": "logicalOr",
-             "not": "logicalNot", "xor": "logicalXor", "max": "maximum", "min": "minimum"}
+CPP_NAMES = {"and": "logicalAnd", "or": "logicalOr", "not": "logicalNot", "xor": "logicalXor",
+             "max": "maximum", "min": "minimum"}
 # Where the friendlier function has another name than the op.
 MANUAL_NAMES = {"reduce_sum": "sum", "reduce_prod": "prod", "reduce_max": "max", "reduce_min": "min",
                 "broadcast": "broadcastTo", "window_read": "windows", "window_write": "overlapAdd"}
@@ -23,7 +23,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 # The headers whose functions are methods, and stand in docs/operators.md in this order. Those of STRUCTURAL are forms of
 # single ops; those of COMPOSITE are functions made of ops.
 STRUCTURAL = ["Structural.h", "Indexing.h", "nn/Windows.h"]
-COMPOSITE = ["Composite.h", "Arrange.h", "Einsum.h", "nn/Activation.h", "nn/Loss.h", "nn/Convolution.h", "nn/Pooling.h", "nn/Normalization.h", "nn/Resize.h"]
+COMPOSITE = ["Composite.h", "Arrange.h", "Einsum.h", "Quantize.h", "nn/Activation.h", "nn/Loss.h",
+             "nn/Convolution.h", "nn/Pooling.h", "nn/Normalization.h", "nn/Resize.h", "nn/Attention.h", "nn/Recurrent.h"]
 
 
 class Op:
@@ -45,7 +46,8 @@ class Op:
 
 
 # What functions return.
-RESULTS = r"Tensor|std::vector<Tensor>|TopK"
+STRUCTS = ["TopK", "Quantized", "LstmState", "RecurrentResult"]
+RESULTS = "|".join(["Tensor", "std::vector<Tensor>"] + STRUCTS)
 # What Ops.h knows completely; other structs of options are declared there only.
 KNOWN_TYPES = set(re.findall(r"^(?:struct|class|enum class) (\w+)", (HERE / "OpArguments.h").read_text(), re.M))
 OPTIONS = re.compile(r"const (\w+Options) &\w+")
@@ -60,6 +62,8 @@ class Function:
 
     @property
     def is_method(self):
+        if any("Recurrent" in declaration or "LstmState" in declaration for declaration, _ in self.parameters):
+            return False  # Ops.h knows no weights and no states.
         return re.fullmatch(r"const (Tensor|Operand) &\w+", self.parameters[0][0]) is not None
 
     def declaration(self):
@@ -67,6 +71,11 @@ class Function:
 
     def names(self, skip=0):
         return [re.search(r"(\w+)$", d).group(1) for d, _ in self.parameters[skip:]]
+
+    def structs(self):
+        """The structs that Ops.h only declares."""
+        names = re.findall(r"const (\w+(?:Options|Weights)) &", self.declaration()) + [self.result]
+        return {name for name in names if name not in KNOWN_TYPES and "Tensor" not in name}
 
     def options(self):
         """The struct of options that Ops.h does not know completely, or None."""
@@ -183,9 +192,8 @@ namespace sinter {
 
 class Operand;
 class Tensor;
-struct TopK;
 """
-    out += "".join(f"struct {name};\n" for name in sorted({f.options() for f in methods} - {None}))
+    out += "".join(f"struct {name};\n" for name in sorted({n for f in methods for n in f.structs()}))
     out += """
 /// The methods of Tensor.
 class TensorOps {
