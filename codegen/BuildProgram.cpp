@@ -77,6 +77,33 @@ int64_t siteOf(Program &program, Operation *op) {
   return static_cast<int64_t>(program.sites.size()) - 1;
 }
 
+std::vector<Condition> sizeConditionsOf(func::FuncOp graph) {
+  std::vector<Condition> conditions;
+  std::set<std::string> known;
+  graph.walk([&](SizeConditionsOpInterface op) {
+    for (SizeCondition &condition : op.getSizeConditions())
+      if (known.insert(condition.value.str()).second)
+        conditions.push_back({condition.value,
+                              {op->getName().stripDialect().str(), std::move(condition.what),
+                               toSourceLoc(op->getLoc())}});
+  });
+  return conditions;
+}
+
+void addConditions(Program &program, const std::vector<Condition> &conditions) {
+  for (const Condition &condition : conditions) {
+    std::set<std::string> symbols;
+    condition.value.collectSymbols(symbols);
+    // A dim that no argument carries any more has no value, and nothing depends on it.
+    if (!llvm::all_of(symbols,
+                      [&](const std::string &s) { return llvm::is_contained(program.dims, s); }))
+      continue;
+    program.conditions.push_back(condition);
+    if (!llvm::is_contained(program.table, condition.value))
+      program.table.push_back(condition.value);
+  }
+}
+
 // -- Building -------------------------------------------------------------------------------------
 
 namespace {

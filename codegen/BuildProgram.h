@@ -32,6 +32,11 @@ mlir::FailureOr<PlannedProgram> buildProgram(mlir::func::FuncOp graph, const Tar
 /// The number of an op that can report a run-time error, in Program::sites.
 int64_t siteOf(Program &program, mlir::Operation *op);
 
+/// What the sizes of a graph's ops rest on beyond what is known without a call.
+std::vector<Condition> sizeConditionsOf(mlir::func::FuncOp graph);
+/// Adds conditions on named dims of the program, as entries of its table too.
+void addConditions(Program &program, const std::vector<Condition> &conditions);
+
 /// The signature attributes of a graph function as plain data.
 std::vector<Argument> argumentsOf(mlir::func::FuncOp graph);
 std::vector<Result> resultsOf(mlir::func::FuncOp graph, const std::vector<Argument> &arguments);

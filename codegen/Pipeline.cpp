@@ -71,14 +71,14 @@ bool isDisabled(std::string_view name, const PipelineOptions &options) {
 
 /// Runs the table's passes of a stage, and `required` before them.
 void runPasses(Compilation &compilation, const PipelineOptions &options, StageId stage,
-               std::string_view stageName, std::unique_ptr<Pass> required) {
+               std::string_view stageName, std::vector<std::unique_ptr<Pass>> required) {
   PassManager manager(compilation.module->getContext());
   manager.enableVerifier(false); // The stage's own verification follows.
   if (options.configure)
     options.configure(manager);
   OpPassManager &functions = manager.nest<func::FuncOp>();
-  if (required)
-    functions.addPass(std::move(required));
+  for (std::unique_ptr<Pass> &pass : required)
+    functions.addPass(std::move(pass));
   for (const PassEntry &pass : passTable)
     if (pass.stage == stage) {
       bool disabled = isDisabled(pass.name, options);
@@ -95,18 +95,25 @@ void runPasses(Compilation &compilation, const PipelineOptions &options, StageId
 void traced(Compilation &compilation, const PipelineOptions &) {
   if (!compilation.graph())
     throw Error({.kind = ErrorKind::User, .op = "compile"}, "the module has no function @main");
+  compilation.conditions = sizeConditionsOf(compilation.graph());
 }
 
 void differentiated(Compilation &compilation, const PipelineOptions &options) {
-  runPasses(compilation, options, StageId::Differentiated, "autodiff", passes::createAutodiff());
+  std::vector<std::unique_ptr<Pass>> required;
+  required.push_back(passes::createAutodiff());
+  runPasses(compilation, options, StageId::Differentiated, "autodiff", std::move(required));
 }
 
 void simplified(Compilation &compilation, const PipelineOptions &options) {
-  runPasses(compilation, options, StageId::Simplified, "simplify", nullptr);
+  runPasses(compilation, options, StageId::Simplified, "simplify", {});
 }
 
 void fused(Compilation &compilation, const PipelineOptions &options) {
-  runPasses(compilation, options, StageId::Fused, "fuse", passes::createNormalizeContractions());
+  std::vector<std::unique_ptr<Pass>> required;
+  if (options.strictRounding)
+    required.push_back(passes::createRoundResults());
+  required.push_back(passes::createNormalizeContractions());
+  runPasses(compilation, options, StageId::Fused, "fuse", std::move(required));
 }
 
 void scheduled(Compilation &compilation, const PipelineOptions &options) {
@@ -126,6 +133,7 @@ void planned(Compilation &compilation, const PipelineOptions &options) {
     diagnostics.fail("plan", ErrorKind::Internal);
   compilation.planned = std::move(*plan);
   compilation.program().name = options.name;
+  addConditions(compilation.program(), compilation.conditions);
 }
 
 void kernels(Compilation &compilation, const PipelineOptions &options) {

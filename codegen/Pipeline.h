@@ -46,6 +46,8 @@ struct PipelineOptions {
   StageId stopAfter = StageId::Program;
   /// Passes to leave out, by the names of passNames().
   std::vector<std::string> disabledPasses;
+  /// Round f16 and bf16 after every op, also between the ops of a kernel.
+  bool strictRounding = false;
   /// 0 to 3: how hard machine code is optimised.
   int optLevel = 2;
   /// Threads that compile kernels; 0: one per hardware thread.
@@ -59,6 +61,7 @@ struct PipelineOptions {
 /// What has been made so far of one graph.
 struct Compilation {
   mlir::ModuleOp module; ///< Changed in place by the IR stages.
+  std::vector<Condition> conditions; ///< Of the graph as written.
   PlannedProgram planned;
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>>
       kernels;                      ///< One per launch, before equal ones are merged.

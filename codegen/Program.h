@@ -67,7 +67,7 @@ struct Buffer {
 /// One compiled kernel; several launches may share it.
 struct Kernel {
   std::string symbol;
-  std::string form; ///< "loop", "row", "reduce", "contraction", "scatter"
+  std::string form; ///< "loop", "row", "reduce", "contraction", "scatter", "cumulative", "sort"
   std::vector<std::string> ops;
   std::vector<SourceLoc> locations;
 };
@@ -94,6 +94,12 @@ struct Site {
   SourceLoc location;
 };
 
+/// A size that must not be negative; the shapes of the op behind it rest on that.
+struct Condition {
+  DimExpr value;
+  Site site;
+};
+
 /// A compiled graph as plain data. Sizes are expressions over `dims`, evaluated once per binding.
 struct Program {
   static constexpr int version = 1;
@@ -108,10 +114,13 @@ struct Program {
   std::vector<Kernel> kernels;
   std::vector<Step> steps;
   std::vector<Site> sites;
+  std::vector<Condition> conditions; ///< Each value is an entry of `table` too.
   DimExpr arenaBytes;
   int nodes = 0; ///< Graph ops before fusion, for reports.
 };
 
+/// Throws Error(User) with the op and line of the first condition that fails.
+void checkConditions(const Program &program, const DimBinding &binding);
 /// table[] for one binding of the dims plus the worker count: dims first, then `table`. Throws
 /// Error(User) naming the dimension or entry when one is missing or negative, Error(Limit) on
 /// overflow.

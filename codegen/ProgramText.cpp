@@ -233,6 +233,12 @@ void readRecord(Program &program, Reader &reader, std::string_view keyword) {
     site.op = reader.quoted();
     site.what = reader.quoted();
     site.location = reader.location();
+  } else if (keyword == "condition") {
+    Condition &condition = program.conditions.emplace_back();
+    condition.value = reader.expression();
+    condition.site.op = reader.quoted();
+    condition.site.what = reader.quoted();
+    condition.site.location = reader.location();
   } else {
     reader.fail("unknown record '" + std::string(keyword.substr(0, 40)) + "'");
   }
@@ -263,6 +269,8 @@ void checkConsistency(const Program &program, size_t line) {
   };
   for (const DimExpr &entry : program.table)
     requireBound(entry);
+  for (const Condition &condition : program.conditions)
+    requireBound(condition.value);
   requireBound(program.arenaBytes);
   for (const Argument &argument : program.arguments) {
     requireUnique(arguments, argument.name);
@@ -327,6 +335,13 @@ std::string programText(const Program &program) {
   }
   for (const Site &site : program.sites)
     out.keyword("site").quoted(site.op).quoted(site.what).location(site.location).end();
+  for (const Condition &condition : program.conditions)
+    out.keyword("condition")
+        .quoted(condition.value.str())
+        .quoted(condition.site.op)
+        .quoted(condition.site.what)
+        .location(condition.site.location)
+        .end();
   out.keyword("end").end();
   return out.take();
 }

@@ -151,6 +151,7 @@ std::shared_ptr<const SizePlan> Executable::Impl::planFor(std::vector<int64_t> d
         text += (text.empty() ? " for " : ", ") + name + " = " + std::to_string(value);
     return text;
   };
+  checkConditions(program, binding);
   size_t output = 0;
   for (const Result &result : program.results) {
     std::optional<std::vector<int64_t>> resultSizes = result.shape.evaluate(binding);

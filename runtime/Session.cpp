@@ -23,6 +23,7 @@ codegen::PipelineOptions pipelineOptions(const CompileOptions &options) {
   codegen::PipelineOptions result;
   result.target = options.target.info();
   result.disabledPasses = options.disabledPasses;
+  result.strictRounding = options.strictRounding;
   result.optLevel = options.optLevel;
   result.dump = options.onStage;
   if (options.engine == Engine::Interpreter)
@@ -42,6 +43,7 @@ ExecutableCode interpreted(const Graph &graph, mlir::OwningOpRef<mlir::ModuleOp>
   auto program = std::make_shared<Program>();
   program->arguments = codegen::argumentsOf(function);
   program->results = codegen::resultsOf(function, program->arguments);
+  program->conditions = compilation.conditions;
   auto held = std::make_shared<InterpretedGraph>(graph, std::move(module));
   return {
       .program = std::move(program),
