@@ -71,7 +71,8 @@ Tensor windowsOf(const Tensor &x, const Geometry &geometry);
 std::vector<int64_t> axesFrom(int64_t first, int64_t count);
 /// One number per channel, ready to broadcast to [N, C, p...].
 Tensor perChannel(const Tensor &x, int64_t rank);
-/// x at the positions of `index` (i64, rank 1) along one axis.
+/// x at the positions of `index` (i64) along one axis; further axes of `index` become the last
+/// ones.
 Tensor gatherAlong(const Layer &layer, const Tensor &x, int64_t axis, const Tensor &index);
 /// (sum of |x|^p)^(1/p); where all is 0 it is 0, and so is the gradient.
 Tensor rootOfSum(const Tensor &x, const Axes &axes, double p, bool keepDims);

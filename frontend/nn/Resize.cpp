@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Interpolation works along one axis at a time: a gather for the nearest element, a product with a
-// matrix of weights for the rest, so gradients are a scatter and the product with the transposed
-// matrix.
+// Interpolation works along one axis at a time: a gather of the nearest element, or of the few
+// elements that are weighed, so gradients are scatters.
 #include "sinter/frontend/nn/Resize.h"
 
 #include "sinter/frontend/nn/Layer.h"
@@ -68,28 +67,33 @@ double kernel(const ResizeOptions &options, double distance) {
   return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
-/// The weights of the operand's elements in element i of the result.
-std::vector<double> weightsOf(const Line &line, const ResizeOptions &options, int64_t i) {
+/// The elements of x that make one element of the result.
+struct Taps {
+  std::vector<int64_t> index;
+  std::vector<double> weight;
+};
+
+Taps tapsOf(const Line &line, const ResizeOptions &options, int64_t i) {
   Position position(sourceOf(line, options.coordinates, i));
   double scale = options.antialias ? std::min(line.scale, 1.0) : 1.0;
-  auto radius = static_cast<double>(options.mode == ResizeMode::Linear ? 1 : 2);
+  double radius = options.mode == ResizeMode::Linear ? 1 : 2;
   auto first = static_cast<int64_t>(std::floor(-radius / scale)) + 1;
   int64_t last = 1 - first; // As many on either side.
-  std::vector<double> weights(static_cast<size_t>(line.from), 0);
+  Taps taps;
   double sum = 0;
   for (int64_t k = first; k <= last; ++k) {
-    double weight = kernel(options, scale * (static_cast<double>(k) - position.rest));
     double at = position.base + static_cast<double>(k);
     double inside = std::clamp(at, 0.0, static_cast<double>(line.from - 1));
-    if (at != inside && options.excludeOutside)
-      continue;
-    weights[static_cast<size_t>(inside)] += weight;
-    sum += weight;
+    bool isLeftOut = at != inside && options.excludeOutside;
+    taps.index.push_back(static_cast<int64_t>(inside));
+    taps.weight.push_back(
+        isLeftOut ? 0 : kernel(options, scale * (static_cast<double>(k) - position.rest)));
+    sum += taps.weight.back();
   }
   if (options.antialias || options.excludeOutside)
-    for (double &weight : weights)
+    for (double &weight : taps.weight)
       weight /= sum;
-  return weights;
+  return taps;
 }
 
 /// Whether each element of the result lies inside of x, or null when all do.
@@ -124,27 +128,40 @@ Tensor nearestAlong(const Layer &layer, const Tensor &x, const Line &line,
   return nn::gatherAlong(layer, x, line.axis, layer.graph().constant(index));
 }
 
+/// One gather per tap when there are few of them, else one with the taps as a last axis.
 Tensor interpolate(const Layer &layer, const Tensor &x, const Line &line,
                    const ResizeOptions &options) {
-  // The axis comes out last when the matrix is the right operand, else first.
-  bool isLast = line.axis == x.rank() - 1;
-  Array matrix(f64, isLast ? std::vector<int64_t>{line.from, line.to}
-                           : std::vector<int64_t>{line.to, line.from});
-  for (int64_t i = 0; i < line.to; ++i) {
-    std::vector<double> weights = weightsOf(line, options, i);
-    for (int64_t k = 0; k < line.from; ++k)
-      matrix.as<double>()[isLast ? k * line.to + i : i * line.from + k] =
-          weights[static_cast<size_t>(k)];
+  std::vector<Taps> all;
+  for (int64_t i = 0; i < line.to; ++i)
+    all.push_back(tapsOf(line, options, i));
+  auto numTaps = static_cast<int64_t>(all.front().index.size());
+  constexpr int64_t fewTaps = 4;
+  bool isSingle = numTaps <= fewTaps;
+  int64_t atOnce = isSingle ? 1 : numTaps;
+  std::vector<int64_t> sizes = {line.to};
+  std::vector<DimExpr> along(static_cast<size_t>(x.rank()), DimExpr(1));
+  along[static_cast<size_t>(line.axis)] = line.to;
+  if (!isSingle) {
+    sizes.push_back(atOnce);
+    along.push_back(atOnce);
   }
-  Tensor factor = cast(layer.graph().constant(matrix), layer.dtype);
-  if (isLast)
-    return dotGeneral(x, factor, {.lhsContract = {line.axis}, .rhsContract = {0}});
-  Tensor y = dotGeneral(factor, x, {.lhsContract = {1}, .rhsContract = {line.axis}});
-  std::vector<int64_t> order = nn::axesFrom(1, line.axis);
-  order.push_back(0);
-  for (int64_t i = line.axis + 1; i < x.rank(); ++i)
-    order.push_back(i);
-  return transpose(y, order);
+  Tensor total;
+  for (int64_t first = 0; first < numTaps; first += atOnce) {
+    Array index(i64, sizes), weight(f64, sizes);
+    for (int64_t i = 0; i < line.to; ++i)
+      for (int64_t k = 0; k < atOnce; ++k) {
+        const Taps &taps = all[static_cast<size_t>(i)];
+        index.as<int64_t>()[i * atOnce + k] = taps.index[static_cast<size_t>(first + k)];
+        weight.as<double>()[i * atOnce + k] = taps.weight[static_cast<size_t>(first + k)];
+      }
+    Tensor factor = cast(layer.graph().constant(weight), layer.dtype);
+    Tensor part = nn::gatherAlong(layer, x, line.axis, layer.graph().constant(index)) *
+                  reshape(factor, Shape(along));
+    if (!isSingle)
+      part = sum(part, -1);
+    total = total.defined() ? total + part : part;
+  }
+  return total;
 }
 
 Line makeLine(const Layer &layer, const std::vector<int64_t> &sizes,
@@ -162,17 +179,14 @@ Line makeLine(const Layer &layer, const std::vector<int64_t> &sizes,
   line.scale = static_cast<double>(line.to) / static_cast<double>(line.from);
   if (!options.scales.empty())
     line.scale = options.scales[i];
-  if (!(line.scale > 0) || !std::isfinite(line.scale))
-    layer.fail("scale " + std::to_string(line.scale) + " is not positive");
+  constexpr double smallest = 1e-3; // Of an axis that is scaled.
+  if (!(line.scale * static_cast<double>(line.from) > smallest) || !std::isfinite(line.scale))
+    layer.fail("scale " + std::to_string(line.scale) + " of axis " + std::to_string(axis) +
+               " leaves nothing");
   if (options.coordinates == Coordinates::Crop) {
     line.cropStart = options.cropStarts[i];
     line.cropEnd = options.cropEnds[i];
   }
-  constexpr double mostWeights = 1 << 26;
-  if (options.mode != ResizeMode::Nearest &&
-      static_cast<double>(line.from) * static_cast<double>(line.to) > mostWeights)
-    layer.fail("axis " + std::to_string(axis) + " from size " + std::to_string(*from) + " to " +
-               std::to_string(sizes[i]) + " needs too many weights");
   return line;
 }
 
@@ -181,12 +195,16 @@ Line makeLine(const Layer &layer, const std::vector<int64_t> &sizes,
 namespace nn {
 
 Tensor gatherAlong(const Layer &layer, const Tensor &x, int64_t axis, const Tensor &index) {
-  Shape result = x.shape();
-  result[axis] = index.shape()[0];
+  Shape result = x.shape(), positions = index.shape();
+  result[axis] = positions[0];
   std::vector<DimExpr> along(static_cast<size_t>(result.rank()), DimExpr(1));
-  along[static_cast<size_t>(axis)] = result[axis];
+  along[static_cast<size_t>(axis)] = positions[0];
+  for (int64_t i = 1; i < positions.rank(); ++i) {
+    result.push_back(positions[i]);
+    along.push_back(positions[i]);
+  }
   Tensor frame = broadcastTo(reshape(index, Shape(std::move(along))), result);
-  std::vector<int64_t> dims = axesFrom(0, result.rank());
+  std::vector<int64_t> dims = axesFrom(0, x.rank());
   dims[static_cast<size_t>(axis)] = -1;
   return layer.impl.tensor(layer.impl.create(
       layer.call, "sinter.gather", {GraphImpl::rawValue(x), GraphImpl::rawValue(frame)},
