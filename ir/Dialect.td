@@ -25,6 +25,10 @@ def Sinter_Dialect : Dialect {
     - An index out of range is reported at run time with the op's location; nothing is read or
       written there. Negative indices are out of range.
     - pow follows IEEE 754 (pow(x, 0) is 1); its gradient in the exponent is 0 where the base is 0.
+      Integer powers wrap; a negative exponent gives 0 unless the base is ±1.
+    - rem has the sign of the dividend, mod and floor_div round down, towards the sign of the divisor.
+      Of integers x rem 0 and x mod 0 are x, x floor_div 0 is 0; of floats they are what IEEE 754 division gives.
+    - Shifts by a negative count, or by the width and more, shift every bit out: 0, or the sign's copies.
   }];
   let useDefaultTypePrinterParser = 1;
   let hasConstantMaterializer = 1;

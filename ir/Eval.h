@@ -86,6 +86,90 @@ template <typename T> double logistic(T value) {
 template <typename T> T maximum(T a, T b) { return a != a ? a : a > b ? a : b; }
 template <typename T> T minimum(T a, T b) { return a != a ? a : a < b ? a : b; }
 
+template <typename T> bool isInfinite(T x) {
+  if constexpr (std::is_floating_point_v<T>)
+    return std::isinf(x);
+  else
+    return false;
+}
+
+/// Of the sign of a; integers by 0 give a.
+template <typename T> T remainderOf(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>)
+    return std::fmod(a, b);
+  else
+    return sub(a, mul(div(a, b), b));
+}
+
+template <typename T> bool isNegative(T x) {
+  if constexpr (std::is_unsigned_v<T>)
+    return false;
+  else
+    return x < 0;
+}
+
+/// Of the sign of b, a zero too.
+template <typename T> T modulo(T a, T b) {
+  T rest = remainderOf(a, b);
+  if constexpr (std::is_floating_point_v<T>)
+    if (rest == 0)
+      return std::copysign(rest, b);
+  return rest != 0 && isNegative(rest) != isNegative(b) ? add(rest, b) : rest;
+}
+
+template <typename T> T floorDivide(T a, T b) {
+  T rest = remainderOf(a, b);
+  T down = rest != 0 && isNegative(rest) != isNegative(b) ? T(1) : T(0);
+  if constexpr (std::is_floating_point_v<T>) {
+    if (b == 0 || a != a || b != b || std::isinf(a))
+      return b == 0 ? a / b : std::numeric_limits<T>::quiet_NaN();
+    T quotient = std::nearbyint((a - rest) / b) - down;
+    return quotient == 0 ? std::copysign(T(0), a / b) : quotient;
+  } else {
+    return b == 0 ? T(0) : sub(div(a, b), down);
+  }
+}
+
+/// Floats by IEEE 754; integers wrap, and a negative exponent gives 0 unless the base is ±1.
+template <typename T> T power(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return std::pow(a, b);
+  } else {
+    if (isNegative(b))
+      return a == T(1) || (a == T(-1) && b % 2 == 0) ? T(1) : a == T(-1) ? T(-1) : T(0);
+    uint64_t result = 1, base = static_cast<uint64_t>(a);
+    for (uint64_t rest = static_cast<uint64_t>(b); rest != 0; rest /= 2, base *= base)
+      result *= rest % 2 != 0 ? base : 1;
+    return static_cast<T>(result);
+  }
+}
+
+/// The bits of an integer; ops on bits are for integers only.
+template <typename T> uint64_t bits(T x) { return static_cast<uint64_t>(x); }
+template <typename T> T bitAnd(T a, T b) { return static_cast<T>(bits(a) & bits(b)); }
+template <typename T> T bitOr(T a, T b) { return static_cast<T>(bits(a) | bits(b)); }
+template <typename T> T bitXor(T a, T b) { return static_cast<T>(bits(a) ^ bits(b)); }
+template <typename T> T bitNot(T x) { return static_cast<T>(~bits(x)); }
+/// A count that is negative or not below the width of `type` shifts every bit out.
+template <typename T> T shiftLeft(T a, T count, mlir::Type type) {
+  bool inside = bits(count) < type.getIntOrFloatBitWidth();
+  return static_cast<T>(inside ? bits(a) << bits(count) : 0);
+}
+template <typename T> T shiftRight(T a, T count, mlir::Type type) {
+  bool inside = bits(count) < type.getIntOrFloatBitWidth();
+  if constexpr (std::is_signed_v<T> && std::is_integral_v<T>)
+    return a >> (inside ? count : 63);
+  else
+    return static_cast<T>(inside ? bits(a) >> bits(count) : 0);
+}
+
+// SpecialEval.cpp
+double inverseErf(double x);
+double logGamma(double x);
+double digamma(double x);
+double trigamma(double x);
+double logAddExp(double a, double b);
+
 /// Floats truncate and saturate, NaN becomes 0; integers wrap.
 template <typename To, typename T> To toInteger(T x) {
   if constexpr (std::is_integral_v<T>) {

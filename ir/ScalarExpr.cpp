@@ -129,7 +129,24 @@ Expr erf(Expr x) { return x.emit<math::ErfOp>(x.value()); }
 Expr floor(Expr x) { return x.emit<math::FloorOp>(x.value()); }
 Expr ceil(Expr x) { return x.emit<math::CeilOp>(x.value()); }
 Expr roundEven(Expr x) { return x.emit<math::RoundEvenOp>(x.value()); }
-Expr pow(Expr a, Expr b) { return a.emit<math::PowFOp>(a.value(), b.value()); }
+Expr pow(Expr a, Expr b) {
+  return a.isFloat() ? a.emit<math::PowFOp>(a.value(), b.value()) : powInteger(a, b);
+}
+Expr exp2(Expr x) { return x.emit<math::Exp2Op>(x.value()); }
+Expr log2(Expr x) { return x.emit<math::Log2Op>(x.value()); }
+Expr log10(Expr x) { return x.emit<math::Log10Op>(x.value()); }
+Expr cbrt(Expr x) { return x.emit<math::CbrtOp>(x.value()); }
+Expr tan(Expr x) { return x.emit<math::TanOp>(x.value()); }
+Expr asin(Expr x) { return x.emit<math::AsinOp>(x.value()); }
+Expr acos(Expr x) { return x.emit<math::AcosOp>(x.value()); }
+Expr atan(Expr x) { return x.emit<math::AtanOp>(x.value()); }
+Expr sinh(Expr x) { return x.emit<math::SinhOp>(x.value()); }
+Expr cosh(Expr x) { return x.emit<math::CoshOp>(x.value()); }
+Expr asinh(Expr x) { return x.emit<math::AsinhOp>(x.value()); }
+Expr acosh(Expr x) { return x.emit<math::AcoshOp>(x.value()); }
+Expr atanh(Expr x) { return x.emit<math::AtanhOp>(x.value()); }
+Expr trunc(Expr x) { return x.emit<math::TruncOp>(x.value()); }
+Expr atan2(Expr y, Expr x) { return y.emit<math::Atan2Op>(y.value(), x.value()); }
 
 Expr sigmoid(Expr x) {
   Expr e = exp(-abs(x)); // never overflows

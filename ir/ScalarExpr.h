@@ -94,6 +94,49 @@ Expr floor(Expr x);
 Expr ceil(Expr x);
 Expr roundEven(Expr x);
 Expr pow(Expr a, Expr b);
+Expr exp2(Expr x);
+Expr log2(Expr x);
+Expr log10(Expr x);
+Expr cbrt(Expr x);
+Expr tan(Expr x);
+Expr asin(Expr x);
+Expr acos(Expr x);
+Expr atan(Expr x);
+Expr sinh(Expr x);
+Expr cosh(Expr x);
+Expr asinh(Expr x);
+Expr acosh(Expr x);
+Expr atanh(Expr x);
+Expr trunc(Expr x);
+Expr atan2(Expr y, Expr x);
+/// As f64, for what f32 is too short for, and back to the type of `like`.
+Expr toDouble(Expr x);
+Expr fromDouble(Expr x, Expr like);
+// SpecialExpr.cpp
+Expr erfinv(Expr x);
+Expr lgamma(Expr x);
+Expr digamma(Expr x);
+Expr trigamma(Expr x);
+// ArithmeticExpr.cpp
+Expr isNan(Expr x);
+Expr isInf(Expr x);
+Expr isFinite(Expr x);
+Expr hypot(Expr a, Expr b);
+Expr logaddexp(Expr a, Expr b);
+/// Of the sign of a: exact. Integers by 0 give a.
+Expr rem(Expr a, Expr b);
+/// Of the sign of b.
+Expr mod(Expr a, Expr b);
+Expr floorDiv(Expr a, Expr b);
+/// Integers by repeated squaring.
+Expr powInteger(Expr a, Expr b);
+Expr bitAnd(Expr a, Expr b);
+Expr bitOr(Expr a, Expr b);
+Expr bitXor(Expr a, Expr b);
+Expr bitNot(Expr x);
+/// Counts outside of the width shift every bit out.
+Expr shiftLeft(Expr a, Expr b);
+Expr shiftRight(Expr a, Expr b);
 /// NaN when either operand is; of two equal operands (as ±0) the second.
 Expr maximum(Expr a, Expr b);
 Expr minimum(Expr a, Expr b);

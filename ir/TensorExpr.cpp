@@ -3,6 +3,8 @@
 
 #include "sinter/ir/Ops.h"
 
+#include <cmath>
+
 using namespace mlir;
 
 namespace sinter::ir::tensor {
@@ -42,6 +44,13 @@ Expr log(Expr x) { return x.build<LogOp>(x.value()); }
 Expr sin(Expr x) { return x.build<SinOp>(x.value()); }
 Expr cos(Expr x) { return x.build<CosOp>(x.value()); }
 Expr pow(Expr a, Expr b) { return binary<PowOp>(a, b); }
+Expr sqrt(Expr x) { return x.build<SqrtOp>(x.value()); }
+Expr sinh(Expr x) { return x.build<SinhOp>(x.value()); }
+Expr cosh(Expr x) { return x.build<CoshOp>(x.value()); }
+Expr sigmoid(Expr x) { return x.build<SigmoidOp>(x.value()); }
+Expr digamma(Expr x) { return x.build<DigammaOp>(x.value()); }
+Expr trigamma(Expr x) { return x.build<TrigammaOp>(x.value()); }
+Expr hypot(Expr a, Expr b) { return binary<HypotOp>(a, b); }
 
 /// Where neither operand is preferred they are equal, or one is NaN.
 static Expr shareOf(Expr preferred, Expr a, Expr b, Expr dy) {
@@ -60,6 +69,21 @@ Expr powGradientBase(Expr a, Expr b, Expr dy) {
 Expr powGradientExponent(Expr a, Expr y, Expr dy) {
   Expr isZero = a == 0.0;
   return select(isZero, zeroLike(dy), dy * y * log(select(isZero, a.like(1), a)));
+}
+
+Expr shareOfLength(Expr part, Expr length) {
+  // With the divisor replaced, derivatives of this are finite as well.
+  return part / select(length == 0.0, length.like(1), length);
+}
+
+Expr angleGradient(Expr part, Expr a, Expr b, Expr dy) {
+  Expr length = hypot(a, b);
+  return dy * shareOfLength(shareOfLength(part, length), length);
+}
+
+Expr logRatio(Expr a, Expr b) {
+  Expr isFinite = comparison<LessOp>(a.build<AbsOp>(a.value()), a.like(INFINITY));
+  return select(a == b && !isFinite, zeroLike(a), a - b);
 }
 
 Expr castGradient(Expr dy, Expr x) {

@@ -62,8 +62,17 @@ Expr log(Expr x);
 Expr sin(Expr x);
 Expr cos(Expr x);
 Expr pow(Expr a, Expr b);
+Expr sqrt(Expr x);
+Expr sinh(Expr x);
+Expr cosh(Expr x);
+Expr sigmoid(Expr x);
+Expr digamma(Expr x);
+Expr trigamma(Expr x);
+Expr hypot(Expr a, Expr b);
 
 inline constexpr double sqrtPi = 1.7724538509055160273;
+inline constexpr double ln2 = 0.69314718055994530942;
+inline constexpr double ln10 = 2.3025850929940456840;
 
 /// The part of dy that belongs to `a` in max(a, b): all where a is larger or NaN, half in a tie.
 Expr shareOfMax(Expr a, Expr b, Expr dy);
@@ -73,6 +82,12 @@ Expr shareOfMin(Expr a, Expr b, Expr dy);
 /// and so are their own derivatives.
 Expr powGradientBase(Expr a, Expr b, Expr dy);
 Expr powGradientExponent(Expr a, Expr y, Expr dy);
+/// dy * part / (a² + b²), and 0 where a and b are 0.
+Expr angleGradient(Expr part, Expr a, Expr b, Expr dy);
+/// part / length, and 0 where the length is 0.
+Expr shareOfLength(Expr part, Expr length);
+/// a - b, and 0 where both are the same infinity.
+Expr logRatio(Expr a, Expr b);
 /// dy in the dtype of x; null when x carries no gradient.
 Expr castGradient(Expr dy, Expr x);
 

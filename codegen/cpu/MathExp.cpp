@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// exp, expm1 and tanh: x = n ln2 + r, a polynomial in r, and an exact scaling by 2^n. The reduction
-// is Cody and Waite's (Software Manual for the Elementary Functions, 1980, chapter 6); forming
-// tanh from expm1 follows Kahan (Branch Cuts, 1987). Polynomials are our own fits.
+// exp, exp2, expm1 and tanh: x = n ln2 + r, a polynomial in r, and an exact scaling by 2^n. The
+// reduction is Cody and Waite's (Software Manual for the Elementary Functions, 1980, chapter 6);
+// forming tanh from expm1 follows Kahan (Branch Cuts, 1987). Polynomials are our own fits.
 #include "sinter/codegen/cpu/MathFunctions.h"
 
 namespace sinter::cpu {
@@ -53,6 +53,12 @@ Num expandExp(Num x) {
   Num clamped = atLeast(atMost(x, isSingle(x) ? 89.0 : 710.0), isSingle(x) ? -104.0 : -746.0);
   Rounded n = roundToLn2(clamped);
   return scaleByPowerOfTwo(expReduced(reduceByLn2(clamped, n)), n);
+}
+
+Num expandExp2(Num x) {
+  Num clamped = atLeast(atMost(x, isSingle(x) ? 129.0 : 1025.0), isSingle(x) ? -151.0 : -1076.0);
+  Rounded n = roundPlain(clamped);
+  return scaleByPowerOfTwo(expReduced((clamped - n.value) * 0x1.62e42fefa39efp-1), n);
 }
 
 Num expandExpm1(Num x) {

@@ -3,6 +3,7 @@
 
 #include "sinter/codegen/cpu/MathFunctions.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/OpDefinition.h"
 
@@ -29,7 +30,9 @@ static Num rsqrt(ArrayRef<Num> operands) {
   return 1.0 / operands[0].emitter->create<math::SqrtOp>(operands[0].value);
 }
 
-static Num power(ArrayRef<Num> operands) { return expandPow(operands[0], operands[1]); }
+template <Num function(Num, Num)> static Num binary(ArrayRef<Num> operands) {
+  return function(operands[0], operands[1]);
+}
 
 static Num multiplyAdd(ArrayRef<Num> operands) {
   return fma(operands[0], operands[1], operands[2]);
@@ -50,7 +53,22 @@ static constexpr Rule rules[] = {
     rule<math::CosOp>(unary<expandCos>),
     rule<math::ErfOp>(unary<expandErf>),
     rule<math::RsqrtOp>(rsqrt),
-    rule<math::PowFOp>(power),
+    rule<math::PowFOp>(binary<expandPow>),
+    rule<math::Exp2Op>(unary<expandExp2>),
+    rule<math::Log2Op>(unary<expandLog2>),
+    rule<math::Log10Op>(unary<expandLog10>),
+    rule<math::TanOp>(unary<expandTan>),
+    rule<math::AsinOp>(unary<expandAsin>),
+    rule<math::AcosOp>(unary<expandAcos>),
+    rule<math::AtanOp>(unary<expandAtan>),
+    rule<math::Atan2Op>(binary<expandAtan2>),
+    rule<math::SinhOp>(unary<expandSinh>),
+    rule<math::CoshOp>(unary<expandCosh>),
+    rule<math::AsinhOp>(unary<expandAsinh>),
+    rule<math::AcoshOp>(unary<expandAcosh>),
+    rule<math::AtanhOp>(unary<expandAtanh>),
+    rule<math::CbrtOp>(unary<expandCbrt>),
+    rule<arith::RemFOp>(binary<expandRemainder>),
     rule<math::RoundOp>(unary<expandRound>),
     rule<math::RoundEvenOp>(unary<expandRoundEven>, Keep::WithFma),
     rule<math::FloorOp>(unary<expandFloor>, Keep::WithFma),
@@ -97,7 +115,7 @@ static Block *entryAround(Operation *op) {
 LogicalResult expandMath(Operation *root, const MathOptions &options) {
   SmallVector<std::pair<Operation *, const Rule *>> work;
   WalkResult walked = root->walk([&](Operation *op) {
-    if (!isa_and_nonnull<math::MathDialect>(op->getDialect()))
+    if (!isa_and_nonnull<math::MathDialect>(op->getDialect()) && !isa<arith::RemFOp>(op))
       return WalkResult::advance();
     const Rule *rule = findRule(op->getName().getStringRef());
     if (!rule) {

@@ -16,7 +16,7 @@ struct MathOptions {
   bool hasAvx512; ///< AVX-512F and DQ: 512-bit scaling instructions may be used.
 };
 
-/// Replaces every math dialect op under `root` that LLVM would lower to a library call by inlined
+/// Replaces arith.remf and every math dialect op under `root` that LLVM would lower to a library call by inlined
 /// arithmetic, on f32, f64 and one-dimensional vectors of them. Ops that are one instruction or a
 /// short fixed sequence on x86-64 (sqrt, absf, copysign; fma and roundings with hasFma) stay.
 /// Fails with a diagnostic on a math op it has no expansion for. Must run before SCF is lowered:

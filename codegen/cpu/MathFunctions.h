@@ -10,6 +10,7 @@ namespace sinter::cpu {
 
 // MathExp.cpp
 Num expandExp(Num x);
+Num expandExp2(Num x);
 Num expandExpm1(Num x);
 Num expandTanh(Num x);
 /// e^r - 1 for |r| <= ln(2)/2, relative error about 2^-26 (f32) or 2^-60 (f64) before rounding.
@@ -24,6 +25,8 @@ Num exp2Reduced(Num r);
 
 // MathLog.cpp
 Num expandLog(Num x);
+Num expandLog2(Num x);
+Num expandLog10(Num x);
 Num expandLog1p(Num x);
 /// x = 2^exponent * mantissa, mantissa in [sqrt(1/2), sqrt(2)], for positive finite x.
 struct Decomposed {
@@ -37,6 +40,24 @@ Decomposed decompose(Num x, bool subnormals);
 // MathTrig.cpp
 Num expandSin(Num x);
 Num expandCos(Num x);
+Num expandTan(Num x);
+
+// MathInverse.cpp
+Num expandAsin(Num x);
+Num expandAcos(Num x);
+Num expandAtan(Num x);
+Num expandAtan2(Num y, Num x);
+
+// MathHyperbolic.cpp
+Num expandSinh(Num x);
+Num expandCosh(Num x);
+Num expandAsinh(Num x);
+Num expandAcosh(Num x);
+Num expandAtanh(Num x);
+Num expandCbrt(Num x);
+
+// MathRemainder.cpp
+Num expandRemainder(Num a, Num b); ///< C's fmod.
 
 // MathErf.cpp
 Num expandErf(Num x);

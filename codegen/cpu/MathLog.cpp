@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// log and log1p: x = 2^k (1 + f) with f in [sqrt(1/2) - 1, sqrt(2) - 1], then log(1 + f).
-// f64 uses the series of 2 atanh(f / (2 + f)) as Tang does (Table-driven implementation of the
+// log, log2, log10 and log1p: x = 2^k (1 + f) with f in [sqrt(1/2) - 1, sqrt(2) - 1], then log(1 +
+// f). f64 uses the series of 2 atanh(f / (2 + f)) as Tang does (Table-driven implementation of the
 // logarithm, TOMS 16, 1990); polynomials are our own fits.
 #include "sinter/codegen/cpu/MathFunctions.h"
 
@@ -68,6 +68,22 @@ static Num withLogSpecials(Num argument, Num result) {
 Num expandLog(Num x) {
   Decomposed parts = decompose(x, true);
   return withLogSpecials(x, logSum(parts.exponent, parts.mantissa - 1.0));
+}
+
+Num expandLog2(Num x) {
+  Decomposed parts = decompose(x, true);
+  Num natural = logSum(floatLike(x, 0.0), parts.mantissa - 1.0);
+  return withLogSpecials(x, fma(natural, 0x1.71547652b82fep+0, parts.exponent));
+}
+
+Num expandLog10(Num x) {
+  Decomposed parts = decompose(x, true);
+  Num natural = logSum(floatLike(x, 0.0), parts.mantissa - 1.0);
+  // log10(2) in two parts, the product with the first exact.
+  double high = isSingle(x) ? 0x1.3441p-2 : 0x1.34413509f6p-2;
+  double low = isSingle(x) ? 0x1.a84fbcp-21 : 0x1.9fef311f12b36p-42;
+  Num fine = fma(natural, 0x1.bcb7b1526e50ep-2, parts.exponent * low);
+  return withLogSpecials(x, fma(parts.exponent, floatLike(x, high), fine));
 }
 
 Num expandLog1p(Num x) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// sin and cos: x = q pi/2 + r, then one of two polynomials in r. Moderate x are reduced by Cody and
-// Waite's method with several constants, large ones after Payne and Hanek (Radian reduction for
-// trigonometric functions, SIGNUM 18, 1983) from a table of 2/pi. Polynomials are our own fits.
+// sin, cos and tan: x = q pi/2 + r, then one of two polynomials in r. Moderate x are reduced by
+// Cody and Waite's method with several constants, large ones after Payne and Hanek (Radian
+// reduction for trigonometric functions, SIGNUM 18, 1983) from a table of 2/pi. Polynomials are our
+// own fits.
 #include "sinter/codegen/cpu/MathFunctions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -245,6 +246,15 @@ Num expandSin(Num x) {
 Num expandCos(Num x) {
   Reduced reduced = reduceByHalfPi(x);
   return sinOf({reduced.rest, reduced.quadrant + integerLike(x, 1)});
+}
+
+Num expandTan(Num x) {
+  auto [rest, quadrant] = reduceByHalfPi(x);
+  Num square = rest * rest;
+  Num sine = sinReduced(rest, square), cosine = cosReduced(square);
+  Num odd = (quadrant & integerLike(rest, 1)) != integerLike(rest, 0);
+  Num ratio = select(odd, -cosine, sine) / select(odd, sine, cosine);
+  return select(x == 0.0, x, ratio);
 }
 
 } // namespace sinter::cpu
