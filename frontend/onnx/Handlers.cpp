@@ -13,22 +13,11 @@ const std::map<Key, std::vector<const OpHandler *>> &allHandlers() {
   static const auto table = [] {
     std::map<Key, std::vector<const OpHandler *>> joined;
     for (auto family : {
-             elementwiseHandlers,
-             logicHandlers,
-             shapeHandlers,
-             sliceHandlers,
-             createHandlers,
-             reduceHandlers,
-             indexHandlers,
-             contractionHandlers,
-             activationHandlers,
-             normalizationHandlers,
-             attentionHandlers,
-             recurrentHandlers,
-             signalHandlers,
-             quantizeHandlers,
-             lossHandlers,
-             trainingHandlers,
+             elementwiseHandlers, logicHandlers,       shapeHandlers,         sliceHandlers,
+             createHandlers,      reduceHandlers,      indexHandlers,         dataDependentHandlers,
+             contractionHandlers, activationHandlers,  normalizationHandlers, attentionHandlers,
+             recurrentHandlers,   convolutionHandlers, poolingHandlers,       visionHandlers,
+             signalHandlers,      quantizeHandlers,    lossHandlers,          trainingHandlers,
              mlHandlers,
          })
       for (const OpHandler &handler : family())
