@@ -6,16 +6,21 @@
 include "mlir/Pass/PassBase.td"
 
 def Autodiff : Pass<"sinter-autodiff", "::mlir::func::FuncOp"> {
-  let summary = "Expands gradients ops into the derivatives they stand for.";
+  let summary = "Expands gradients and jvp ops into the derivatives they stand for.";
   let description = [{
-    Walks from each `sinter.gradients` to the values it differentiates, in program order, so that gradients of
-    gradients see the expanded inner ones. Every op that is made keeps the user's location of the op it
-    differentiates.
+    Walks from the ys of each `sinter.gradients` back to its xs, and from the xs of each `sinter.jvp` on to its ys, in
+    program order, so that derivatives of derivatives see the expanded inner ones. Every op that is made keeps the
+    user's location of the op it differentiates. `sinter.with_gradient` is then replaced by its y.
 
     ```
     %y = sinter.exp %x
     %g = sinter.gradients %y wrt %x seed %dy   ==>   %y = sinter.exp %x
                                                      %g = sinter.mul %dy, %y
+
+    %y = sinter.sin %x
+    %t = sinter.jvp %y wrt %x along %dx        ==>   %y = sinter.sin %x
+                                                     %c = sinter.cos %x
+                                                     %t = sinter.mul %dx, %c
     ```
   }];
   let dependentDialects = ["::sinter::ir::SinterDialect"];
@@ -44,6 +49,20 @@ def NormalizeContractions : Pass<"sinter-normalize-contractions", "::mlir::func:
     ```
     dot_general %a[b, k0, m, k1], %b contracting (k0, k1)
       ==>  %t = transpose %a to [b, m, k0, k1];  dot_general %t, %b contracting (k0, k1)
+    ```
+  }];
+  let dependentDialects = ["::sinter::ir::SinterDialect"];
+}
+
+def RoundResults : Pass<"sinter-round-results", "::mlir::func::FuncOp"> {
+  let summary = "Rounds f16 and bf16 results of every op, also inside of kernels.";
+  let description = [{
+    Runs on request only (`--strict`): a fused kernel otherwise computes them in f32 and rounds what it stores.
+
+    ```
+    %y = sinter.mul %a, %b : f16    ==>   %m = sinter.mul %a, %b : f16
+                                          %w = sinter.cast %m : f32
+                                          %y = sinter.cast %w : f16
     ```
   }];
   let dependentDialects = ["::sinter::ir::SinterDialect"];

@@ -36,6 +36,9 @@ struct CompileOptions {
   int64_t threads = 0;
   /// Passes to leave out, by name, e.g. "fuse".
   std::vector<std::string> disabledPasses = {};
+  /// Round f16 and bf16 after every op. Else a kernel of several ops computes them in f32 and rounds
+  /// what it stores, and explicit casts.
+  bool strictRounding = false;
   /// 0 to 3: how hard machine code is optimised.
   int optLevel = 2;
   /// Called with the name and the text of every stage that changed something, e.g. "fused".

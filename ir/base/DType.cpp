@@ -14,14 +14,9 @@ std::string_view name(DType dtype) {
 }
 
 std::optional<DType> parseDType(std::string_view text) {
-  if (text.starts_with("ui"))
-    text.remove_prefix(1), text = text == "i8"    ? "u8"
-                                  : text == "i16" ? "u16"
-                                  : text == "i32" ? "u32"
-                                  : text == "i64" ? "u64"
-                                                  : "";
   for (DType dtype : allDTypes)
-    if (text == name(dtype))
+    if (text == name(dtype) ||
+        (isUnsigned(dtype) && text.starts_with("ui") && text.substr(2) == name(dtype).substr(1)))
       return dtype;
   if (text == "i1")
     return boolean;

@@ -94,7 +94,9 @@ std::vector<Row> elementwiseRows() {
     auto oracle = [to](const std::vector<Real> &v) -> Real {
       return to == boolean ? Real(v[0] != 0) : isFloat(to) ? v[0] : std::trunc(v[0]);
     };
-    Row row = elementwise("castTo_" + std::string(name(to)), {In(-100, 100)}, graph, oracle)
+    Input input = isUnsigned(to) ? Input{.low = 0, .high = 100, .intLow = 0}
+                                 : Input{.low = -100, .high = 100};
+    Row row = elementwise("castTo_" + std::string(name(to)), {input}, graph, oracle)
                   .on(everything)
                   .of("cast")
                   .plain()

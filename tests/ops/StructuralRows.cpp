@@ -435,7 +435,7 @@ void addShapeOps(std::vector<Row> &rows) {
 }
 
 void addIndexing(std::vector<Row> &rows) {
-  for (DType labels : ints) {
+  for (DType labels : indices) {
     std::string suffix = labels == i32 ? "" : "I64";
     rows.push_back(structural(
                        "gather_rows" + suffix, {In(-4, 4), Labels(labels, 5)},

@@ -308,6 +308,7 @@ int compileAndEmit(const CompileRequest &request) {
   options.target = target;
   options.stopAfter = row.stage;
   options.disabledPasses = request.disabledPasses;
+  options.strictRounding = request.strict;
   options.optLevel = request.optLevel;
   if (row.form == Form::StageText || !request.dumpDir.empty())
     options.dump = [&](std::string_view stage, std::string_view text) { dump(stage, text); };

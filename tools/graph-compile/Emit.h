@@ -13,6 +13,7 @@ struct CompileRequest {
   std::string grad;
   std::vector<std::string> wrt, shapes, dims, disabledPasses;
   int optLevel = 2;
+  bool strict = false; ///< PipelineOptions::strictRounding
   std::string stats, memBudget, dumpDir;
   bool printIr = false, timing = false;
   std::string crashReproducer;

@@ -34,6 +34,8 @@ int main(int argc, char **argv) {
   app.add_option("-O", request.optLevel, "How hard machine code is optimised: -O0 to -O3")
       ->check(CLI::Range(0, 3))
       ->capture_default_str();
+  app.add_flag("--strict", request.strict,
+               "Round f16 and bf16 after every op, also inside of fused kernels");
   repeatable("--disable-pass", request.disabledPasses, "Leave out a pass, by name");
   app.add_flag("--stats{text}", request.stats,
                "Print kernels, bytes, flops and planned memory; --stats=json as JSON. Alone it "

@@ -22,19 +22,21 @@ struct RunRequest {
   std::vector<std::string> inputs;
   std::string target, engine = "compiled", threads = "0", seed = "0";
   Tolerance tolerance;
-  bool quiet = false;
+  bool quiet = false, strict = false;
 };
 
 bool isElf(const std::string &path) {
   std::ifstream file(path, std::ios::binary);
   char magic[4] = {};
-  return file.read(magic, 4) && std::string_view(magic, 4) == std::string_view("\x7f" "ELF", 4);
+  return file.read(magic, 4) && std::string_view(magic, 4) == std::string_view("\x7f"
+                                                                               "ELF",
+                                                                               4);
 }
 
 Executable loadModel(const RunRequest &request) {
   int64_t threads = parseNumber("--threads", request.threads);
-  auto engine = static_cast<Engine>(
-      parseChoice("engine", request.engine, {"compiled", "interpreter"}));
+  auto engine =
+      static_cast<Engine>(parseChoice("engine", request.engine, {"compiled", "interpreter"}));
   if (isElf(request.model)) {
     if (engine == Engine::Interpreter || !request.target.empty())
       failUsage("a compiled library takes neither --engine=interpreter nor --target");
@@ -42,7 +44,7 @@ Executable loadModel(const RunRequest &request) {
   }
   if (!request.program.empty())
     failUsage("--program goes with a compiled library");
-  CompileOptions options{.engine = engine, .threads = threads};
+  CompileOptions options{.engine = engine, .threads = threads, .strictRounding = request.strict};
   if (!request.target.empty())
     options.target = Target::parse(request.target);
   if (options.target.info().kind == TargetInfo::Kind::Cuda)
@@ -183,10 +185,13 @@ int main(int argc, char **argv) {
   app.add_option("--engine", request.engine, "compiled|interpreter (default: compiled)");
   app.add_option("--target", request.target,
                  "cpu[:native|x86-64|x86-64-v2|x86-64-v3|x86-64-v4] (default: native)");
+  app.add_flag("--strict", request.strict,
+               "Round f16 and bf16 after every op, also inside of fused kernels");
   app.add_option("--threads", request.threads, "Threads (default: all)");
   app.add_option("--program", request.program, "Which program of a library that holds several");
   app.add_flag("-q,--quiet", request.quiet, "Do not print the results");
-  app.footer("Exit codes: 0 ok, 1 errors in graph or data, 2 usage, 3 file access, 4 unsupported, 5 "
-             "device, 6 mismatch,\n7 limit, 70 internal.");
+  app.footer(
+      "Exit codes: 0 ok, 1 errors in graph or data, 2 usage, 3 file access, 4 unsupported, 5 "
+      "device, 6 mismatch,\n7 limit, 70 internal.");
   return runTool(app, argc, argv, [&] { return run(request); }, {"--trace", "--check-nan"});
 }

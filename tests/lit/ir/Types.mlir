@@ -11,6 +11,21 @@ func.func private @prints_what_it_reads(!sinter.tensor<f32[N, 784]>, !sinter.ten
 
 // -----
 
+// CHECK-LABEL: @has_narrow_and_unsigned_elements
+// CHECK-SAME: f16[2]
+// CHECK-SAME: bf16[N]
+// CHECK-SAME: i8[]
+// CHECK-SAME: i16[]
+// CHECK-SAME: ui8[N]
+// CHECK-SAME: ui16[]
+// CHECK-SAME: ui32[]
+// CHECK-SAME: ui64[3, N]
+func.func private @has_narrow_and_unsigned_elements(!sinter.tensor<f16[2]>, !sinter.tensor<bf16[N]>, !sinter.tensor<i8[]>,
+                                                    !sinter.tensor<i16[]>, !sinter.tensor<ui8[N]>, !sinter.tensor<ui16[]>,
+                                                    !sinter.tensor<ui32[]>, !sinter.tensor<ui64[3, N]>)
+
+// -----
+
 // CHECK-LABEL: @makes_sizes_canonical
 // CHECK-SAME: f32["2*N + 1", 4]
 // CHECK-SAME: f32["2*N + 1", 4]
@@ -38,12 +53,12 @@ func.func private @refuses_rank_17(!sinter.tensor<f32[1, 1, 1, 1, 1, 1, 1, 1, 1,
 
 // -----
 
-// expected-error @+1 {{a tensor has elements of f32, f64, i32, i64 or i1, not 'f16'}}
-func.func private @refuses_other_elements(!sinter.tensor<f16[2]>)
+// expected-error @+1 {{a tensor has elements of f16, bf16, f32, f64, i8 to i64, ui8 to ui64 or i1, not 'f80'}}
+func.func private @refuses_other_elements(!sinter.tensor<f80[2]>)
 
 // -----
 
-// expected-error @+1 {{a tensor has elements of f32, f64, i32, i64 or i1, not 'si32'}}
+// expected-error @+1 {{a tensor has elements of f16, bf16, f32, f64, i8 to i64, ui8 to ui64 or i1, not 'si32'}}
 func.func private @refuses_signed_elements(!sinter.tensor<si32[2]>)
 
 // -----

@@ -38,7 +38,9 @@ TEST(ArrayTest, FromAndScalar) {
   EXPECT_EQ(array.at<int>({0, 1}), 2);
   EXPECT_EQ(array.str(), "f32[2, 3] = [[1, 2, 3], [4, 5, 6]]");
   EXPECT_EQ(Array::from<bool>({true, false}).str(), "bool[2] = [true, false]");
-  EXPECT_EQ(Array::from<uint8_t>({7, 0}).toVector<int>(), (std::vector<int>{1, 0}));
+  EXPECT_EQ(Array::from<uint8_t>({7, 200}).str(), "u8[2] = [7, 200]");
+  EXPECT_EQ(Array::from<int8_t>({7, -56}).str(), "i8[2] = [7, -56]");
+  EXPECT_EQ(Array::from<Half>({Half(0.5), Half(-2)}).str(), "f16[2] = [0.5, -2]");
   EXPECT_EQ(Array::scalar(int64_t{1} << 62).item<int64_t>(), int64_t{1} << 62);
   EXPECT_THROW(Array::from<float>({1, 2, 3}, {2, 2}), Error);
   EXPECT_EQ(counted({100}).str(), "i32[100]");
@@ -214,6 +216,16 @@ TEST(ArrayTest, ConversionsAreDefinedForEveryValue) {
   EXPECT_EQ(array.cast(i32).toVector<int32_t>(),
             (Values{1, -1, INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN, 0, 0, INT32_MAX}));
   EXPECT_EQ(array.cast(i64).at<int64_t>({4}), INT64_MAX);
+  EXPECT_EQ(array.cast(u8).toVector<int>(), (std::vector<int>{1, 0, 255, 0, 255, 0, 0, 0, 255}));
+  EXPECT_EQ(array.cast(i8).toVector<int>(),
+            (std::vector<int>{1, -1, 127, -128, 127, -128, 0, 0, 127}));
+  EXPECT_EQ(array.cast(u64).at<uint64_t>({4}), UINT64_MAX);
+  EXPECT_EQ(Array::scalar(300).cast(u8).item<int>(), 44);
+  EXPECT_EQ(Array::scalar(-1).cast(u64).item<uint64_t>(), UINT64_MAX);
+  EXPECT_EQ(Array::scalar(2049.0).cast(f16).item(), 2048);
+  EXPECT_EQ(Array::scalar(2049.0).cast(f16).cast(bf16).cast(i16).item<int>(), 2048);
+  EXPECT_EQ(Array::scalar(Half(-1.5)).cast(i32).item<int>(), -1);
+  EXPECT_EQ(Array::scalar(Half(-1.5)).cast(u16).item<int>(), 0);
   EXPECT_EQ(array.cast(boolean).toVector<int>(), (std::vector<int>{1, 1, 1, 1, 1, 1, 1, 0, 1}));
   EXPECT_EQ(Array::scalar((int64_t{1} << 32) + 5).cast(i32).item<int>(), 5);
   EXPECT_EQ(Array::scalar(true).cast(f32).item(), 1);

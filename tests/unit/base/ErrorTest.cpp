@@ -66,7 +66,9 @@ TEST(DTypeTest, NamesRoundTrip) {
     EXPECT_EQ(dispatch(dtype, [](auto zero) { return int64_t{sizeof(zero)}; }), byteSize(dtype));
   }
   EXPECT_EQ(parseDType("i1"), boolean);
-  EXPECT_FALSE(parseDType("f16"));
+  EXPECT_EQ(parseDType("ui16"), u16);
+  for (const char *text : {"f8", "u1", "ui1", "i128", "u", "ui", "uint8"})
+    EXPECT_FALSE(parseDType(text)) << text;
   EXPECT_FALSE(parseDType(""));
 }
 

@@ -89,6 +89,24 @@ TEST_F(NpyTest, AcceptsOtherSpellings) {
     EXPECT_EQ(codeOfRead(npy(text, data)), ErrorCode::Ok) << text;
 }
 
+TEST_F(NpyTest, NarrowDTypesHaveNumPysNames) {
+  std::string two("\x00\x3c\x00\xc0", 4); // 1 and -2 as f16
+  dump(folder / "x.npy", npy(header("'<f2'", "False", "(2,)"), two));
+  EXPECT_EQ(readNpy(folder / "x.npy").str(), "f16[2] = [1, -2]");
+  std::string brain("\x80\x3f\x00\xc0", 4);
+  for (const char *descr : {"'<V2'", "'|V2'"}) { // both are seen for ml_dtypes.bfloat16
+    dump(folder / "x.npy", npy(header(descr, "False", "(2,)"), brain));
+    EXPECT_EQ(readNpy(folder / "x.npy").str(), "bf16[2] = [1, -2]");
+  }
+  for (auto [dtype, descr] :
+       {std::pair(f16, "<f2"), {bf16, "<V2"}, {i8, "|i1"}, {u16, "<u2"}, {u64, "<u8"}}) {
+    writeNpy(folder / "x.npy", Array(dtype, {1}));
+    EXPECT_NE(readFile(folder / "x.npy").find(descr), std::string::npos) << descr;
+  }
+  for (const char *descr : {"'|u2'", "'>f2'", "'<f1'", "'<V4'", "'|i4'"})
+    EXPECT_NE(codeOfRead(npy(header(descr, "False", "(1,)"), "\0\0")), ErrorCode::Ok) << descr;
+}
+
 TEST_F(NpyTest, BoolsBecomeZeroOrOne) {
   dump(folder / "x.npy", npy(header("'|b1'", "False", "(3,)"), std::string("\0\1\7", 3)));
   Array array = readNpy(folder / "x.npy");
@@ -140,7 +158,7 @@ TEST_F(NpyTest, HeadersThatLie) {
 TEST_F(NpyTest, ElementTypes) {
   std::string data(8, '\0');
   for (const char *descr :
-       {"'>f4'", "'<f2'", "'|u1'", "'<c8'", "'<U2'", "'|O'", "'>b1'", "[('a', '<f4')]"})
+       {"'>f4'", "'>f2'", "'<f1'", "'<c8'", "'<U2'", "'|O'", "'>b1'", "[('a', '<f4')]"})
     EXPECT_EQ(codeOfRead(npy(header(descr, "False", "(2,)"), data)), ErrorCode::Unsupported)
         << descr;
   for (const char *descr : {"''", "'f4'", "'banana banana banana'", "4", "None"})

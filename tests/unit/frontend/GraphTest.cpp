@@ -120,11 +120,40 @@ TEST(GraphTest, CreationOps) {
 
 TEST(GraphTest, NumbersTakeTheTensorsDtype) {
   Graph g;
-  for (DType dtype : {f32, f64, i32, i64})
-    EXPECT_EQ((2 * g.placeholder("x" + std::string(name(dtype)), dtype, {3}) - 1).dtype(), dtype);
+  for (DType dtype : allDTypes)
+    if (dtype != boolean)
+      EXPECT_EQ((2 * g.placeholder("x" + std::string(name(dtype)), dtype, {3}) - 1).dtype(), dtype);
   EXPECT_EQ((g.placeholder("m", boolean, {3}) && true).dtype(), boolean);
   EXPECT_EQ((1.5f * g.argument("xf64")).dtype(), f64);
   EXPECT_EQ((uint8_t{2} + g.argument("xi32")).dtype(), i32);
+}
+
+TEST(GraphTest, NumbersMustFitTheDType) {
+  Graph g;
+  auto errorOf = [&](DType dtype, const Operand &number) -> std::string {
+    try {
+      g.full(dtype, {2}, number);
+    } catch (const Error &error) {
+      return error.message() + "; " + error.hint();
+    }
+    return "";
+  };
+  EXPECT_EQ(errorOf(u8, 255), "");
+  EXPECT_EQ(errorOf(i8, -128), "");
+  EXPECT_EQ(errorOf(u64, UINT64_MAX), "");
+  EXPECT_EQ(errorOf(f16, 65504), "");
+  EXPECT_EQ(errorOf(bf16, 1e38), "");
+  EXPECT_EQ(errorOf(f16, INFINITY), "");
+  EXPECT_EQ(errorOf(u8, 256), "the number 256 does not fit dtype u8; use i64");
+  EXPECT_EQ(errorOf(u32, -1), "the number -1 does not fit dtype u32; use a signed dtype");
+  EXPECT_EQ(errorOf(i16, 40000), "the number 40000 does not fit dtype i16; use i64");
+  EXPECT_EQ(errorOf(i64, UINT64_MAX),
+            "the number 18446744073709551615 does not fit dtype i64; only u64 holds it");
+  EXPECT_EQ(errorOf(f16, 70000), "the number 70000 does not fit dtype f16; use f32");
+  EXPECT_EQ(errorOf(f32, 1e39), "the number 1e+39 does not fit dtype f32; use f64");
+  EXPECT_EQ(errorOf(u16, 0.5),
+            "the number 0.5 does not fit dtype u16; convert the tensor, .cast(f32), or write an "
+            "integer");
 }
 
 TEST(GraphTest, OperatorsCarryTheCallersLine) {
