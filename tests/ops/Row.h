@@ -88,11 +88,21 @@ struct Row {
   double absolute = 0;    ///< In units of the dtype's epsilon.
 };
 
-inline const std::vector<DType> floats = {f32, f64};
-inline const std::vector<DType> ints = {i32, i64};
-inline const std::vector<DType> numbers = {f32, f64, i32, i64};
-inline const std::vector<DType> everything = {f32, f64, i32, i64, boolean};
+// Groups of dtypes. The narrow and unsigned ones (see isNarrow) are tried on fewer cases.
+inline const std::vector<DType> floats = {f32, f64, f16, bf16};
+inline const std::vector<DType> ints = {i32, i64, i8, i16, u8, u16, u32, u64};
+inline const std::vector<DType> indices = {i32, i64};
+inline const std::vector<DType> numbers = {f32, f64, i32, i64, f16, bf16,
+                                           i8,  i16, u8,  u16, u32, u64};
+inline const std::vector<DType> everything(std::begin(allDTypes), std::end(allDTypes));
 inline const std::vector<DType> bools = {boolean};
+/// Where an oracle's steps or its accuracy ask for 32 bits.
+inline const std::vector<DType> wideFloats = {f32, f64};
+inline const std::vector<DType> wideNumbers = {f32, f64, i32, i64};
+
+inline bool isNarrow(DType dtype) {
+  return dtype != boolean && (isUnsigned(dtype) || byteSize(dtype) < 4);
+}
 
 std::vector<Case> unaryCases();
 std::vector<Case> binaryCases();
@@ -136,6 +146,9 @@ RowBuilder elementwise(std::string name, std::vector<Input> inputs, GraphFunctio
                        ElementFunction element);
 RowBuilder structural(std::string name, std::vector<Input> inputs, std::vector<Case> cases,
                       GraphFunction graph, Oracle oracle);
+/// A row of a function made of operators, for the floats of 32 bits and more.
+RowBuilder composite(std::string name, std::vector<Input> inputs, std::vector<Case> cases,
+                     GraphFunction graph, Oracle oracle);
 
 /// OP(sin, sin(x), std::sin(x), In(-4, 4)): a name, a graph, an oracle, a domain.
 #define OP(name, graphExpr, oracleExpr, ...)                                                       \
@@ -163,8 +176,16 @@ RowBuilder structural(std::string name, std::vector<Input> inputs, std::vector<C
       })
 
 std::vector<Row> elementwiseRows();
+std::vector<Row> mathRows();
 std::vector<Row> structuralRows();
+std::vector<Row> indexRows();
 std::vector<Row> compositeRows();
+std::vector<Row> nnRows();
+std::vector<Row> activationRows();
+std::vector<Row> arrangeRows();
+std::vector<Row> attentionRows();
+std::vector<Row> lossRows();
+std::vector<Row> nnLayerRows();
 /// All of them.
 const std::vector<Row> &table();
 
