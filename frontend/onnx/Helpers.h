@@ -6,7 +6,11 @@
 
 namespace sinter::onnx {
 
+/// A size as a scalar of an integer dtype.
+Tensor sizeValue(Node &node, DType dtype, const DimExpr &size);
+
 /// The given positions along `axis` of x, in their order; each lies in [0, size).
-Tensor takeAlong(Node &node, const Tensor &x, int64_t axis, const std::vector<int64_t> &positions);
+Tensor takePositions(Node &node, const Tensor &x, int64_t axis,
+                     const std::vector<int64_t> &positions);
 
 } // namespace sinter::onnx

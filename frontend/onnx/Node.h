@@ -148,6 +148,7 @@ std::span<const OpHandler> sliceHandlers();  ///< OpsSlice.cpp: slices, pads, ti
 std::span<const OpHandler> createHandlers(); ///< OpsCreate.cpp: constants, ranges, random
 std::span<const OpHandler> reduceHandlers(); ///< OpsReduce.cpp
 std::span<const OpHandler> indexHandlers();  ///< OpsIndex.cpp
+std::span<const OpHandler> dataDependentHandlers(); ///< OpsDataDependent.cpp
 std::span<const OpHandler> contractionHandlers();   ///< OpsContraction.cpp
 std::span<const OpHandler> activationHandlers();    ///< OpsActivation.cpp
 std::span<const OpHandler> convolutionHandlers();   ///< OpsConvolution.cpp

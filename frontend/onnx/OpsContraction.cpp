@@ -34,6 +34,11 @@ static void importGemm(Node &node) {
   node.output(0, y);
 }
 
+static void importEinsum(Node &node) {
+  std::string equation = node.stringAttribute("equation");
+  node.output(0, einsum(equation, node.inputs()));
+}
+
 // -- Determinant ----------------------------------------------------------------------------------
 
 /// Element [row, column] of each matrix.
@@ -71,6 +76,7 @@ static void importDet(Node &node) {
 std::span<const OpHandler> contractionHandlers() {
   static constexpr OpHandler table[] = {
       {"Det", 11, importDet},
+      {"Einsum", 12, importEinsum},
       {"Gemm", 1, importGemm},
       {"MatMul", 1, importMatMul},
   };

@@ -81,20 +81,9 @@ static void importPow(Node &node) {
 static void importMod(Node &node) {
   Tensor a = node.input(0), b = node.input(1);
   bool ofDividend = node.flagAttribute("fmod", false);
-  if (isFloat(a.dtype())) {
-    if (!ofDividend)
-      node.invalid("floats need fmod = 1");
-    Tensor quotient = a / b;
-    Tensor whole = where(quotient < 0, quotient.ceil(), quotient.floor());
-    return node.output(
-        0, where(b.abs().equal(std::numeric_limits<double>::infinity()), a, a - whole * b));
-  }
-  Tensor remainder = a - a / b * b;
-  if (!ofDividend && parseDType("u8") != a.dtype() && name(a.dtype())[0] != 'u') {
-    Tensor differs = remainder.notEqual(0) && (remainder < 0).notEqual(b < 0);
-    remainder = where(differs, remainder + b, remainder);
-  }
-  node.output(0, remainder);
+  if (isFloat(a.dtype()) && !ofDividend)
+    node.invalid("floats need fmod = 1");
+  node.output(0, ofDividend ? rem(a, b) : mod(a, b));
 }
 
 // -- Variadic -------------------------------------------------------------------------------------
@@ -125,10 +114,17 @@ static void importMean(Node &node) {
 std::span<const OpHandler> elementwiseHandlers() {
   static constexpr OpHandler table[] = {
       {"Abs", 1, importUnary<sinter::abs>},
+      {"Acos", 7, importUnary<sinter::acos>},
+      {"Acosh", 9, importUnary<sinter::acosh>},
       {"Add", 1, importBinary<sinter::add>},
+      {"Asin", 7, importUnary<sinter::asin>},
+      {"Asinh", 9, importUnary<sinter::asinh>},
+      {"Atan", 7, importUnary<sinter::atan>},
+      {"Atanh", 9, importUnary<sinter::atanh>},
       {"Ceil", 1, importUnary<sinter::ceil>},
       {"Clip", 1, importClip},
       {"Cos", 7, importUnary<sinter::cos>},
+      {"Cosh", 9, importUnary<sinter::cosh>},
       {"Div", 1, importBinary<sinter::div>},
       {"Erf", 9, importUnary<sinter::erf>},
       {"Exp", 1, importUnary<sinter::exp>},
@@ -142,12 +138,16 @@ std::span<const OpHandler> elementwiseHandlers() {
       {"Neg", 1, importUnary<sinter::neg>},
       {"Pow", 1, importPow},
       {"Reciprocal", 1, importReciprocal},
+      {"Relu", 1, importUnary<sinter::relu>},
       {"Round", 11, importUnary<sinter::round>},
+      {"Sigmoid", 1, importUnary<sinter::sigmoid>},
       {"Sign", 9, importUnary<sinter::sign>},
       {"Sin", 7, importUnary<sinter::sin>},
+      {"Sinh", 9, importUnary<sinter::sinh>},
       {"Sqrt", 1, importUnary<sinter::sqrt>},
       {"Sub", 1, importBinary<sinter::sub>},
       {"Sum", 1, importVariadic<sinter::add>},
+      {"Tan", 7, importUnary<sinter::tan>},
       {"Tanh", 1, importUnary<sinter::tanh>},
   };
   return table;

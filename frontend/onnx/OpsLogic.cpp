@@ -22,7 +22,7 @@ static void importEqual(Node &node) {
 }
 
 static void importXor(Node &node) {
-  node.output(0, node.input(0).cast(i32).notEqual(node.input(1).cast(i32)));
+  node.output(0, logicalXor(node.input(0), node.input(1)));
 }
 
 static void importIsNaN(Node &node) {
@@ -41,6 +41,31 @@ static void importIsInf(Node &node) {
     node.output(0, x.equal(positive ? infinity : -infinity));
   else
     node.output(0, node.graph().full(boolean, x.shape(), false));
+}
+
+// -- Bits -----------------------------------------------------------------------------------------
+
+static void importBitNot(Node &node) { node.output(0, bitNot(node.input(0))); }
+
+static void importBitShift(Node &node) {
+  Tensor a = node.input(0), b = node.input(1);
+  static constexpr std::string_view directions[] = {"LEFT", "RIGHT"};
+  bool left = node.choiceAttribute("direction", directions, "") == 0;
+  node.output(0, left ? shiftLeft(a, b) : shiftRight(a, b));
+}
+
+static void importBitCast(Node &node) {
+  Tensor x = node.input(0);
+  DType to = node.dtypeAttribute("to");
+  if (byteSize(x.dtype()) != byteSize(to))
+    node.invalid("the widths differ: " + x.str() + " to " + std::string(name(to)));
+  if (to == x.dtype())
+    return node.output(0, x);
+  if (x.dtype() == boolean) // Its byte is 0 or 1.
+    return node.output(0, to == u8 ? x.cast(u8) : bitcast(x.cast(u8), to));
+  if (to == boolean)
+    return node.output(0, x.cast(boolean));
+  node.output(0, bitcast(x, to));
 }
 
 // -- Casts ----------------------------------------------------------------------------------------
@@ -65,6 +90,12 @@ static void importCastLike(Node &node) {
 std::span<const OpHandler> logicHandlers() {
   static constexpr OpHandler table[] = {
       {"And", 1, importBinary<sinter::logicalAnd>},
+      {"BitCast", 26, importBitCast},
+      {"BitShift", 11, importBitShift},
+      {"BitwiseAnd", 18, importBinary<sinter::bitAnd>},
+      {"BitwiseNot", 18, importBitNot},
+      {"BitwiseOr", 18, importBinary<sinter::bitOr>},
+      {"BitwiseXor", 18, importBinary<sinter::bitXor>},
       {"Cast", 6, importCast},
       {"CastLike", 15, importCastLike},
       {"Equal", 7, importEqual},

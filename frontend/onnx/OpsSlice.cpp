@@ -50,7 +50,7 @@ static Tensor sliceBackwards(Node &node, const Tensor &x, int64_t axis, const Di
   step = std::max(step, -farAway);
   for (int64_t at = first; at > last; at += step)
     positions.push_back(at);
-  return takeAlong(node, x, axis, positions);
+  return takePositions(node, x, axis, positions);
 }
 
 static void importSlice(Node &node) {
@@ -220,7 +220,7 @@ static void importPad(Node &node) {
     std::vector<int64_t> positions;
     for (int64_t at = -before; at < size + after; ++at)
       positions.push_back(sourceOf(at, size, mode));
-    x = takeAlong(node, x, axes[i], positions);
+    x = takePositions(node, x, axes[i], positions);
   }
   node.output(0, x);
 }

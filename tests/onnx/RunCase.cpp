@@ -16,22 +16,36 @@ namespace fs = std::filesystem;
 namespace sinter::onnxsuite {
 namespace {
 
-Array readTensor(const fs::path &file) {
+/// A tensor, or an optional one that is there.
+Array readValue(const fs::path &file, const proto::TypeProto &type) {
+  std::string bytes = readFile(file);
   proto::TensorProto tensor;
-  if (!tensor.ParseFromString(readFile(file)))
-    throw Error({.kind = ErrorKind::Unsupported}, file.filename().string() + " is no tensor");
+  proto::OptionalProto optional;
+  bool parsed = false;
+  if (type.has_tensor_type()) {
+    parsed = tensor.ParseFromString(bytes);
+  } else if (type.has_optional_type() && type.optional_type().elem_type().has_tensor_type() &&
+             optional.ParseFromString(bytes) && optional.has_tensor_value()) {
+    tensor = optional.tensor_value();
+    parsed = true;
+  }
+  if (!parsed)
+    throw Error({.kind = ErrorKind::Unsupported}, file.filename().string() + " holds no tensor");
   return onnx::toArray(tensor, {}, nullptr);
 }
 
 /// input_0.pb, input_1.pb, ...: as many as there are.
-std::vector<Array> readTensors(const fs::path &folder, const std::string &prefix) {
-  std::vector<Array> tensors;
-  for (int i = 0;; ++i) {
+std::vector<Array>
+readValues(const fs::path &folder, const std::string &prefix,
+           const google::protobuf::RepeatedPtrField<proto::ValueInfoProto> &infos) {
+  std::vector<Array> values;
+  for (int i = 0; i < infos.size(); ++i) {
     fs::path file = folder / (prefix + std::to_string(i) + ".pb");
     if (!fs::exists(file))
-      return tensors;
-    tensors.push_back(readTensor(file));
+      break;
+    values.push_back(readValue(file, infos[i].type()));
   }
+  return values;
 }
 
 std::string typeText(const Array &array) {
@@ -90,8 +104,8 @@ Prepared prepare(const fs::path &path, const ArrayMap &values, const RunOptions 
 std::string runDataSet(const fs::path &folder, const Case &which, const RunOptions &options,
                        Outcome &outcome) {
   proto::ModelProto model = onnx::readModel(which.folder / "model.onnx", {});
-  std::vector<Array> inputs = readTensors(folder, "input_"),
-                     wanted = readTensors(folder, "output_");
+  std::vector<Array> inputs = readValues(folder, "input_", model.graph().input()),
+                     wanted = readValues(folder, "output_", model.graph().output());
   ArrayMap values;
   for (size_t i = 0; i < inputs.size(); ++i)
     values[model.graph().input(static_cast<int>(i)).name()] = inputs[i];

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operators whose result has a size that depends on data. They are evaluated at import, on values
+// that are known then.
+#include "sinter/frontend/onnx/Helpers.h"
+#include "sinter/frontend/onnx/OpsCommon.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+namespace sinter::onnx {
+
+// -- Compress, NonZero ----------------------------------------------------------------------------
+
+static void importCompress(Node &node) {
+  Tensor x = node.input(0);
+  std::vector<int64_t> condition = node.known(1).toVector<int64_t>();
+  bool flat = !node.hasAttribute("axis");
+  if (flat)
+    x = x.flatten();
+  int64_t axis = flat ? 0 : node.axis(node.intAttribute("axis"), x.rank());
+  int64_t size = node.staticSize(x.size(axis), "the axis that is compressed");
+  std::vector<int64_t> positions;
+  for (size_t i = 0; i < condition.size(); ++i)
+    if (condition[i] != 0)
+      positions.push_back(static_cast<int64_t>(i));
+  if (!positions.empty() && positions.back() >= size)
+    node.invalid("the condition is longer than the axis");
+  node.output(0, takePositions(node, x, axis, positions));
+}
+
+static void importNonZero(Node &node) {
+  Array x = node.known(0);
+  std::vector<double> values = x.toVector<double>();
+  std::vector<int64_t> found;
+  for (size_t i = 0; i < values.size(); ++i)
+    if (values[i] != 0)
+      found.push_back(static_cast<int64_t>(i));
+  auto count = static_cast<int64_t>(found.size());
+  std::vector<int64_t> coordinates(static_cast<size_t>(x.rank() * count));
+  for (int64_t k = 0; k < count; ++k)
+    for (int64_t axis = x.rank(), at = found[static_cast<size_t>(k)]; axis-- > 0;) {
+      int64_t size = x.sizes()[static_cast<size_t>(axis)];
+      coordinates[static_cast<size_t>(axis * count + k)] = at % size;
+      at /= size;
+    }
+  node.output(0, indexConstant(node, coordinates, {x.rank(), count}));
+}
+
+// -- Unique ---------------------------------------------------------------------------------------
+
+/// The distinct slices of x along axis 0, each as a row of its elements.
+struct Distinct {
+  std::vector<int64_t> first, inverse, counts;
+};
+
+static Distinct findDistinct(const std::vector<std::vector<double>> &rows, bool sorted) {
+  std::map<std::vector<double>, int64_t> seen;
+  Distinct found;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    auto [place, added] = seen.emplace(rows[i], static_cast<int64_t>(found.first.size()));
+    if (added) {
+      found.first.push_back(static_cast<int64_t>(i));
+      found.counts.push_back(0);
+    }
+    ++found.counts[static_cast<size_t>(place->second)];
+    found.inverse.push_back(place->second);
+  }
+  if (!sorted)
+    return found;
+  Distinct ordered;
+  std::vector<int64_t> rank(found.first.size());
+  for (const auto &[row, id] : seen) { // A map is in order.
+    rank[static_cast<size_t>(id)] = static_cast<int64_t>(ordered.first.size());
+    ordered.first.push_back(found.first[static_cast<size_t>(id)]);
+    ordered.counts.push_back(found.counts[static_cast<size_t>(id)]);
+  }
+  for (int64_t id : found.inverse)
+    ordered.inverse.push_back(rank[static_cast<size_t>(id)]);
+  return ordered;
+}
+
+static void importUnique(Node &node) {
+  Array x = node.known(0);
+  bool sorted = node.flagAttribute("sorted", true);
+  bool flat = !node.hasAttribute("axis");
+  int64_t axis = flat ? 0 : node.axis(node.intAttribute("axis"), x.rank());
+  Array slices = flat ? x.reshape({x.numElements()}) : x;
+  std::vector<std::vector<double>> rows;
+  for (int64_t i = 0; i < slices.sizes()[static_cast<size_t>(axis)]; ++i)
+    rows.push_back(slices.select(axis, i).toVector<double>());
+  for (const std::vector<double> &row : rows)
+    if (std::any_of(row.begin(), row.end(), [](double value) { return value != value; }))
+      node.unsupported("NaN among the elements");
+  Distinct found = findDistinct(rows, sorted);
+  auto count = static_cast<int64_t>(found.first.size());
+  Tensor values = node.graph().constant(slices.contiguous());
+  node.output(0, takePositions(node, values, axis, found.first));
+  node.output(1, indexConstant(node, found.first, {count}));
+  node.output(2, indexConstant(node, found.inverse, {static_cast<int64_t>(found.inverse.size())}));
+  node.output(3, indexConstant(node, found.counts, {count}));
+}
+
+// -- NonMaxSuppression ----------------------------------------------------------------------------
+
+/// Corners of a box, in order.
+struct Box {
+  double y1, x1, y2, x2;
+  double area() const { return (y2 - y1) * (x2 - x1); }
+};
+
+static Box boxAt(const double *at, bool centered) {
+  if (centered)
+    return {at[1] - at[3] / 2, at[0] - at[2] / 2, at[1] + at[3] / 2, at[0] + at[2] / 2};
+  return {std::min(at[0], at[2]), std::min(at[1], at[3]), std::max(at[0], at[2]),
+          std::max(at[1], at[3])};
+}
+
+static double overlap(const Box &a, const Box &b) {
+  double height = std::min(a.y2, b.y2) - std::max(a.y1, b.y1);
+  double width = std::min(a.x2, b.x2) - std::max(a.x1, b.x1);
+  if (height <= 0 || width <= 0)
+    return 0;
+  double shared = height * width, all = a.area() + b.area() - shared;
+  return all > 0 ? shared / all : 0;
+}
+
+static void importNonMaxSuppression(Node &node) {
+  Array boxes = node.known(0), scores = node.known(1);
+  if (boxes.rank() != 3 || scores.rank() != 3 || boxes.sizes()[2] != 4 ||
+      boxes.sizes()[0] != scores.sizes()[0] || boxes.sizes()[1] != scores.sizes()[2])
+    node.invalid("boxes " + boxes.str() + " do not go with scores " + scores.str());
+  int64_t most = node.has(2) ? node.knownInt(2) : 0;
+  double allowed = node.has(3) ? node.knownFloat(3) : 0;
+  bool hasThreshold = node.has(4);
+  double threshold = hasThreshold ? node.knownFloat(4) : 0;
+  bool centered = node.flagAttribute("center_point_box", false);
+  std::vector<double> corners = boxes.toVector<double>(), values = scores.toVector<double>();
+  int64_t batches = scores.sizes()[0], classes = scores.sizes()[1], count = scores.sizes()[2];
+  std::vector<int64_t> selected;
+  for (int64_t batch = 0; batch < batches; ++batch)
+    for (int64_t label = 0; label < classes; ++label) {
+      const double *score = values.data() + (batch * classes + label) * count;
+      auto box = [&](int64_t i) {
+        return boxAt(corners.data() + (batch * count + i) * 4, centered);
+      };
+      std::vector<int64_t> order(static_cast<size_t>(count)), kept;
+      std::iota(order.begin(), order.end(), 0);
+      std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+        return score[a] != score[b] ? score[a] > score[b] : a < b;
+      });
+      for (int64_t candidate : order) {
+        if (static_cast<int64_t>(kept.size()) >= most)
+          break;
+        if (hasThreshold && !(score[candidate] > threshold))
+          break;
+        if (std::any_of(kept.begin(), kept.end(), [&](int64_t other) {
+              return overlap(box(candidate), box(other)) > allowed;
+            }))
+          continue;
+        kept.push_back(candidate);
+        for (int64_t index : {batch, label, candidate})
+          selected.push_back(index);
+      }
+    }
+  node.output(0, indexConstant(node, selected, {static_cast<int64_t>(selected.size() / 3), 3}));
+}
+
+// -- Table ----------------------------------------------------------------------------------------
+
+std::span<const OpHandler> dataDependentHandlers() {
+  static constexpr OpHandler table[] = {
+      {"Compress", 9, importCompress},
+      {"NonMaxSuppression", 10, importNonMaxSuppression},
+      {"NonZero", 9, importNonZero},
+      {"Unique", 11, importUnique},
+  };
+  return table;
+}
+
+} // namespace sinter::onnx
