@@ -27,15 +27,44 @@ static DictionaryAttr argumentAttributes(OpBuilder &builder, const Argument &arg
   return list.getDictionary(builder.getContext());
 }
 
-/// Everything that the results are computed from.
-static llvm::DenseSet<Value> neededValues(Block &block, ArrayRef<Value> results) {
-  llvm::DenseSet<Value> needed(results.begin(), results.end());
-  for (Operation &op : llvm::reverse(block))
-    if (llvm::any_of(op.getResults(), [&](Value result) { return needed.contains(result); }))
-      op.walk(
-          [&](Operation *inner) { needed.insert(inner->operand_begin(), inner->operand_end()); });
-  return needed;
-}
+namespace {
+
+/// Everything that results are computed from. Without a derivative among it, a custom gradient is
+/// only its y.
+struct Needed {
+  Needed(Block &block, ArrayRef<Value> results) {
+    if (collect(block, results))
+      return;
+    withDerivatives = true;
+    collect(block, results);
+  }
+
+  llvm::DenseSet<Value> values;
+  bool withDerivatives = false;
+
+private:
+  /// False when there is a derivative that was not expected.
+  bool collect(Block &block, ArrayRef<Value> results) {
+    values = {results.begin(), results.end()};
+    for (Operation &op : llvm::reverse(block)) {
+      if (llvm::none_of(op.getResults(), [&](Value result) { return values.contains(result); }))
+        continue;
+      if (withDerivatives)
+        op.walk([&](Operation *inner) { // Regions capture values.
+          values.insert(inner->operand_begin(), inner->operand_end());
+        });
+      else if (isa<ir::GradientsOp, ir::JvpOp>(op))
+        return false;
+      else if (auto custom = dyn_cast<ir::WithGradientOp>(op))
+        values.insert(custom.getY());
+      else
+        values.insert(op.operand_begin(), op.operand_end());
+    }
+    return true;
+  }
+};
+
+} // namespace
 
 OwningOpRef<ModuleOp> GraphImpl::snapshot(ArrayRef<Output> outputs,
                                           ArrayRef<ArgumentUpdate> updates, Keep keep) {
@@ -44,10 +73,10 @@ OwningOpRef<ModuleOp> GraphImpl::snapshot(ArrayRef<Output> outputs,
     results.push_back(output.value);
   for (const ArgumentUpdate &update : updates)
     results.push_back(update.value);
-  llvm::DenseSet<Value> needed = neededValues(*body, results);
+  Needed needed(*body, results);
   for (const ArgumentUpdate &update : updates)
-    needed.insert(body->getArgument(update.argument));
-  auto isKept = [&](Value value) { return keep == Keep::All || needed.contains(value); };
+    needed.values.insert(body->getArgument(update.argument));
+  auto isKept = [&](Value value) { return keep == Keep::All || needed.values.contains(value); };
 
   Location unknown = UnknownLoc::get(context.get());
   OwningOpRef<ModuleOp> result = ModuleOp::create(unknown);
@@ -69,9 +98,15 @@ OwningOpRef<ModuleOp> GraphImpl::snapshot(ArrayRef<Output> outputs,
                          argumentAttributes(builder, arguments[argument.getArgNumber()]));
   }
   builder.setInsertionPointToEnd(entry);
-  for (Operation &op : *body)
-    if (keep == Keep::All || llvm::any_of(op.getResults(), isKept))
+  for (Operation &op : *body) {
+    if (keep == Keep::Needed && llvm::none_of(op.getResults(), isKept))
+      continue;
+    auto custom = dyn_cast<ir::WithGradientOp>(op);
+    if (custom && keep == Keep::Needed && !needed.withDerivatives)
+      mapping.map(custom.getResult(), mapping.lookup(custom.getY()));
+    else
       builder.clone(op, mapping);
+  }
   SmallVector<Value> returned;
   for (Value value : results)
     returned.push_back(mapping.lookup(value));
@@ -92,7 +127,7 @@ static std::vector<GraphImpl::Output> nameOutputs(GraphImpl &graph, const Call &
   std::set<std::string> used;
   std::vector<GraphImpl::Output> result;
   for (const Tensor &tensor : outputs) {
-    Value value = graph.value(tensor, call);
+    Value value = graph.bodyValue(tensor, call);
     auto given = llvm::find_if(graph.outputs, [&](const GraphImpl::Output &output) {
       return output.value == value && !used.contains(output.name);
     });
@@ -118,7 +153,7 @@ OwningOpRef<ModuleOp> extract(const Graph &graph, const std::vector<Tensor> &out
               "name what to compute: graph.output(\"loss\", loss)");
   std::vector<GraphImpl::ArgumentUpdate> replaced;
   for (const Update &update : updates) {
-    Value target = impl.value(update.target, call), value = impl.value(update.value, call);
+    Value target = impl.bodyValue(update.target, call), value = impl.bodyValue(update.value, call);
     impl.checkUpdate(call, target, value);
     unsigned index = *impl.argumentIndex(target);
     for (const GraphImpl::ArgumentUpdate &other : replaced)

@@ -2,17 +2,13 @@
 #include "sinter/frontend/Gradients.h"
 
 #include "sinter/frontend/GraphImpl.h"
-
-#include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/DenseSet.h"
+#include "sinter/ir/Activity.h"
 
 using namespace mlir;
 
 namespace sinter {
 
 namespace {
-
-bool isFloatTensor(Value value) { return isFloat(ir::tensorType(value).getDType()); }
 
 /// "'argmax' at model.cpp:12:9".
 std::string describe(Operation *op) {
@@ -21,61 +17,85 @@ std::string describe(Operation *op) {
   return loc.known() ? text + " at " + loc.str() : text;
 }
 
-std::string reasonOf(Operation *op) {
-  auto rule = dyn_cast<ir::DifferentiableOpInterface>(op);
-  return rule ? rule.getNonDifferentiableReason().str() : "it has no derivative rule";
-}
+/// One call of gradients(), jvp() or customGradient(): the tensors it is about, checked.
+class DerivativeCall {
+public:
+  DerivativeCall(GraphImpl &graph, const Call &call) : graph(graph), call(call) {}
 
-/// How ys depend on values: through derivatives, or only through ops without one.
-struct Reach {
-  llvm::DenseSet<Value> differentiable;
-  /// Values that matter to ys only through integers or booleans, and the op that breaks the chain.
-  llvm::DenseMap<Value, Operation *> broken;
+  SmallVector<Value> floats(const std::vector<Tensor> &tensors, const char *what) {
+    SmallVector<Value> values;
+    for (const Tensor &tensor : tensors) {
+      Value value = values.emplace_back(graph.value(tensor, call));
+      ir::TensorType type = ir::tensorType(value);
+      if (!isFloat(type.getDType()))
+        graph.fail(call,
+                   std::string(what) + " must be f16, bf16, f32 or f64, not " +
+                       std::string(name(type.getDType())),
+                   {type.getShape()});
+    }
+    return values;
+  }
+
+  /// The values of `tensors`, one for each of `models` (which are called `of`), of its type.
+  SmallVector<Value> alike(const std::vector<Tensor> &tensors, ArrayRef<Value> models,
+                           const std::string &what, const char *of) {
+    if (tensors.size() != models.size())
+      graph.fail(call, std::to_string(tensors.size()) + " " + what + "s for " +
+                           std::to_string(models.size()) + " " + of + "s");
+    SmallVector<Value> values;
+    for (auto [tensor, model] : llvm::zip_equal(tensors, models)) {
+      Value value = values.emplace_back(graph.value(tensor, call));
+      ir::TensorType got = ir::tensorType(value), wanted = ir::tensorType(model);
+      if (got.getDType() != wanted.getDType())
+        graph.fail(call,
+                   "a " + what + " is " + std::string(name(got.getDType())) + ", its " + of + " " +
+                       std::string(name(wanted.getDType())),
+                   {}, "convert it: .cast(" + std::string(name(wanted.getDType())) + ")");
+      if (got != wanted)
+        graph.fail(call, "a " + what + " does not have the shape of its " + of,
+                   {got.getShape(), wanted.getShape()});
+    }
+    return values;
+  }
+
+  void requirePaths(ArrayRef<Value> ys, ArrayRef<Value> xs, ir::DerivativeMode mode) {
+    ir::Activity activity(graph.openBlocks(), ys, xs, mode);
+    if (Operation *op = activity.findObstacle())
+      graph.fail(call,
+                 describe(op) + " has no derivative: " + ir::nonDifferentiableReason(op, mode), {},
+                 "stopGradient() cuts the path on purpose");
+    for (Value x : xs)
+      if (Operation *op = activity.findCut(x))
+        graph.fail(call,
+                   "y depends on x only through " + describe(op) +
+                       ", which has no derivative: " + ir::nonDifferentiableReason(op, mode),
+                   {}, "stopGradient() makes the derivative zero on purpose");
+  }
+
+  std::vector<Tensor> tensors(ValueRange values) {
+    std::vector<Tensor> result;
+    for (Value value : values)
+      result.push_back(graph.tensor(value));
+    return result;
+  }
+
+  GraphImpl &graph;
+  Call call;
 };
 
-/// The values that depend on xs.
-llvm::DenseSet<Value> dependents(Block &block, ArrayRef<Value> xs) {
-  llvm::DenseSet<Value> result(xs.begin(), xs.end());
-  for (Operation &op : block)
-    if (llvm::any_of(op.getOperands(), [&](Value v) { return result.contains(v); }))
-      result.insert(op.result_begin(), op.result_end());
-  return result;
-}
-
-/// Walks from ys to xs. An op with a float result on the way must have a derivative.
-Reach walk(GraphImpl &graph, const Call &call, ArrayRef<Value> ys, ArrayRef<Value> xs) {
-  llvm::DenseSet<Value> relevant = dependents(graph.block(), xs);
-  Reach reach;
-  reach.differentiable.insert(ys.begin(), ys.end());
-  for (Operation &op : llvm::reverse(graph.block())) {
-    bool flows =
-        llvm::any_of(op.getResults(), [&](Value v) { return reach.differentiable.contains(v); });
-    Operation *blame = nullptr;
-    bool isBroken = false;
-    for (Value result : op.getResults())
-      if (auto entry = reach.broken.find(result); entry != reach.broken.end()) {
-        isBroken = true;
-        blame = entry->second;
-      }
-    bool stops = isa<ir::StopGradientOp>(op);
-    if ((!flows && !isBroken) || stops ||
-        llvm::none_of(op.getOperands(), [&](Value v) { return relevant.contains(v); }))
-      continue;
-    bool nested = isa<ir::GradientsOp>(op); // Expands to ops that have derivatives.
-    std::string reason = nested ? "" : reasonOf(&op);
-    if (flows && !reason.empty())
-      graph.fail(call, describe(&op) + " has no derivative: " + reason, {},
-                 "stopGradient() cuts the path on purpose");
-    for (Value operand : op.getOperands()) {
-      if (flows && isFloatTensor(operand)) {
-        reach.differentiable.insert(operand);
-      } else {
-        Operation *culprit = blame ? blame : reason.empty() ? nullptr : &op;
-        reach.broken.try_emplace(operand, culprit);
-      }
-    }
+/// One for each scalar among ys.
+SmallVector<Value> onesFor(DerivativeCall &derivative, ArrayRef<Value> ys) {
+  SmallVector<Value> ones;
+  for (Value y : ys) {
+    ir::TensorType type = ir::tensorType(y);
+    if (type.getNumElements() != DimExpr(1))
+      derivative.graph.fail(
+          derivative.call, "y is not a scalar and has no cotangent", {type.getShape()},
+          "reduce it, e.g. y.sum() or y.mean(), or pass a cotangent of y's shape");
+    ones.push_back(
+        derivative.graph.full(derivative.call, int64_t{1}, type.getDType(), type.getShape()));
   }
-  return reach;
+  return ones;
 }
 
 } // namespace
@@ -86,56 +106,56 @@ std::vector<Tensor> gradients(const std::vector<Tensor> &ys, const std::vector<T
   GraphImpl &graph = GraphImpl::of(ys, call);
   if (xs.empty())
     return {};
-  auto requireFloat = [&](Value value, const char *what) {
-    if (!isFloatTensor(value))
-      graph.fail(call,
-                 std::string(what) + " must be f32 or f64, not " +
-                     std::string(name(ir::tensorType(value).getDType())),
-                 {ir::tensorType(value).getShape()});
-  };
-  SmallVector<Value> from, to, seeds;
-  for (const Tensor &y : ys)
-    requireFloat(from.emplace_back(graph.value(y, call)), "y");
-  for (const Tensor &x : xs)
-    requireFloat(to.emplace_back(graph.value(x, call)), "x");
-  if (!cotangents.empty() && cotangents.size() != ys.size())
-    graph.fail(call, std::to_string(cotangents.size()) + " cotangents for " +
-                         std::to_string(ys.size()) + " ys");
-  for (size_t i = 0; i < ys.size(); ++i) {
-    ir::TensorType type = ir::tensorType(from[i]);
-    if (cotangents.empty()) {
-      if (type.getNumElements() != DimExpr(1))
-        graph.fail(call, "y is not a scalar and has no cotangent", {type.getShape()},
-                   "reduce it, e.g. y.sum() or y.mean(), or pass a cotangent of y's shape");
-      seeds.push_back(graph.full(call, int64_t{1}, type.getDType(), type.getShape()));
-      continue;
-    }
-    Value seed = graph.value(cotangents[i], call);
-    if (ir::tensorType(seed).getDType() != type.getDType())
-      graph.fail(call,
-                 "a cotangent is " + std::string(name(ir::tensorType(seed).getDType())) +
-                     ", its y is " + std::string(name(type.getDType())),
-                 {}, "convert it: .cast(" + std::string(name(type.getDType())) + ")");
-    if (seed.getType() != type)
-      graph.fail(call, "a cotangent does not have the shape of its y",
-                 {ir::tensorType(seed).getShape(), type.getShape()});
-    seeds.push_back(seed);
-  }
-  Reach reach = walk(graph, call, from, to);
-  for (Value x : to)
-    if (auto entry = reach.broken.find(x);
-        entry != reach.broken.end() && !reach.differentiable.contains(x) && entry->second)
-      graph.fail(call,
-                 "y depends on x only through " + describe(entry->second) +
-                     ", which has no derivative: " + reasonOf(entry->second),
-                 {}, "stopGradient() makes the gradient zero on purpose");
+  DerivativeCall derivative(graph, call);
+  SmallVector<Value> from = derivative.floats(ys, "y"), to = derivative.floats(xs, "x");
+  SmallVector<Value> seeds = cotangents.empty()
+                                 ? onesFor(derivative, from)
+                                 : derivative.alike(cotangents, from, "cotangent", "y");
+  derivative.requirePaths(from, to, ir::DerivativeMode::Reverse);
   OpBuilder builder = graph.builder();
   auto op = ir::GradientsOp::create(builder, graph.location(call), ValueRange(to).getTypes(), from,
                                     to, seeds);
-  std::vector<Tensor> result;
-  for (Value gradient : op->getResults())
-    result.push_back(graph.tensor(gradient));
-  return result;
+  return derivative.tensors(op->getResults());
+}
+
+std::vector<Tensor> jvp(const std::vector<Tensor> &ys, const std::vector<Tensor> &xs,
+                        const std::vector<Tensor> &tangents, std::source_location loc) {
+  Call call{"jvp", loc};
+  if (ys.empty())
+    return {};
+  GraphImpl &graph = GraphImpl::of(ys, call);
+  DerivativeCall derivative(graph, call);
+  SmallVector<Value> to = derivative.floats(ys, "y"), from = derivative.floats(xs, "x");
+  SmallVector<Value> seeds = derivative.alike(tangents, from, "tangent", "x");
+  derivative.requirePaths(to, from, ir::DerivativeMode::Forward);
+  OpBuilder builder = graph.builder();
+  auto op =
+      ir::JvpOp::create(builder, graph.location(call), ValueRange(to).getTypes(), to, from, seeds);
+  return derivative.tensors(op->getResults());
+}
+
+Tensor customGradient(const Tensor &y, const std::vector<Tensor> &xs,
+                      const BackwardFunction &backward, std::source_location loc) {
+  Call call{"customGradient", loc};
+  GraphImpl &graph = GraphImpl::of(y, call);
+  DerivativeCall derivative(graph, call);
+  Value result = derivative.floats({y}, "y").front();
+  SmallVector<Value> inputs = derivative.floats(xs, "x");
+  if (xs.empty())
+    graph.fail(call, "needs at least one x", {}, "stopGradient() lets no gradient through");
+  if (!backward)
+    graph.fail(call, "the backward function is empty");
+  RegionScope region(graph);
+  Location where = graph.location(call);
+  Tensor dy = graph.tensor(region.block().addArgument(result.getType(), where));
+  SmallVector<Value> grads = derivative.alike(backward(dy), inputs, "gradient", "x");
+  OpBuilder inside = graph.builder();
+  ir::YieldOp::create(inside, where, grads);
+  std::unique_ptr<Block> block = region.close();
+  OpBuilder builder = graph.builder();
+  auto op = ir::WithGradientOp::create(builder, where, result.getType(), result, inputs);
+  op.getBackward().push_back(block.release());
+  return graph.tensor(op.getResult());
 }
 
 } // namespace sinter

@@ -158,6 +158,10 @@ Updates Graph::updates() const {
   return result;
 }
 
-int64_t Graph::numOps() const { return static_cast<int64_t>(impl->block().getOperations().size()); }
+int64_t Graph::numOps() const {
+  int64_t count = 0;
+  impl->block().walk([&](Operation *op) { count += !op->hasTrait<OpTrait::IsTerminator>(); });
+  return count;
+}
 
 } // namespace sinter

@@ -68,6 +68,7 @@ GraphImpl::GraphImpl() {
   OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
   auto function = func::FuncOp::create(builder, loc, "main", builder.getFunctionType({}, {}));
   body = function.addEntryBlock();
+  open = {body};
 }
 
 static std::string emptyTensorHint() { return "it was default-constructed; assign a value first"; }
@@ -117,7 +118,19 @@ Value GraphImpl::value(const Tensor &tensor, const Call &call) {
   if (tensor.graph.get() != this)
     fail(call, "its operands belong to different graphs", {},
          "a tensor can only be used in the graph that made it");
-  return rawValue(tensor);
+  Value result = rawValue(tensor);
+  if (!llvm::is_contained(open, result.getParentBlock()))
+    fail(call, "an operand was made inside of a custom gradient and is used outside of it", {},
+         "what the backward function makes only lives there");
+  return result;
+}
+
+Value GraphImpl::bodyValue(const Tensor &tensor, const Call &call) {
+  Value result = value(tensor, call);
+  if (result.getParentBlock() != body)
+    fail(call, "a value inside of a custom gradient is no result of the graph", {},
+         "what the backward function makes only lives there");
+  return result;
 }
 
 // -- Errors and locations -------------------------------------------------------------------------
@@ -163,7 +176,25 @@ void GraphImpl::openScope(std::string_view name, const SourceLoc &loc) {
 
 // -- Building -------------------------------------------------------------------------------------
 
-OpBuilder GraphImpl::builder() { return OpBuilder::atBlockEnd(body); }
+OpBuilder GraphImpl::builder() {
+  OpBuilder builder(context.get()); // A block that is being built has no parent to ask.
+  builder.setInsertionPointToEnd(open.back());
+  return builder;
+}
+
+RegionScope::RegionScope(GraphImpl &graph) : graph(graph), owned(std::make_unique<Block>()) {
+  graph.open.push_back(owned.get());
+}
+
+RegionScope::~RegionScope() {
+  if (owned)
+    graph.abandoned.push_back(close());
+}
+
+std::unique_ptr<Block> RegionScope::close() {
+  graph.open.pop_back();
+  return std::move(owned);
+}
 
 ir::TensorType GraphImpl::type(const Call &call, DType dtype, const Shape &shape) {
   for (const DimExpr &size : shape)
@@ -196,10 +227,12 @@ static std::string splitHint(std::string &message) {
 static std::string dtypeHint(const std::string &message) {
   if (message.find("operand") == std::string::npos)
     return "";
-  if (message.find("must be f32 or f64") != std::string::npos)
+  if (message.find("must be f16, bf16, f32 or f64") != std::string::npos)
     return "convert it first: .cast(f32)";
-  if (message.find("must be f32, f64, i32 or i64") != std::string::npos)
+  if (message.find("must be numbers") != std::string::npos)
     return "convert it first: .cast(i32) or .cast(f32)";
+  if (message.find("must be integers") != std::string::npos)
+    return "convert it first: .cast(i32)";
   if (message.find("must be i32 or i64") != std::string::npos)
     return "indices are integers: .cast(i64)";
   if (message.find("must be bool") != std::string::npos)
@@ -246,7 +279,7 @@ Value GraphImpl::create(const Call &call, StringRef name, ValueRange operands,
     op->destroy();
     refuse(thrown.empty() ? diagnostics.message() : thrown);
   }
-  body->push_back(op);
+  open.back()->push_back(op);
   return op->getResult(0);
 }
 
@@ -374,7 +407,7 @@ Value GraphImpl::addArgument(const Call &call, ArgumentKind kind, std::string_vi
 
 void GraphImpl::addOutput(const Call &call, std::string_view name, const Tensor &tensor) {
   checkName(call, name);
-  Value result = value(tensor, call);
+  Value result = bodyValue(tensor, call);
   for (const Output &other : outputs)
     if (other.name == name)
       fail(call, "the graph already has an output '" + other.name + "'");
@@ -403,7 +436,7 @@ void GraphImpl::checkUpdate(const Call &call, Value target, Value result) {
 }
 
 void GraphImpl::addUpdate(const Call &call, const Tensor &target, const Tensor &result) {
-  Value from = value(target, call), to = value(result, call);
+  Value from = bodyValue(target, call), to = bodyValue(result, call);
   checkUpdate(call, from, to);
   unsigned index = *argumentIndex(from);
   for (const ArgumentUpdate &other : updates)

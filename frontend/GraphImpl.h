@@ -55,8 +55,10 @@ public:
   static GraphImpl &of(std::span<const Tensor> tensors, const Call &call);
   /// The graph of the tensors among the operands; there must be one.
   static GraphImpl &of(std::span<const Operand> operands, const Call &call);
-  /// The value of a tensor that must belong to this graph.
+  /// The value of a tensor that must belong to this graph, and not to a region that is closed.
   mlir::Value value(const Tensor &tensor, const Call &call);
+  /// The same, outside of every region.
+  mlir::Value bodyValue(const Tensor &tensor, const Call &call);
   Tensor tensor(mlir::Value value) {
     return Tensor(shared_from_this(), value.getAsOpaquePointer());
   }
@@ -74,6 +76,9 @@ public:
   // -- Building --
   mlir::MLIRContext &mlirContext() { return *context; }
   mlir::Block &block() { return *body; }
+  /// The function's block, and those of the regions that are being built inside of each other.
+  llvm::ArrayRef<mlir::Block *> openBlocks() const { return open; }
+  /// At the end of the innermost open block.
   mlir::OpBuilder builder();
   /// Checks sizes that a user wrote, and makes the type.
   ir::TensorType type(const Call &call, DType dtype, const Shape &shape);
@@ -121,6 +126,7 @@ public:
   void adopt(mlir::OwningOpRef<mlir::ModuleOp> parsed);
 
 private:
+  friend class RegionScope;
   struct ScopeEntry {
     std::string path; ///< "softmaxCrossEntropy/logsumexp"
     SourceLoc loc;
@@ -131,7 +137,28 @@ private:
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::Block *body = nullptr;
+  std::vector<mlir::Block *> open;
+  /// Blocks of regions that failed; tensors may still name their values.
+  std::vector<std::unique_ptr<mlir::Block>> abandoned;
   std::vector<ScopeEntry> scopes;
+};
+
+/// Until it is closed, ops are built into a block of its own, which may use all that was there
+/// before.
+class RegionScope {
+public:
+  explicit RegionScope(GraphImpl &graph);
+  ~RegionScope();
+  RegionScope(const RegionScope &) = delete;
+  RegionScope &operator=(const RegionScope &) = delete;
+
+  mlir::Block &block() { return *owned; }
+  /// Hands the finished block over.
+  std::unique_ptr<mlir::Block> close();
+
+private:
+  GraphImpl &graph;
+  std::unique_ptr<mlir::Block> owned;
 };
 
 /// The program that computes the outputs and updates: a module with one function @main in the

@@ -139,8 +139,11 @@ void GraphImpl::adopt(OwningOpRef<ModuleOp> parsed) {
   func::FuncOp main = findMain(*parsed);
   Block &source = main.getBody().front();
   for (Operation &op : source.without_terminator())
-    if (!isa_and_nonnull<ir::SinterDialect>(op.getDialect()))
-      refuse(op.getLoc(), "'" + op.getName().getStringRef().str() + "' is no operator of a graph");
+    op.walk([](Operation *inner) { // Regions hold ops, too.
+      if (!isa_and_nonnull<ir::SinterDialect>(inner->getDialect()))
+        refuse(inner->getLoc(),
+               "'" + inner->getName().getStringRef().str() + "' is no operator of a graph");
+    });
   IRMapping mapping;
   for (BlockArgument argument : source.getArguments()) {
     checkArgument(main, argument);

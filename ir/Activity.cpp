@@ -62,7 +62,9 @@ Activity::Activity(ArrayRef<Block *> blocks, ValueRange ys, ValueRange xs, Deriv
   dependents.insert(xs.begin(), xs.end());
   active.insert(xs.begin(), xs.end());
   differentiable.insert(ys.begin(), ys.end());
-  for (Operation *op : llvm::reverse(markDependents(blocks, end)))
+  direct.insert(ys.begin(), ys.end());
+  SmallVector<Operation *> order = markDependents(blocks, end);
+  for (Operation *op : llvm::reverse(order))
     visit(op, mode);
 }
 
@@ -77,17 +79,25 @@ void Activity::visit(Operation *op, DerivativeMode mode) {
     }
   if (!flows && !isCut)
     return;
-  bool hasDerivative = nonDifferentiableReason(op, mode).empty();
+  bool isNested = isa<GradientsOp, JvpOp>(op);
+  bool isDirect = llvm::any_of(op->getResults(), [&](Value v) { return direct.contains(v); });
+  // Only the expansion of a nested gradients op tells whether it leaves a custom gradient to go
+  // through.
+  bool isOpen = isa<WithGradientOp>(op) && !isDirect;
+  bool hasDerivative = isOpen || nonDifferentiableReason(op, mode).empty();
   if (flows && !hasDerivative && !obstacle && isActive(op))
     obstacle = op;
   if (!culprit && !hasDerivative)
     culprit = op;
   bool hasFloats = llvm::any_of(op->getOperands(), isFloatTensor);
   for (Value operand : carriers(op))
-    if (flows && hasDerivative && isFloatTensor(operand))
+    if (flows && hasDerivative && isFloatTensor(operand)) {
       differentiable.insert(operand);
-    else if (!hasFloats || !isBoolTensor(operand))
+      if (isDirect && !isNested)
+        direct.insert(operand);
+    } else if (!hasFloats || !isBoolTensor(operand)) {
       cut.try_emplace(operand, culprit);
+    }
 }
 
 Operation *Activity::findCut(Value x) const { return reaches(x) ? nullptr : cut.lookup(x); }

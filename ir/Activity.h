@@ -44,6 +44,7 @@ private:
   llvm::DenseSet<mlir::Value> dependents; ///< Through any op.
   llvm::DenseSet<mlir::Value> active;
   llvm::DenseSet<mlir::Value> differentiable;
+  llvm::DenseSet<mlir::Value> direct; ///< Those not behind a nested gradients or jvp op.
   llvm::DenseMap<mlir::Value, mlir::Operation *> cut;
   mlir::Operation *obstacle = nullptr;
 };

@@ -36,11 +36,17 @@ LogicalResult JvpOp::verify() {
   return success();
 }
 
+/// Null where text ends a region in another way.
+static YieldOp yieldOf(Block &block) {
+  return block.empty() ? YieldOp() : dyn_cast<YieldOp>(block.back());
+}
+
 LogicalResult WithGradientOp::verify() {
   Block &block = getBackward().front();
   if (block.getNumArguments() != 1 || block.getArgument(0).getType() != getY().getType())
     return emitOpError() << "needs one block argument of the type of y [with_gradient_c1]";
-  if (cast<YieldOp>(block.getTerminator()).getValues().getTypes() != getXs().getTypes())
+  YieldOp yield = yieldOf(block);
+  if (!yield || yield.getValues().getTypes() != getXs().getTypes())
     return emitOpError() << "needs one yielded value per x, of its type [with_gradient_c2]";
   return success();
 }
@@ -71,7 +77,9 @@ static bool holdsSameElements(TensorType a, TensorType b) {
 
 LogicalResult FusedOp::verify() {
   Block &block = getBody().front();
-  auto yield = cast<YieldOp>(block.getTerminator());
+  YieldOp yield = yieldOf(block);
+  if (!yield)
+    return emitOpError() << "does not end with sinter.yield";
   if (block.getNumArguments() != getInputs().size())
     return emitOpError() << "has " << getInputs().size() << " operands and "
                          << block.getNumArguments() << " block arguments [fused_c1]";

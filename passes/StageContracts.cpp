@@ -11,8 +11,10 @@ using namespace sinter::ir;
 namespace sinter::passes {
 
 LogicalResult verifyDifferentiated(ModuleOp module) {
-  WalkResult result = module.walk([](GradientsOp op) {
-    op.emitError("is left after differentiation");
+  WalkResult result = module.walk([](Operation *op) {
+    if (!isa<GradientsOp, JvpOp, WithGradientOp>(op))
+      return WalkResult::advance();
+    op->emitError("is left after differentiation");
     return WalkResult::interrupt();
   });
   return failure(result.wasInterrupted());

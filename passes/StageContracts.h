@@ -9,7 +9,7 @@ namespace sinter::passes {
 /// What each stage promises to the next, checked after it runs. Failures are emitted as
 /// diagnostics.
 
-/// No gradients op is left.
+/// No gradients, jvp or with_gradient op is left.
 mlir::LogicalResult verifyDifferentiated(mlir::ModuleOp module);
 /// Every op but constants and reshapes lies in a fused region of which a back end can make a
 /// kernel.

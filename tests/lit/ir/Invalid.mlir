@@ -216,7 +216,7 @@ func.func @float_only_valid(%a0: !sinter.tensor<f64[2]>) {
   return
 }
 func.func @float_only_invalid(%a0: !sinter.tensor<i32[2]>) {
-  // expected-error @+1 {{'sinter.exp' op operand #0 must be tensor of f32 or f64, but got '!sinter.tensor<i32[2]>'}}
+  // expected-error @+1 {{'sinter.exp' op operand #0 must be tensor of f16, bf16, f32 or f64, but got '!sinter.tensor<i32[2]>'}}
   %r = sinter.exp %a0 : (!sinter.tensor<i32[2]>) -> !sinter.tensor<i32[2]>
   return
 }
@@ -267,6 +267,96 @@ func.func @gradients_dtype_valid(%y: !sinter.tensor<f32[]>, %x: !sinter.tensor<f
 func.func @gradients_dtype_invalid(%y: !sinter.tensor<f32[]>, %x: !sinter.tensor<i32[]>, %c: !sinter.tensor<f32[]>) {
   // expected-error @+1 {{'sinter.gradients' op x is i32[], not a float tensor [gradients_c3]}}
   %g = sinter.gradients %y wrt %x seed %c : (!sinter.tensor<f32[]>, !sinter.tensor<i32[]>, !sinter.tensor<f32[]>) -> !sinter.tensor<i32[]>
+  return
+}
+
+// -----
+
+func.func @jvp_tangent_valid(%y: !sinter.tensor<f64[]>, %x: !sinter.tensor<f32[2]>, %v: !sinter.tensor<f32[2]>) {
+  %t = sinter.jvp %y wrt %x along %v : (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f64[]>
+  return
+}
+func.func @jvp_tangent_invalid(%y: !sinter.tensor<f64[]>, %x: !sinter.tensor<f32[2]>, %v: !sinter.tensor<f32[3]>) {
+  // expected-error @+1 {{'sinter.jvp' op needs one tangent per x, of its type [jvp_c1]}}
+  %t = sinter.jvp %y wrt %x along %v : (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>, !sinter.tensor<f32[3]>) -> !sinter.tensor<f64[]>
+  return
+}
+
+// -----
+
+func.func @jvp_result_valid(%y: !sinter.tensor<f64[]>, %x: !sinter.tensor<f32[2]>, %v: !sinter.tensor<f32[2]>) {
+  %t = sinter.jvp %y wrt %x along %v : (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f64[]>
+  return
+}
+func.func @jvp_result_invalid(%y: !sinter.tensor<f64[]>, %x: !sinter.tensor<f32[2]>, %v: !sinter.tensor<f32[2]>) {
+  // expected-error @+1 {{'sinter.jvp' op needs one result per y, of its type [jvp_c2]}}
+  %t = sinter.jvp %y wrt %x along %v : (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[]>
+  return
+}
+
+// -----
+
+func.func @jvp_dtype_valid(%y: !sinter.tensor<f64[]>, %x: !sinter.tensor<f16[2]>, %v: !sinter.tensor<f16[2]>) {
+  %t = sinter.jvp %y wrt %x along %v : (!sinter.tensor<f64[]>, !sinter.tensor<f16[2]>, !sinter.tensor<f16[2]>) -> !sinter.tensor<f64[]>
+  return
+}
+func.func @jvp_dtype_invalid(%y: !sinter.tensor<f64[]>, %x: !sinter.tensor<i32[2]>, %v: !sinter.tensor<i32[2]>) {
+  // expected-error @+1 {{'sinter.jvp' op x is i32[2], not a float tensor [jvp_c3]}}
+  %t = sinter.jvp %y wrt %x along %v : (!sinter.tensor<f64[]>, !sinter.tensor<i32[2]>, !sinter.tensor<i32[2]>) -> !sinter.tensor<f64[]>
+  return
+}
+
+// -----
+
+func.func @with_gradient_argument_valid(%y: !sinter.tensor<f64[]>, %x: !sinter.tensor<f32[2]>, %n: !sinter.tensor<f32[3]>) {
+  %w = sinter.with_gradient %y wrt %x {
+  ^bb0(%d: !sinter.tensor<f64[]>):
+    sinter.yield %x : !sinter.tensor<f32[2]>
+  } : (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f64[]>
+  return
+}
+func.func @with_gradient_argument_invalid(%y: !sinter.tensor<f64[]>, %x: !sinter.tensor<f32[2]>, %n: !sinter.tensor<f32[3]>) {
+  // expected-error @+1 {{'sinter.with_gradient' op needs one block argument of the type of y [with_gradient_c1]}}
+  %w = sinter.with_gradient %y wrt %x {
+  ^bb0(%d: !sinter.tensor<f32[]>):
+    sinter.yield %x : !sinter.tensor<f32[2]>
+  } : (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f64[]>
+  return
+}
+
+// -----
+
+func.func @with_gradient_yield_valid(%y: !sinter.tensor<f64[]>, %x: !sinter.tensor<f32[2]>, %n: !sinter.tensor<f32[3]>) {
+  %w = sinter.with_gradient %y wrt %x {
+  ^bb0(%d: !sinter.tensor<f64[]>):
+    sinter.yield %x : !sinter.tensor<f32[2]>
+  } : (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f64[]>
+  return
+}
+func.func @with_gradient_yield_invalid(%y: !sinter.tensor<f64[]>, %x: !sinter.tensor<f32[2]>, %n: !sinter.tensor<f32[3]>) {
+  // expected-error @+1 {{'sinter.with_gradient' op needs one yielded value per x, of its type [with_gradient_c2]}}
+  %w = sinter.with_gradient %y wrt %x {
+  ^bb0(%d: !sinter.tensor<f64[]>):
+    sinter.yield %n : !sinter.tensor<f32[3]>
+  } : (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f64[]>
+  return
+}
+
+// -----
+
+func.func @with_gradient_end_valid(%y: !sinter.tensor<f64[]>, %x: !sinter.tensor<f32[2]>, %n: !sinter.tensor<f32[3]>) {
+  %w = sinter.with_gradient %y wrt %x {
+  ^bb0(%d: !sinter.tensor<f64[]>):
+    sinter.yield %x : !sinter.tensor<f32[2]>
+  } : (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f64[]>
+  return
+}
+func.func @with_gradient_end_invalid(%y: !sinter.tensor<f64[]>, %x: !sinter.tensor<f32[2]>, %n: !sinter.tensor<f32[3]>) {
+  // expected-error @+1 {{'sinter.with_gradient' op needs one yielded value per x, of its type [with_gradient_c2]}}
+  %w = sinter.with_gradient %y wrt %x {
+  ^bb0(%d: !sinter.tensor<f64[]>):
+    func.return %x : !sinter.tensor<f32[2]>
+  } : (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f64[]>
   return
 }
 

@@ -164,6 +164,28 @@ func.func @gradients(%x: !sinter.tensor<f32[2]>, %y: !sinter.tensor<f64[]>, %dy:
   return
 }
 
+// CHECK-LABEL: @forward_mode
+func.func @forward_mode(%x: !sinter.tensor<f32[2]>, %y: !sinter.tensor<f64[]>, %v: !sinter.tensor<f32[2]>) {
+  // CHECK: sinter.jvp %{{.*}}, %{{.*}} wrt %{{.*}} along %{{.*}} :
+  %t:2 = sinter.jvp %y, %x wrt %x along %v : (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>) -> (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>)
+  return
+}
+
+// CHECK-LABEL: @custom_gradient
+func.func @custom_gradient(%x: !sinter.tensor<f32[2]>, %y: !sinter.tensor<f64[]>) {
+  // CHECK: sinter.with_gradient %{{.*}} wrt %[[X:.*]], %{{.*}} {
+  // CHECK-NEXT: ^bb0(%[[D:.*]]: !sinter.tensor<f64[]>):
+  // CHECK-NEXT: %[[N:.*]] = sinter.neg %[[D]]
+  // CHECK-NEXT: sinter.yield %[[X]], %[[N]] :
+  // CHECK-NEXT: } : (
+  %w = sinter.with_gradient %y wrt %x, %y {
+  ^bb0(%d: !sinter.tensor<f64[]>):
+    %n = sinter.neg %d : (!sinter.tensor<f64[]>) -> !sinter.tensor<f64[]>
+    sinter.yield %x, %n : !sinter.tensor<f32[2]>, !sinter.tensor<f64[]>
+  } : (!sinter.tensor<f64[]>, !sinter.tensor<f32[2]>, !sinter.tensor<f64[]>) -> !sinter.tensor<f64[]>
+  return
+}
+
 // CHECK-LABEL: @fused
 func.func @fused(%x: !sinter.tensor<f32[N, 3]>) {
   // CHECK: %{{.*}}:2 = sinter.fused "exp_neg" (%[[A:.*]] = %{{.*}} : !sinter.tensor<f32[N, 3]> as !sinter.tensor<f32["3*N"]>) -> (!sinter.tensor<f32[N, 3]>, !sinter.tensor<f32["3*N"]>) attributes {schedule = {unroll = 4 : i64}} {
