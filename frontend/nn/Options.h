@@ -27,6 +27,7 @@ public:
   /// As many elements before as after each axis.
   Padding(std::initializer_list<int64_t> both) : low(both), high(both) {}
   Padding(std::vector<int64_t> both) : low(both), high(std::move(both)) {}
+  /// Padding({1, 0}, {2, 1}): before and after each axis.
   Padding(std::vector<int64_t> low, std::vector<int64_t> high)
       : low(std::move(low)), high(std::move(high)) {}
   /// As much as makes ceil(size / stride) windows; of an odd number the larger half is at the end.

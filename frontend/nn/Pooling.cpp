@@ -118,7 +118,7 @@ std::vector<Tensor> maxPoolWithIndices(const Tensor &x, const std::vector<int64_
     if (axis >= 2) {
       auto i = static_cast<size_t>(axis) - 2;
       Tensor width = graph.dimValue(i64, pool.geometry.window[i]);
-      Tensor above = floor(place / width);
+      Tensor above = place / width;
       along = along * pool.geometry.strides[i] +
               (place - above * width) * pool.geometry.dilations[i] -
               graph.dimValue(i64, pool.geometry.low[i]);

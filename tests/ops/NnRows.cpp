@@ -213,7 +213,7 @@ void addWindows(std::vector<Row> &rows) {
                       {{{3, 2, 5}}},
                       {{{2, 6, 5}}},
                       {{{n, 5, 9}}},
-                      {{{2, n + 1, n + 4}}},
+                      {{{2, n + 2, n + 5}}},
                       {.shapes = {{2, 9, 8}}, .transposed = true}},
                      [](Graph &, const Tensors &t) {
                        return windows(t[0], {2, 3}, {.strides = {2, 1}, .dilations = {1, 2}});
@@ -267,7 +267,7 @@ void addConvolutions(std::vector<Row> &rows) {
                           {{{1, 1, 5}, {2, 1, 2}}},
                           {{{n, 2, 8}, {3, 2, 3}}},
                           {{{0, 2, 6}, {2, 2, 2}}},
-                          {{{2, 2, n + 2}, {3, 2, 3}}}})
+                          {{{2, 2, n + 3}, {3, 2, 3}}}})
                      .on(floats));
   rows.push_back(convRow("conv1dStrided",
                          {.strides = {3}, .dilations = {2}, .low = {2}, .high = {1}},
@@ -366,7 +366,7 @@ void addPooling(std::vector<Row> &rows) {
                      .on({f32, f64, f16, bf16, i32, i64, u8, i8})
                      .once());
   Layout overlapping{.strides = {2, 1}, .dilations = {1, 2}, .low = {1, 0}, .high = {1, 2}};
-  PoolOptions overlap{.strides = {2, 1}, .padding = {{1, 0}, {1, 2}}, .dilations = {1, 2}};
+  PoolOptions overlap{.strides = {2, 1}, .padding = Padding({1, 0}, {1, 2}), .dilations = {1, 2}};
   rows.push_back(layer(
                      "maxPoolOverlapping", {In(-4, 4)}, poolCases(),
                      [=](Graph &, const Tensors &t) {
@@ -438,7 +438,7 @@ void addPooling(std::vector<Row> &rows) {
                        [=](Graph &, const Tensors &t) {
                          return avgPool(t[0], {3, 3},
                                         {.strides = {2, 2},
-                                         .padding = {{1, 0}, {0, 1}},
+                                         .padding = Padding({1, 0}, {0, 1}),
                                          .ceilMode = true,
                                          .countIncludePad = countPad});
                        },

@@ -104,6 +104,69 @@ Model mlpStep(int64_t rows) {
   return model;
 }
 
+/// `kernel` x `kernel` from 64 to 64 channels over 56 x 56, the size kept.
+Model convolution(int64_t images, int64_t kernel, int64_t groups) {
+  double weights = 64.0 * 64 / static_cast<double>(groups) * static_cast<double>(kernel * kernel);
+  Model model{.flops = 2.0 * static_cast<double>(images) * 56 * 56 * weights};
+  Graph &g = model.graph;
+  Tensor x = g.placeholder("x", f32, {images, 64, 56, 56});
+  Tensor w = g.placeholder("w", f32, {64, 64 / groups, kernel, kernel});
+  g.output("y", conv(x, w, {.padding = kernel / 2, .groups = groups}));
+  return model;
+}
+Model conv3x3(int64_t images) { return convolution(images, 3, 1); }
+Model conv1x1(int64_t images) { return convolution(images, 1, 1); }
+Model convDepthwise(int64_t images) { return convolution(images, 3, 64); }
+
+/// The gradients of conv3x3 in both operands.
+Model convGradients(int64_t images) {
+  Model model = conv3x3(images);
+  model.flops *= 3;
+  Graph &g = model.graph;
+  Tensor y = g.outputNamed("y");
+  Tensor dy = g.placeholder("dy", f32, y.shape());
+  std::vector<Tensor> grads = gradients({y}, {g.argument("x"), g.argument("w")}, {dy});
+  g.output("dx", grads[0]);
+  g.output("dw", grads[1]);
+  return model;
+}
+
+/// The transpose of a convolution of 4 x 4 at every second place: 28 x 28 to 56 x 56.
+Model convUp(int64_t images) {
+  Model model{.flops = 2.0 * static_cast<double>(images) * 28 * 28 * 64 * 64 * 16};
+  Graph &g = model.graph;
+  Tensor x = g.placeholder("x", f32, {images, 64, 28, 28});
+  Tensor w = g.placeholder("w", f32, {64, 64, 4, 4});
+  g.output("y", convTranspose(x, w, {.strides = {2}, .padding = 1}));
+  return model;
+}
+
+Model maxPool2x2(int64_t images) {
+  Model model;
+  Graph &g = model.graph;
+  g.output("y", maxPool(g.placeholder("x", f32, {images, 64, 112, 112}), {2, 2}));
+  return model;
+}
+
+Model avgPool3x3(int64_t images) {
+  Model model;
+  Graph &g = model.graph;
+  Tensor x = g.placeholder("x", f32, {images, 64, 112, 112});
+  g.output("y", avgPool(x, {3, 3}, {.strides = {2}, .padding = 1}));
+  return model;
+}
+
+Model maxPoolBoth(int64_t images) {
+  Model model;
+  Graph &g = model.graph;
+  Tensor x = g.placeholder("x", f32, {images, 64, 112, 112});
+  Tensor dy = g.placeholder("dy", f32, {images, 64, 56, 56});
+  Tensor y = maxPool(x, {2, 2});
+  g.output("y", y);
+  g.output("dx", gradients({y}, {x}, {dy})[0]);
+  return model;
+}
+
 Model scalarAdd(int64_t) {
   Model model;
   Graph &g = model.graph;
@@ -126,6 +189,22 @@ const std::vector<CaseRow> &caseTable() {
       {"gemm_f32_1024", "matrix product 1024 x 1024 x 1024", kernel, gemm, 1024, 32},
       {"mlp_train_step", "forward, backward and Adam of 784-512-10, batch 128", kernel, mlpStep,
        128, 128},
+      {"conv2d_3x3_64_56", "3 x 3 convolution, 64 to 64 channels, 56 x 56, 4 images", kernel,
+       conv3x3, 4, 1},
+      {"conv2d_1x1_64_56", "1 x 1 convolution, 64 to 64 channels, 56 x 56, 4 images", kernel,
+       conv1x1, 4, 1},
+      {"conv2d_depthwise_3x3_64_56", "3 x 3 convolution of each of 64 channels, 4 images", kernel,
+       convDepthwise, 4, 1},
+      {"conv2d_3x3_fwd_bwd_64_56", "conv2d_3x3_64_56 and the gradients of both operands", kernel,
+       convGradients, 2, 2},
+      {"conv_transpose_4x4_64_56", "transposed 4 x 4 convolution, 28 x 28 to 56 x 56, 4 images",
+       kernel, convUp, 4, 1},
+      {"maxpool_2x2_64_112", "2 x 2 maximum, 64 channels, 112 x 112, 8 images", kernel, maxPool2x2,
+       8, 1},
+      {"maxpool_2x2_fwd_bwd_64_112", "maxpool_2x2_64_112 and its gradient", kernel, maxPoolBoth, 8,
+       1},
+      {"avgpool_3x3_64_112", "3 x 3 mean at every second place, 64 channels, 8 images", kernel,
+       avgPool3x3, 8, 1},
       {"cold_compile_mlp", "compile() of mlp_train_step in a fresh process", CaseKind::ColdCompile,
        mlpStep, 128, 128},
       {"empty_call", "a bound call that adds two scalars", CaseKind::EmptyCall, scalarAdd, 1, 1},

@@ -59,7 +59,7 @@ int run(const BenchRequest &request) {
     return 0;
   }
   if (!request.versus.empty())
-    parseChoice("comparison", request.versus, {"unfused"});
+    parseChoice("comparison", request.versus, {"unfused", "interpreter"});
   TargetInfo target = TargetInfo::parse(request.target);
   if (target.str() != TargetInfo::host().str())
     failUsage("--target=" + request.target + " is not available in this version",
@@ -72,14 +72,16 @@ int run(const BenchRequest &request) {
   }
   MeasureOptions options{.threads = parseNumber("--threads", request.threads),
                          .runs = parseNumber("--runs", request.runs),
-                         .unfused = request.json || !request.versus.empty()};
+                         .unfused = request.json || request.versus == "unfused"};
   if (options.runs < 1)
     failUsage("--runs must be at least 1");
   Bench bench(options);
   double load = 0;
   if (getloadavg(&load, 1) == 1 && load > 0.5)
     std::cerr << "note: the machine is busy (load " << load << "), figures will vary\n";
-  TableColumns columns{.roofline = request.roofline, .unfused = options.unfused};
+  TableColumns columns{.roofline = request.roofline,
+                       .unfused = options.unfused,
+                       .interpreter = request.versus == "interpreter"};
   if (!request.json)
     std::cout << tableHeader(columns) << "\n";
   std::vector<Measurement> measurements;
@@ -115,7 +117,8 @@ int main(int argc, char **argv) {
   app.add_flag("--json", request.json, "Print one JSON array (includes --vs=unfused)");
   app.add_flag("--roofline", request.roofline, "Also tell what bounds each case, and its speed");
   app.add_option("--vs", request.versus,
-                 "unfused: also measure with every op as a kernel of its own");
+                 "unfused: also measure with every op as a kernel of its own; interpreter: also "
+                 "tell the reference interpreter's time");
   app.add_option("--target", request.target, "cpu (default)");
   app.add_option("--threads", request.threads, "Threads (default: all)");
   app.add_option("--runs", request.runs, "Samples per case; medians are reported (default: 15)");

@@ -101,10 +101,15 @@ Array lastRows(const Array &array, int64_t rows, int64_t wanted) {
   return array.slice(0, rows - wanted, rows);
 }
 
+struct Check {
+  double maxError = 0;
+  double interpreterMs = 0; ///< For all rows.
+};
+
 /// Compares one call with the interpreter's. Inputs whose leading size is not that of the rows are
 /// shared by all rows.
-double checkAgainstInterpreter(const CaseRow &row, const Executable &executable,
-                               const std::vector<NamedArrays::Entry> &inputs) {
+Check checkAgainstInterpreter(const CaseRow &row, const Executable &executable,
+                              const std::vector<NamedArrays::Entry> &inputs) {
   Model small = row.make(row.checkedRows);
   Executable reference = compile(small.graph, {.engine = Engine::Interpreter});
   std::vector<NamedArrays::Entry> rows;
@@ -116,13 +121,16 @@ double checkAgainstInterpreter(const CaseRow &row, const Executable &executable,
   }
   State state(executable.program().arguments, seed), other(reference.program().arguments, seed);
   ArrayMap got = executable.run(state, NamedArrays(inputs));
+  Stopwatch watch;
   ArrayMap expected = reference.run(other, NamedArrays(rows));
-  double worst = 0;
+  Check check{.interpreterMs = watch.seconds() * 1e3 * static_cast<double>(row.rows) /
+                               static_cast<double>(row.checkedRows)};
+  double &worst = check.maxError;
   for (const auto &[name, array] : expected)
     worst = std::max(worst, maxError(lastRows(got.at(name), row.rows, row.checkedRows), array));
   for (const std::string &name : state.names())
     worst = std::max(worst, maxError(state.get(name), other.get(name)));
-  return worst;
+  return check;
 }
 
 // -- Timing ---------------------------------------------------------------------------------------
@@ -213,7 +221,9 @@ Measurement Bench::measureKernel(const CaseRow &row) {
   result.bytesNeeded = number(costs.bytesNeeded);
   result.peakBytes = number(costs.peakBytes);
   result.kernels = costs.launches;
-  result.maxError = checkAgainstInterpreter(row, fused.executable, inputs);
+  Check check = checkAgainstInterpreter(row, fused.executable, inputs);
+  result.maxError = check.maxError;
+  result.interpreterMs = check.interpreterMs;
   constexpr double tolerated = 1e-3;
   if (!(*result.maxError <= tolerated))
     throw Error({.kind = ErrorKind::User, .code = ErrorCode::Mismatch, .op = row.name},
@@ -300,7 +310,7 @@ Measurement Bench::measureEmptyCall(const CaseRow &row) {
   result.bytesNeeded = number(costs.bytesNeeded);
   result.peakBytes = number(costs.peakBytes);
   result.kernels = costs.launches;
-  result.maxError = checkAgainstInterpreter(row, bound.executable, inputs);
+  result.maxError = checkAgainstInterpreter(row, bound.executable, inputs).maxError;
   constexpr int64_t calls = 1000000;
   timeCalls(bound.call, calls / 10);
   std::vector<double> times;

@@ -25,6 +25,8 @@ struct Measurement {
   std::optional<int64_t> bytesMoved = {}, bytesNeeded = {}, kernels = {}, peakBytes = {};
   double compileMs = 0;
   std::optional<double> maxError = {};
+  /// One call of the reference interpreter, scaled from the rows that it computes.
+  std::optional<double> interpreterMs = {};
   double flops = 0;
   bool limitIsFlops = false; ///< Else bytes.
   int64_t rejected = 0;      ///< Samples in which the kernel was faster than its probe.

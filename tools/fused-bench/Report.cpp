@@ -35,6 +35,8 @@ std::string tableHeader(const TableColumns &columns) {
   std::string text = print("%-28s %12s %12s %9s", "case", "time", "limit", "of limit");
   if (columns.unfused)
     text += print(" %10s", "vs unfused");
+  if (columns.interpreter)
+    text += print(" %12s %9s", "interpreter", "vs interp");
   if (columns.roofline)
     text += print(" %6s %8s %8s", "bound", "GB/s", "GF/s");
   return text + print(" %8s %8s %7s %8s %11s %9s", "moved", "needed", "kernels", "peak", "compile",
@@ -47,6 +49,10 @@ std::string tableRow(const Measurement &m, const TableColumns &columns) {
   text += m.roofline ? print(" %8.1f%%", *m.roofline * 100) : "         -";
   if (columns.unfused)
     text += m.vsUnfused ? print(" %9.2fx", *m.vsUnfused) : "          -";
+  if (columns.interpreter)
+    text += m.interpreterMs
+                ? " " + time(*m.interpreterMs) + print(" %8.0fx", *m.interpreterMs / m.ms)
+                : "            -         -";
   if (columns.roofline) {
     bool hasBytes = m.roofline && m.bytesNeeded;
     text += print(" %6s", !hasBytes ? "-" : m.limitIsFlops ? "flops" : "bytes");
@@ -77,7 +83,8 @@ std::string jsonReport(const std::vector<Measurement> &measurements) {
     json.member("roofline", m.roofline).member("vs_unfused", m.vsUnfused);
     json.member("bytes_moved", m.bytesMoved).member("bytes_needed", m.bytesNeeded);
     json.member("kernels", m.kernels).member("peak_bytes", m.peakBytes);
-    json.member("compile_ms", m.compileMs).member("max_error", m.maxError).endObject();
+    json.member("compile_ms", m.compileMs).member("max_error", m.maxError);
+    json.member("interpreter_ms", m.interpreterMs).endObject();
   }
   return json.endArray().str() + "\n";
 }

@@ -11,6 +11,7 @@ namespace sinter::tools {
 struct TableColumns {
   bool roofline = false; ///< What bounds the case, and the speeds reached.
   bool unfused = false;
+  bool interpreter = false;
 };
 
 std::string tableHeader(const TableColumns &columns);

@@ -5,7 +5,7 @@ import json
 import sys
 
 FIELDS = ["case", "target", "threads", "ms", "limit_ms", "roofline", "vs_unfused", "bytes_moved", "bytes_needed",
-          "kernels", "peak_bytes", "compile_ms", "max_error"]
+          "kernels", "peak_bytes", "compile_ms", "max_error", "interpreter_ms"]
 
 report = json.load(open(sys.argv[1]))
 assert [entry["case"] for entry in report] == sys.argv[2:], report
