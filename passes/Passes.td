@@ -1,7 +1,101 @@
-# SPDX-License-Identifier: Apache-2.0
-foreach(subject Graph Broadcast Structural Composite Mistakes Gradients Init Optim GraphText)
-  sinter_test(${subject}Test ${subject}Test.cpp LIBS SinterFrontend LABELS unit)
-endforeach()
-sinter_test(ExtractTest ExtractTest.cpp LIBS SinterFrontend SinterIR MLIR LABELS unit)
-sinter_test(CustomGradientTest CustomGradientTest.cpp LIBS SinterRuntime LABELS unit)
-sinter_test(OptimStepsTest OptimStepsTest.cpp LIBS SinterRuntime LABELS unit)
+// SPDX-License-Identifier: Apache-2.0
+// Graph-to-graph passes, in the order in which the pipeline runs them.
+#ifndef SINTER_PASSES_TD
+#define SINTER_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def Autodiff : Pass<"sinter-autodiff", "::mlir::func::FuncOp"> {
+  let summary = "Expands gradients and jvp ops into the derivatives they stand for.";
+  let description = [{
+    Walks from the ys of each `sinter.gradients` back to its xs, and from the xs of each `sinter.jvp` on to its ys, in
+    program order, so that derivatives of derivatives see the expanded inner ones. Every op that is made keeps the
+    user's location of the op it differentiates. `sinter.with_gradient` is then replaced by its y.
+
+    ```
+    %y = sinter.exp %x
+    %g = sinter.gradients %y wrt %x seed %dy   ==>   %y = sinter.exp %x
+                                                     %g = sinter.mul %dy, %y
+
+    %y = sinter.sin %x
+    %t = sinter.jvp %y wrt %x along %dx        ==>   %y = sinter.sin %x
+                                                     %c = sinter.cos %x
+                                                     %t = sinter.mul %dx, %c
+    ```
+  }];
+  let dependentDialects = ["::sinter::ir::SinterDialect"];
+}
+
+def Simplify : Pass<"sinter-simplify", "::mlir::func::FuncOp"> {
+  let summary = "Folds constants, merges equal ops, removes dead ones, applies algebraic rules.";
+  let description = [{
+    Only rules that keep every bit of the result, or that are exact in real arithmetic and listed in
+    Simplify.cpp as such.
+
+    ```
+    %a = sinter.mul %x, 1      ==>   %x
+    %t = sinter.transpose %w         %d = sinter.dot_general %x, %w contracting the other dim of %w
+    %d = sinter.dot_general %x, %t
+    ```
+  }];
+  let dependentDialects = ["::sinter::ir::SinterDialect"];
+}
+
+def NormalizeContractions : Pass<"sinter-normalize-contractions", "::mlir::func::FuncOp"> {
+  let summary = "Makes every contraction a batch of matrix products with evenly spaced operands.";
+  let description = [{
+    Where the free or contracting dims of an operand do not flatten to one stride, a transpose is inserted.
+
+    ```
+    dot_general %a[b, k0, m, k1], %b contracting (k0, k1)
+      ==>  %t = transpose %a to [b, m, k0, k1];  dot_general %t, %b contracting (k0, k1)
+    ```
+  }];
+  let dependentDialects = ["::sinter::ir::SinterDialect"];
+}
+
+def RoundResults : Pass<"sinter-round-results", "::mlir::func::FuncOp"> {
+  let summary = "Rounds f16 and bf16 results of every op, also inside of kernels.";
+  let description = [{
+    Runs on request only (`--strict`): a fused kernel otherwise computes them in f32 and rounds what it stores.
+
+    ```
+    %y = sinter.mul %a, %b : f16    ==>   %m = sinter.mul %a, %b : f16
+                                          %w = sinter.cast %m : f32
+                                          %y = sinter.cast %w : f16
+    ```
+  }];
+  let dependentDialects = ["::sinter::ir::SinterDialect"];
+}
+
+def Fuse : Pass<"sinter-fuse", "::mlir::func::FuncOp"> {
+  let summary = "Groups ops into kernels.";
+  let description = [{
+    Each kernel becomes a `sinter.fused` region of one of the forms of KernelForm.h. With `fusion=false` every op
+    gets a kernel of its own, which is what measurements call unfused.
+
+    ```
+    %m = reduce_max %x            ==>   %y = fused "reduce_max_sub_exp_reduce_sum_div" (%a = %x) {
+    %e = exp (%x - broadcast %m)          ...
+    %y = %e / broadcast (reduce_sum %e) }
+    ```
+  }];
+  let options = [Option<"fusion", "fusion", "bool", "true", "Merge ops; else one kernel per op.">];
+  let dependentDialects = ["::sinter::ir::SinterDialect"];
+}
+
+def CollapseDims : Pass<"sinter-collapse-dims", "::mlir::func::FuncOp"> {
+  let summary = "Merges neighbouring dims of a kernel that are always walked together.";
+  let description = [{
+    Buffers are contiguous, so a kernel may see `f32[N, 8, 16]` as `f32["128*N"]`: longer inner loops, no index
+    arithmetic.
+
+    ```
+    fused (%a = %x : f32[N, 8, 16]) { %r = exp %a : f32[N, 8, 16] }
+      ==>  fused (%a = %x : f32[N, 8, 16]) { ^bb(%a : f32["128*N"]): %r = exp %a : f32["128*N"] }
+    ```
+  }];
+  let dependentDialects = ["::sinter::ir::SinterDialect"];
+}
+
+#endif
