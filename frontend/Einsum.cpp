@@ -245,7 +245,8 @@ private:
         order.push_back(term.axisOf(label));
       result.push_back(own ? shape[term.axisOf(label)] : DimExpr(1));
     }
-    return transpose(term.tensor, order).reshape(result);
+    bool inOrder = std::is_sorted(order.begin(), order.end());
+    return (inOrder ? term.tensor : transpose(term.tensor, order)).reshape(result);
   }
 
   /// In the output's order.

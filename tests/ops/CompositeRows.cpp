@@ -77,7 +77,7 @@ std::vector<Row> compositeRows() {
           .within(8, 8),
       OP(silu, silu(x), x / (1 + std::exp(-x)), In(-10, 10)).of("").smooth().plain().within(6),
       OP(softplus, softplus(x), std::max(x, Real(0)) + std::log1p(std::exp(-std::fabs(x))),
-         In(-20, 20, {0}))
+         In(-20, 20))
           .of("")
           .smooth()
           .plain()
@@ -85,9 +85,6 @@ std::vector<Row> compositeRows() {
       OP(leakyRelu, leakyRelu(x, 0.1), x > 0 ? x : x * Real(0.1), In(-4, 4, {0}))
           .of("")
           .smooth()
-          .plain(),
-      OP2(mod, a - floor(a / b) * b, a - std::floor(a / b) * b, In(0.6, 0.9), In(1, 2))
-          .of("")
           .plain(),
   };
   rows.push_back(structural(
