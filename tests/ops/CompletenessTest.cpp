@@ -47,7 +47,7 @@ protected:
     return nullptr;
   }
 
-  const std::set<std::string> notInGraphs = {"fused", "yield", "gradients"};
+  const std::set<std::string> notInGraphs = {"fused", "yield", "gradients", "jvp", "with_gradient"};
   std::vector<Graph> graphs;
   std::map<std::string, mlir::Operation *> instances;
 };
