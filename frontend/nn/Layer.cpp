@@ -137,7 +137,7 @@ Geometry makeGeometry(const Layer &layer, std::vector<DimExpr> window,
                  {layer.shape, other});
     DimExpr padded = size + before + after;
     if ((padded - reach).constant().value_or(0) < 0)
-      layer.fail("a window of " + result.window[i].str() +
+      layer.fail("a window of " + result.window[i].str() + " elements" +
                      (result.dilations[i] == 1 ? "" : " (reach " + reach.str() + ")") +
                      " is larger than spatial axis " + std::to_string(i) + " (" + size.str() +
                      ", padded " + padded.str() + ")",
