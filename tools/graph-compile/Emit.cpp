@@ -4,6 +4,8 @@
 #include "tools/graph-compile/Specialize.h"
 #include "tools/graph-compile/Statistics.h"
 #include "tools/support/CommandLine.h"
+#include "tools/support/Inputs.h"
+#include "tools/support/LoadModel.h"
 
 #include "sinter/codegen/Pipeline.h"
 #include "sinter/codegen/cpu/CompileKernels.h"
@@ -263,7 +265,6 @@ std::string emitHelp() {
 
 int compileAndEmit(const CompileRequest &request) {
   // -- Everything that is wrong with the command line, before any work --
-  requireKnownModel(request.input);
   bool onlyStats = !request.stats.empty() && request.emit.empty() && request.stopAfter.empty() &&
                    request.output.empty();
   if (!request.emit.empty() && !request.stopAfter.empty())
@@ -287,13 +288,20 @@ int compileAndEmit(const CompileRequest &request) {
   if (needsPlan && row.stage < StageId::Planned)
     failUsage("--stats and --mem-budget need a plan, which comes after this stage");
   fs::path library;
+  if (!request.inputs.empty() && !request.input.ends_with(".onnx"))
+    failUsage("--input goes with an ONNX model");
   if (isLibrary(row.form) && !onlyStats)
     library = libraryPath(request, row);
   if (onlyStats && isCuda)
     row.stage = StageId::Planned;
 
   // -- The graph --
-  Graph graph = Graph::load(request.input);
+  ArrayMap values;
+  for (const std::string &text : request.inputs)
+    values.insert(parseInput(text));
+  LoadedModel model = loadModel(request.input, values);
+  reportFixedInputs(model);
+  Graph &graph = model.graph;
   addGradients(graph, request);
   auto module = extract(graph, graph.outputs(), graph.updates());
   specialize(*module, request.dims, request.shapes);

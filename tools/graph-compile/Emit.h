@@ -11,7 +11,7 @@ struct CompileRequest {
   std::string input, output, emit, stopAfter, name;
   std::string target = "cpu:native";
   std::string grad;
-  std::vector<std::string> wrt, shapes, dims, disabledPasses;
+  std::vector<std::string> wrt, shapes, dims, inputs, disabledPasses;
   int optLevel = 2;
   bool strict = false; ///< PipelineOptions::strictRounding
   std::string stats, memBudget, dumpDir;

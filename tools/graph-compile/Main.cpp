@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// graph-compile: a graph as text in, any stage of its compilation or a library out.
+// graph-compile: a graph as text, or an ONNX model, in, any stage of its compilation or a library out.
 #include "tools/graph-compile/Emit.h"
 #include "tools/support/CommandLine.h"
 
@@ -12,7 +12,7 @@ int main(int argc, char **argv) {
   CompileRequest request;
   CLI::App app("Compiles a graph: to a library with a C header, or to the text of any stage.",
                "graph-compile");
-  app.add_option("IN", request.input, "Graph as .mlir text, or - for standard input")->required();
+  app.add_option("IN", request.input, "Graph as .mlir text (- for standard input), or an .onnx model")->required();
   app.add_option("-o,--output", request.output,
                  "Where the result goes; text goes to standard output by default, a library beside "
                  "its header into the current folder");
@@ -31,6 +31,8 @@ int main(int argc, char **argv) {
       ->delimiter(',');
   repeatable("--shape", request.shapes, "NAME=2x3: fix the sizes of an argument");
   repeatable("--dim", request.dims, "N=32: fix a named dimension");
+  repeatable("--input", request.inputs,
+             "NAME=@file.npy or NAME=2xi64=1,2: value of an ONNX model's input that sizes depend on");
   app.add_option("-O", request.optLevel, "How hard machine code is optimised: -O0 to -O3")
       ->check(CLI::Range(0, 3))
       ->capture_default_str();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // graph-run: runs a graph, or a library that graph-compile made of one.
 #include "tools/graph-run/Compare.h"
-#include "tools/graph-run/Inputs.h"
 #include "tools/support/CommandLine.h"
+#include "tools/support/Inputs.h"
+#include "tools/support/LoadModel.h"
 
 #include "sinter/runtime/LibraryLoader.h"
 #include "sinter/runtime/Session.h"
@@ -11,6 +12,7 @@
 #include <cmath>
 #include <fstream>
 #include <iostream>
+#include <set>
 
 using namespace sinter;
 using namespace sinter::tools;
@@ -33,7 +35,32 @@ bool isElf(const std::string &path) {
                                                                                4);
 }
 
-Executable loadModel(const RunRequest &request) {
+using Inputs = std::vector<NamedArrays::Entry>;
+
+/// An ONNX model may fix some of the inputs, call others by another name, and have no use for yet
+/// others: the list is adapted.
+Executable compileOnnx(const std::string &path, const CompileOptions &options, Inputs &inputs) {
+  LoadedModel model = loadModel(path, ArrayMap(inputs.begin(), inputs.end()));
+  reportFixedInputs(model);
+  Executable executable = compile(model.graph, options);
+  std::set<std::string> drop(model.fixedInputs.begin(), model.fixedInputs.end());
+  std::erase_if(inputs, [&](const auto &entry) { return drop.contains(entry.first); });
+  for (auto &[name, array] : inputs)
+    for (const auto &[theirs, ours] : model.renamed)
+      if (name == theirs) {
+        name = ours;
+        break;
+      }
+  drop.clear();
+  for (const Argument &argument : model.graph.arguments())
+    drop.insert(argument.name);
+  for (const std::string &name : executable.inputNames())
+    drop.erase(name);
+  std::erase_if(inputs, [&](const auto &entry) { return drop.contains(entry.first); });
+  return executable;
+}
+
+Executable loadExecutable(const RunRequest &request, Inputs &inputs) {
   int64_t threads = parseNumber("--threads", request.threads);
   auto engine =
       static_cast<Engine>(parseChoice("engine", request.engine, {"compiled", "interpreter"}));
@@ -49,6 +76,8 @@ Executable loadModel(const RunRequest &request) {
     options.target = Target::parse(request.target);
   if (options.target.info().kind == TargetInfo::Kind::Cuda)
     failUsage("--target=" + request.target + " is not available in this version");
+  if (request.model.ends_with(".onnx"))
+    return compileOnnx(request.model, options, inputs);
   return compile(Graph::load(request.model), options);
 }
 
@@ -135,15 +164,14 @@ int compareResults(const std::vector<std::pair<std::string, Array>> &results,
 }
 
 int run(const RunRequest &request) {
-  requireKnownModel(request.model);
   auto seed = static_cast<uint64_t>(parseNumber("--seed", request.seed));
-  Executable executable = loadModel(request);
-  std::vector<NamedArrays::Entry> given;
+  Inputs given;
   if (!request.inputFile.empty())
     for (auto &[name, array] : readNpz(request.inputFile))
       given.emplace_back(name, array);
   for (const std::string &text : request.inputs)
     given.push_back(parseInput(text));
+  Executable executable = loadExecutable(request, given);
   NamedArrays inputs(std::move(given));
   const Program &program = executable.program();
   State state(program.arguments, seed, dimsOf(program.arguments, inputs));
@@ -165,9 +193,12 @@ int run(const RunRequest &request) {
 int main(int argc, char **argv) {
   RunRequest request;
   CLI::App app("Runs a graph, or a library made by graph-compile, once.", "graph-run");
-  app.add_option("MODEL", request.model, "Graph as .mlir text (- for standard input), or a library")
+  app.add_option("MODEL", request.model,
+                 "Graph as .mlir text (- for standard input), an .onnx model, or a library")
       ->required();
-  app.add_option("--input", request.inputs, "NAME=@file.npy or NAME=2x2xf32=1,2,3,4")
+  app.add_option("--input", request.inputs,
+                 "NAME=@file.npy or NAME=2x2xf32=1,2,3,4; an ONNX model whose sizes depend on an "
+                 "input takes its value as fixed, and says so")
       ->allow_extra_args(false)
       ->take_all();
   app.add_option("--inputs", request.inputFile, "Inputs by name, from an .npz file");

@@ -152,10 +152,4 @@ std::vector<int64_t> parseSizes(std::string_view option, std::string_view text) 
   return sizes;
 }
 
-void requireKnownModel(std::string_view path) {
-  if (path.ends_with(".onnx"))
-    failUsage("'" + std::string(path) + "': ONNX models cannot be read in this version",
-              "give a graph as .mlir text");
-}
-
 } // namespace sinter::tools

@@ -33,7 +33,5 @@ int64_t parseNumber(std::string_view option, std::string_view text);
 int64_t parseBytes(std::string_view option, std::string_view text);
 /// "2x3" as {2, 3}, "" as {}; throws Error(Usage).
 std::vector<int64_t> parseSizes(std::string_view option, std::string_view text);
-/// Refuses a model in a form that has no importer yet.
-void requireKnownModel(std::string_view path);
 
 } // namespace sinter::tools

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/graph-run/Inputs.h"
+#include "tools/support/Inputs.h"
 
 #include "tools/support/CommandLine.h"
 
