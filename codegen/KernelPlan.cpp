@@ -168,9 +168,10 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
   }
   case KernelForm::Scatter: {
     ScatterLayout layout = scatterLayout(analysis.anchors.front());
-    plan.stages.push_back(
-        {layout.outerCount * ceilDiv(layout.columns, std::max<int64_t>(schedule->block, 1)),
-         schedule->grain});
+    int64_t block = std::max<int64_t>(schedule->block, 1);
+    DimExpr parts = layout.parts(block);
+    plan.stages.push_back({layout.outerCount * ceilDiv(layout.columns, block) * parts,
+                           parts.isConstant() ? schedule->grain : 1});
     break;
   }
   case KernelForm::Cumulative: {

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/ScatterLayout.h"
 
+#include "sinter/codegen/Program.h"
+
 #include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
 using namespace sinter::ir;
 
 namespace sinter::codegen {
+
+DimExpr ScatterLayout::parts(int64_t block) const {
+  constexpr int64_t enoughUnits = 16, worthSplitting = 16384;
+  bool isLarge = (updates * columns).constant().value_or(worthSplitting) >= worthSplitting;
+  bool hasFewUnits =
+      (outerCount * ceilDiv(columns, block)).constant().value_or(enoughUnits) < enoughUnits;
+  return isLarge && hasFewUnits && !indexed.empty() ? DimExpr::symbol(workersSymbol) : DimExpr(1);
+}
 
 /// Whether the elements of `value` may differ along its dim `dim`; looks through broadcasts and
 /// elementwise ops.
@@ -40,18 +50,20 @@ ScatterLayout scatterLayout(Operation *scatter) {
   auto rank = static_cast<unsigned>(result.rank());
   auto numUpdateDims = static_cast<unsigned>(indexing.ranges.size());
   ScatterLayout layout;
+  constexpr int64_t enoughColumns = 16; // For vectors; more dims would cost divisions.
   while (layout.numColumns < rank && layout.numColumns < numUpdateDims &&
+         layout.columns.constant().value_or(enoughColumns) < enoughColumns &&
          indexing.scatter[rank - 1 - layout.numColumns].asDim() ==
              numUpdateDims - 1 - layout.numColumns)
-    ++layout.numColumns;
+    layout.columns *= result[rank - 1 - layout.numColumns++];
   llvm::SmallVector<bool> isParallel(numUpdateDims, false);
   for (unsigned d = 0; d < rank; ++d) {
     std::optional<unsigned> follows = indexing.scatter[d].asDim();
     if (follows)
       isParallel[*follows] = true;
-    if (d >= rank - layout.numColumns) {
-      layout.columns *= result[d];
-    } else if (follows) {
+    if (d >= rank - layout.numColumns)
+      continue;
+    if (follows) {
       layout.outer.push_back(d);
       layout.outerUpdates.push_back(*follows);
       layout.outerCount *= result[d];

@@ -19,6 +19,11 @@ struct ScatterLayout {
   DimExpr outerCount = 1, columns = 1, updates = 1, places = 1;
   /// Whether the look-ups are the same for all columns of an update.
   bool sameForAllColumns = true;
+
+  /// Into how many ranges the first dim of `indexed` is cut: one per worker where there are few
+  /// other units, of `block` columns each. Every unit scans all updates and takes those in its
+  /// range, so how it is cut does not change the result.
+  DimExpr parts(int64_t block) const;
 };
 ScatterLayout scatterLayout(mlir::Operation *scatter);
 

@@ -249,7 +249,7 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
   case KernelForm::Scatter: {
     ScatterLayout layout = scatterLayout(analysis.anchors.front());
     schedule.lanes = chooseLanes(fused, target, layout.numColumns > 0 ? layout.columns : inner);
-    schedule.block = schedule.lanes * 4;
+    schedule.block = schedule.lanes * 16;
     DimExpr columns = std::min(layout.columns.constant().value_or(unknownSize), schedule.block);
     DimExpr perUnit = (layout.updates + layout.places) * columns;
     schedule.grain = grainFor(static_cast<double>(perUnit.constant().value_or(unknownSize)));

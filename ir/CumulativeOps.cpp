@@ -35,16 +35,21 @@ template <typename OpTy> struct Along {
   }
 };
 
-/// The product behind an element is the product of the non-zero elements before it if none is zero;
-/// with one zero it still changes with that one.
+/// What the derivatives of a running product are made of. Around zeros their terms have the right
+/// value without a division by zero, and the right derivative: `zeroSum` is the sum of the elements
+/// so far that are zero, so it is 0 but changes with them.
 struct RunningProduct {
   RunningProduct(CumprodOp op, Expr x)
-      : along{op}, isZero(x == 0.0), zero(zeroLike(x)), safe(select(isZero, x.like(1), x)),
+      : along{op}, x(x), isZero(x == 0.0), zero(zeroLike(x)), safe(select(isZero, x.like(1), x)),
         product(along.run<CumprodOp>(safe)),
-        zeros(along.run<CumsumOp>(select(isZero, x.like(1), zero))),
-        isFirstZero(isZero && along.inclusive<CumsumOp>(select(isZero, x.like(1), zero)) == 1.0) {}
+        count(along.run<CumsumOp>(select(isZero, x.like(1), zero))),
+        zeroSum(along.run<CumsumOp>(select(isZero, x, zero))) {}
+  /// One of three by how many of the elements so far are zero; 0 for more.
+  Expr byZeros(Expr none, Expr one, Expr two) const {
+    return select(count == 0.0, none, select(count == 1.0, one, select(count == 2.0, two, zero)));
+  }
   Along<CumprodOp> along;
-  Expr isZero, zero, safe, product, zeros, isFirstZero;
+  Expr x, isZero, zero, safe, product, count, zeroSum;
 };
 
 /// The index along the axis of the element that each running extremum is, and whether there is one
@@ -134,19 +139,26 @@ SmallVector<Value> CumsumOp::buildVjp(OpBuilder &builder, Location loc, ValueRan
 SmallVector<Value> CumprodOp::buildVjp(OpBuilder &builder, Location loc, ValueRange cotangents) {
   Expr dy(builder, loc, cotangents[0]);
   RunningProduct run(*this, dy.with(getX()));
-  auto collect = [&](double zeros) {
-    Expr terms = select(run.zeros == zeros, dy * run.product, run.zero);
-    return run.along.run<CumsumOp>(terms, run.along.Backwards);
-  };
-  Expr atZero = select(run.isFirstZero, collect(1), run.zero);
-  return {select(run.isZero, atZero, collect(0) / run.safe).value()};
+  auto collect = [&](Expr terms) { return run.along.run<CumsumOp>(terms, run.along.Backwards); };
+  Expr whole = dy * run.product, withZero = whole * run.zeroSum;
+  // An element that is zero is the only one, or one of two, wherever it matters.
+  Expr only = collect(run.byZeros(run.zero, whole, run.zero));
+  Expr ofTwo = collect(run.byZeros(run.zero, run.zero, withZero)) -
+               run.x * collect(run.byZeros(run.zero, run.zero, whole));
+  Expr before = run.along.inclusive<CumsumOp>(select(run.isZero, run.x.like(1), run.zero));
+  Expr atZero = select(before == 1.0, only + ofTwo, select(before == 2.0, ofTwo, run.zero));
+  Expr elsewhere = collect(run.byZeros(whole, withZero, run.zero)) / run.safe;
+  return {select(run.isZero, atZero, elsewhere).value()};
 }
 
 static Value cumprodTangent(RunningProduct run, Expr t) {
-  Expr elsewhere = run.along.run<CumsumOp>(select(run.isZero, run.zero, t / run.safe));
-  Expr atZero = run.along.run<CumsumOp>(select(run.isFirstZero, t, run.zero));
-  Expr sum = select(run.zeros == 0.0, elsewhere, select(run.zeros == 1.0, atZero, run.zero));
-  return (run.product * sum).value();
+  auto sum = [&](Expr terms) { return run.along.run<CumsumOp>(terms); };
+  Expr elsewhere = sum(select(run.isZero, run.zero, t / run.safe));
+  Expr atZeros = sum(select(run.isZero, t, run.zero));
+  Expr squares = sum(select(run.isZero, t * run.x, run.zero));
+  return (run.product * run.byZeros(elsewhere, atZeros + run.zeroSum * elsewhere,
+                                    atZeros * run.zeroSum - squares))
+      .value();
 }
 
 SmallVector<Value> CumprodOp::buildJvp(OpBuilder &builder, Location loc, ValueRange tangents) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scatter form: a unit is a block of columns of the result at one point of the other dims that
-// updates pass through. It starts from x, or from zero, and takes every update in order, so
-// duplicates combine in the same order on any number of threads.
+// updates pass through, or a range of places of it. It starts from x, or from zero, and takes every
+// update in order, so duplicates combine in the same order on any number of threads.
 #include "sinter/codegen/ScatterLayout.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/ir/ScalarExpr.h"
@@ -22,17 +22,24 @@ public:
   explicit ScatterEmitter(KernelFunction &kernel)
       : kernel(kernel), builder(kernel.builder), loc(kernel.loc),
         anchor(kernel.plan.analysis.anchors.front()),
-        indexing(cast<ir::IndexedOpInterface>(anchor).getIndexing()),
-        layout(scatterLayout(anchor)), result(kernel.plan.analysis.domain),
-        out(kernel.outputs.front()), lanes(kernel.plan.schedule.lanes),
-        updateLanes(layout.numColumns > 0 ? lanes : 1), places(builder, loc, kernel.env, lanes),
-        updates(builder, loc, kernel.env, updateLanes) {}
+        indexing(cast<ir::IndexedOpInterface>(anchor).getIndexing()), layout(scatterLayout(anchor)),
+        result(kernel.plan.analysis.domain), out(kernel.outputs.front()),
+        lanes(kernel.plan.schedule.lanes), updateLanes(layout.numColumns > 0 ? lanes : 1),
+        places(builder, loc, kernel.env, lanes), updates(builder, loc, kernel.env, updateLanes) {}
 
   void run() {
     DimExpr blocks = ceilDiv(layout.columns, kernel.plan.schedule.block);
+    DimExpr parts = layout.parts(kernel.plan.schedule.block);
     kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
       IndexMath &math = updates.math();
       LaneIndex at = math.uniform(unit);
+      if (!parts.isConstant()) {
+        DimExpr places = result[layout.indexed.front()];
+        Value size = kernel.size(ceilDiv(places, parts)), all = kernel.size(places);
+        from = kernel.minimum(kernel.mul(math.mod(at, parts).base, size), all);
+        to = kernel.minimum(kernel.add(from, size), all);
+        at = math.floorDiv(at, parts);
+      }
       Value block = blocks.constant() == 1 ? kernel.constant(0) : math.mod(at, blocks).base;
       llvm::SmallVector<DimExpr> sizes;
       for (unsigned d : layout.outer)
@@ -82,16 +89,17 @@ private:
     bool last = number + 1 == layout.indexed.size();
     if (number < layout.indexed.size()) {
       unsigned d = layout.indexed[number];
-      Value zero = kernel.constant(0), size = kernel.size(result[d]);
+      bool isCut = from && number == 0;
+      Value first = isCut ? from : kernel.constant(0), end = isCut ? to : kernel.size(result[d]);
       if (last && d + 1 == static_cast<unsigned>(result.rank())) {
-        kernel.vectorLoop(zero, size, lanes, 1, {}, [&](Value base, Value mask, ValueRange) {
+        kernel.vectorLoop(first, end, lanes, 1, {}, [&](Value base, Value mask, ValueRange) {
           index[d] = {base, lanes == 1 ? 0 : 1, {}};
-          startAt(index, mask);
+          startAt(index, places.math().linearize(index, result).base, mask);
           return KernelFunction::Values();
         });
         return;
       }
-      kernel.loop(zero, size, 1, {}, [&](Value iv, ValueRange) {
+      kernel.loop(first, end, 1, {}, [&](Value iv, ValueRange) {
         index[d] = {iv, 0, {}};
         startDim(number + 1, index);
         return KernelFunction::Values();
@@ -99,17 +107,26 @@ private:
       return;
     }
     if (layout.numColumns == 0) // The last dim is one of the outer ones: a lone element.
-      return startAt(index, lanes == 1 ? Value() : places.memory().tailMask(kernel.constant(1)));
+      return startAt(index, places.math().linearize(index, result).base,
+                     places.memory().tailMask(kernel.constant(1)));
+    Value line = lead(places, index);
     kernel.vectorLoop(low, high, lanes, 1, {}, [&](Value column, Value mask, ValueRange) {
-      splitColumns(places, column, index, firstColumn(), [&](size_t k) {
-        return result[static_cast<int64_t>(firstColumn() + k)];
-      });
-      startAt(index, mask);
+      splitColumns(places, column, index, firstColumn(),
+                   [&](size_t k) { return result[static_cast<int64_t>(firstColumn() + k)]; });
+      startAt(index, kernel.add(line, column), mask);
       return KernelFunction::Values();
     });
   }
 
-  void startAt(Index &index, Value mask) {
+  /// The number of elements before the columns of a place that is the same for all lanes.
+  Value lead(ElementEmitter &emitter, const Index &index) {
+    Shape dims(std::vector<DimExpr>(result.begin(), result.begin() + firstColumn()));
+    LaneIndex place =
+        emitter.math().linearize(llvm::ArrayRef(index).take_front(firstColumn()), dims);
+    return kernel.mul(place.base, kernel.size(layout.columns));
+  }
+
+  void startAt(Index &index, Value offset, Value mask) {
     ElementEmitter::Scope scope(places);
     places.setMask(mask);
     Element element;
@@ -119,9 +136,8 @@ private:
       Type type = ir::registerType(out.elementType);
       element = {arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type)), true};
     }
-    LaneIndex offset = places.math().linearize(index, result);
     places.memory().storeVector(places.memory().asVector(element), out.elementType, out.pointer,
-                                offset.base, mask, false);
+                                offset, mask, false);
     places.setMask({});
   }
 
@@ -129,8 +145,8 @@ private:
   template <typename SizeOf>
   void splitColumns(ElementEmitter &emitter, Value column, Index &index, size_t first,
                     SizeOf sizeOf) {
-    LaneIndex rest{column, &emitter == &places ? (lanes == 1 ? 0 : 1) : (updateLanes == 1 ? 0 : 1),
-                   {}};
+    LaneIndex rest{
+        column, &emitter == &places ? (lanes == 1 ? 0 : 1) : (updateLanes == 1 ? 0 : 1), {}};
     for (size_t k = layout.numColumns; k-- > 0;) {
       index[first + k] = k == 0 ? rest : emitter.math().mod(rest, sizeOf(k));
       if (k > 0)
@@ -153,13 +169,13 @@ private:
         index[d] = i;
       if (!layout.sameForAllColumns) {
         eachColumn(index, [&](Value column, Value mask) {
-          placed(index, mask, [&](const Index &target, Value valid) {
-            combine(index, target, column, valid);
-          });
+          placed(index, mask,
+                 [&](const Index &target, Value valid) { combine(index, target, column, valid); });
         });
       } else {
         placed(index, {}, [&](const Index &target, Value) {
-          eachColumn(index, [&](Value column, Value mask) { combine(index, target, column, mask); });
+          eachColumn(index,
+                     [&](Value column, Value mask) { combine(index, target, column, mask); });
         });
       }
       return KernelFunction::Values();
@@ -189,6 +205,8 @@ private:
         anchor, llvm::ArrayRef(indexing.scatter).take_front(firstColumn()), index, valid);
     if (!valid)
       return body(target, mask);
+    if (from)
+      valid = arith::AndIOp::create(builder, loc, valid, isInRange(target, valid));
     if (!isa<VectorType>(valid.getType())) {
       inside(valid, [&] {
         ElementEmitter::Scope scope(updates);
@@ -199,6 +217,19 @@ private:
     if (mask)
       valid = arith::AndIOp::create(builder, loc, valid, mask);
     body(target, valid);
+  }
+
+  /// Whether the place belongs to this unit, in the shape of `valid`.
+  Value isInRange(const Index &target, Value valid) {
+    bool isVector = isa<VectorType>(valid.getType());
+    const LaneIndex &place = target[layout.indexed.front()];
+    auto shaped = [&](Value value) { return isVector ? updates.memory().splat(value) : value; };
+    Value at = isVector ? updates.math().asVector(place) : place.base;
+    auto compare = [&](arith::CmpIPredicate predicate, Value bound) {
+      return arith::CmpIOp::create(builder, loc, predicate, at, shaped(bound));
+    };
+    return arith::AndIOp::create(builder, loc, compare(arith::CmpIPredicate::sge, from),
+                                 compare(arith::CmpIPredicate::slt, to));
   }
 
   void combine(const Index &index, const Index &target, Value column, Value mask) {
@@ -255,7 +286,8 @@ private:
   int64_t lanes, updateLanes;
   ElementEmitter places, updates; ///< Emit what the result starts from, and the updates.
   llvm::SmallVector<LaneIndex> outer;
-  Value low, high;
+  Value low, high; ///< Columns of the unit.
+  Value from, to;  ///< Its range of the first looked-up dim; null: all.
 };
 
 } // namespace

@@ -18,7 +18,7 @@ static std::set<int> unite(std::set<int> a, const std::set<int> &b) {
 
 void Generator::addRandomOp() {
   using Method = void (Generator::*)();
-  static constexpr std::array<std::pair<Method, int>, 23> methods = {{
+  static constexpr std::array<std::pair<Method, int>, 30> methods = {{
       {&Generator::addUnary, 8},     {&Generator::addExactUnary, 6}, {&Generator::addBinary, 14},
       {&Generator::addCompare, 4},   {&Generator::addLogical, 3},    {&Generator::addSelect, 4},
       {&Generator::addCast, 4},      {&Generator::addCreation, 3},   {&Generator::addReshape, 3},
@@ -26,7 +26,9 @@ void Generator::addRandomOp() {
       {&Generator::addConcat, 2},    {&Generator::addPad, 2},        {&Generator::addSum, 4},
       {&Generator::addExtremum, 3},  {&Generator::addProduct, 2},    {&Generator::addArgmax, 2},
       {&Generator::addDot, 2},       {&Generator::addMatmul, 3},     {&Generator::addIndexing, 3},
-      {&Generator::addScatter, 2},   {&Generator::addSoftmax, 1},
+      {&Generator::addScatter, 2},   {&Generator::addSoftmax, 1},    {&Generator::addGather, 3},
+      {&Generator::addPlacement, 3}, {&Generator::addSort, 2},       {&Generator::addCumulative, 3},
+      {&Generator::addWindows, 4},   {&Generator::addOverlap, 2},    {&Generator::addConvolution, 2},
   }};
   size_t total = 0;
   for (const auto &[method, weight] : methods)

@@ -60,6 +60,13 @@ private:
   void addMatmul();
   void addIndexing();
   void addScatter();
+  void addGather();
+  void addPlacement();
+  void addSort();
+  void addCumulative();
+  void addWindows();
+  void addOverlap();
+  void addConvolution();
   void addSoftmax();
   void addGradients();
   void chooseOutputs();
@@ -69,6 +76,10 @@ private:
   int pickPartner(int a, Shape &shape);
   /// Axes to reduce, and how many elements they hold at most.
   std::vector<int64_t> randomAxes(const Shape &shape, double &count);
+  /// An axis that has elements whatever the named dims are, or -1.
+  int pickAxis(int x);
+  /// An input of indices for an axis of `x`, and the shape of what they look up; -1: too large.
+  int addLabels(int x, int axis, bool perElement, Shape &frame);
   Shape withoutAxes(const Shape &shape, const std::vector<int64_t> &axes) const;
 
   GeneratorOptions options;
