@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One plain loop per op that looks up, places, orders or accumulates elements, each written from the
-// op's definition in ir/StructuralOps.td.
+// One plain loop per op that looks up, places, orders or accumulates elements, each written from
+// the op's definition in ir/StructuralOps.td.
 #include "sinter/codegen/InterpretLoops.h"
 
 #include <algorithm>
@@ -56,8 +56,8 @@ void interpretOp(ir::GatherOp op, Interpretation &state) {
 
 /// Rounds to the dtype after every step, as memory does; integers wrap.
 template <typename T> T combined(ir::ScatterMode mode, T old, T update) {
-  using A = std::conditional_t<isFloat16<T>, float,
-                               std::conditional_t<isFloatElement<T>, T, uint64_t>>;
+  using A =
+      std::conditional_t<isFloat16<T>, float, std::conditional_t<isFloatElement<T>, T, uint64_t>>;
   switch (mode) {
   case ir::ScatterMode::Set:
     return update;

@@ -173,8 +173,8 @@ struct IndexingCall : CompositeCall {
 };
 
 /// A running reduction.
-Tensor cumulative(const char *name, const Tensor &x, int64_t axis,
-                  const CumulativeOptions &options, std::source_location loc) {
+Tensor cumulative(const char *name, const Tensor &x, int64_t axis, const CumulativeOptions &options,
+                  std::source_location loc) {
   IndexingCall c(x, name, loc);
   c.requireRank(1);
   Builder builder(&c.graph.mlirContext());
@@ -265,8 +265,7 @@ Tensor sort(const Tensor &x, int64_t axis, bool descending, std::source_location
   return takeAlong(x, argsort(x, axis, descending), axis);
 }
 
-TopK topK(const Tensor &x, const DimExpr &k, int64_t axis, bool largest,
-          std::source_location loc) {
+TopK topK(const Tensor &x, const DimExpr &k, int64_t axis, bool largest, std::source_location loc) {
   IndexingCall c(x, "topK", loc);
   Tensor order = argsort(x, axis, largest);
   Tensor indices = slice(order, axis, 0, k);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elements at positions that are data, order, and running reductions. Indices are i32 or i64 and not
-// negative: one that is out of range is an error when the program runs.
+// Elements at positions that are data, order, and running reductions. Indices are i32 or i64 and
+// not negative: one that is out of range is an error when the program runs.
 #pragma once
 
 #include "sinter/frontend/Structural.h"
@@ -16,8 +16,8 @@ Tensor gather(const Tensor &x, const Tensor &indices, int64_t axis = 0,
 /// take_along_axis). Other axes of size 1 repeat.
 Tensor takeAlong(const Tensor &x, const Tensor &indices, int64_t axis = -1,
                  std::source_location loc = std::source_location::current());
-/// The last axis of the indices holds positions in the axes of x behind the first `batchAxes`, which
-/// both share; what is left of x's axes follows.
+/// The last axis of the indices holds positions in the axes of x behind the first `batchAxes`,
+/// which both share; what is left of x's axes follows.
 Tensor gatherNd(const Tensor &x, const Tensor &indices, int64_t batchAxes = 0,
                 std::source_location loc = std::source_location::current());
 /// `sizes` elements from `starts` on (a scalar per axis). A start is moved so that the slice lies
@@ -27,8 +27,8 @@ Tensor dynamicSlice(const Tensor &x, const std::vector<Tensor> &starts, const Sh
 
 // -- Placing --------------------------------------------------------------------------------------
 
-/// x with `updates` combined in where gather(x, indices, axis) looks, in row-major order: of several
-/// sets to one place the last wins. The updates broadcast.
+/// x with `updates` combined in where gather(x, indices, axis) looks, in row-major order: of
+/// several sets to one place the last wins. The updates broadcast.
 Tensor scatter(const Tensor &x, const Tensor &indices, const Tensor &updates, int64_t axis = 0,
                ScatterMode mode = ScatterMode::Set,
                std::source_location loc = std::source_location::current());
@@ -40,8 +40,8 @@ Tensor scatterAlong(const Tensor &x, const Tensor &indices, const Tensor &update
 Tensor scatterNd(const Tensor &x, const Tensor &indices, const Tensor &updates,
                  ScatterMode mode = ScatterMode::Set, int64_t batchAxes = 0,
                  std::source_location loc = std::source_location::current());
-/// x with `update` written from `starts` on (a scalar per axis). A start is moved so that the update
-/// lies within x. In a program that updates x itself nothing else is copied.
+/// x with `update` written from `starts` on (a scalar per axis). A start is moved so that the
+/// update lies within x. In a program that updates x itself nothing else is copied.
 Tensor dynamicUpdateSlice(const Tensor &x, const Tensor &update, const std::vector<Tensor> &starts,
                           std::source_location loc = std::source_location::current());
 

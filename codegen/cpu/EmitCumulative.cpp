@@ -69,11 +69,10 @@ private:
       llvm::append_range(carried, run.reducer.initial());
     Value size = kernel.size(analysis.domain[axis]), width = kernel.constant(lanes);
     Value whole = builder.createOrFold<arith::DivUIOp>(loc, size, width);
-    carried = kernel.loop(
-        kernel.constant(0), whole, 1, carried, [&](Value number, ValueRange state) {
+    carried =
+        kernel.loop(kernel.constant(0), whole, 1, carried, [&](Value number, ValueRange state) {
           Value base =
-              reverse ? kernel.sub(size,
-                                   kernel.mul(kernel.add(number, kernel.constant(1)), width))
+              reverse ? kernel.sub(size, kernel.mul(kernel.add(number, kernel.constant(1)), width))
                       : kernel.mul(number, width);
           return vectorAt(index, base, {}, state);
         });
@@ -161,8 +160,7 @@ private:
     });
     Value size = kernel.size(analysis.domain[axis]);
     kernel.loop(kernel.constant(0), size, 1, {}, [&](Value number, ValueRange) {
-      Value position =
-          reverse ? kernel.sub(kernel.sub(size, kernel.constant(1)), number) : number;
+      Value position = reverse ? kernel.sub(kernel.sub(size, kernel.constant(1)), number) : number;
       index[static_cast<size_t>(axis)] = {position, 0, {}};
       eachColumn(low, high, index, [&](Value column, Value mask) {
         ElementEmitter::Scope scope(emitter);

@@ -119,8 +119,7 @@ private:
       ElementEmitter::Scope scope(emitter);
       index[order.axis] = {i, 0, {}};
       Value key = keyOf(emitter.emit(anchor->getOperand(0), index).value);
-      Value upper =
-          make<arith::ShLIOp>(resized(key, wordType), number(sort.keyBits, wordType));
+      Value upper = make<arith::ShLIOp>(resized(key, wordType), number(sort.keyBits, wordType));
       store(make<arith::OrIOp>(upper, resized(i, wordType)), words, i);
       return KernelFunction::Values();
     });
@@ -151,8 +150,7 @@ private:
     if (auto count = sort.size.constant())
       return *count >= sort.radixFrom ? byDigits() : byMerging();
     Value isLong = compare(arith::CmpIPredicate::sge, size, kernel.constant(sort.radixFrom));
-    auto branch =
-        scf::IfOp::create(builder, loc, TypeRange{i64}, isLong, /*withElseRegion=*/true);
+    auto branch = scf::IfOp::create(builder, loc, TypeRange{i64}, isLong, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToEnd(branch.thenBlock());
     scf::YieldOp::create(builder, loc, byDigits());
@@ -198,14 +196,13 @@ private:
       Value takeLeft = make<arith::AndIOp>(hasLeft, make<arith::OrIOp>(noRight, smaller));
       store(choose(takeLeft, a, b), words, kernel.add(to, k));
       Value step = resized(takeLeft, i64);
-      return KernelFunction::Values{
-          kernel.add(left, step), kernel.add(right, kernel.sub(kernel.constant(1), step))};
+      return KernelFunction::Values{kernel.add(left, step),
+                                    kernel.add(right, kernel.sub(kernel.constant(1), step))};
     });
   }
 
   Value digitOf(Value word, int64_t digit) {
-    Value shifted =
-        make<arith::ShRUIOp>(word, number(sort.keyBits + 8 * digit, wordType));
+    Value shifted = make<arith::ShRUIOp>(word, number(sort.keyBits + 8 * digit, wordType));
     return make<arith::AndIOp>(resized(shifted, i64), kernel.constant(SortPlan::radix - 1));
   }
 
