@@ -7,6 +7,7 @@
 #include "sinter/frontend/Einsum.h"
 #include "sinter/frontend/Indexing.h"
 #include "sinter/frontend/Quantize.h"
+#include "sinter/frontend/Random.h"
 #include "sinter/frontend/nn/Activation.h"
 #include "sinter/frontend/nn/Attention.h"
 #include "sinter/frontend/nn/Convolution.h"

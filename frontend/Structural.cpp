@@ -72,6 +72,11 @@ Tensor cast(const Tensor &x, DType dtype, std::source_location loc) {
   return s.make("sinter.cast", {}, s.graph.type(s.call, dtype, s.shape));
 }
 
+Tensor bitcast(const Tensor &x, DType dtype, std::source_location loc) {
+  Subject s(x, "bitcast", loc);
+  return s.make("sinter.bitcast", {}, s.graph.type(s.call, dtype, s.shape));
+}
+
 // -- Sizes ----------------------------------------------------------------------------------------
 
 Tensor broadcastTo(const Tensor &x, const Shape &shape, std::source_location loc) {

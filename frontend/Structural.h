@@ -19,6 +19,9 @@ Tensor select(const Tensor &condition, const Operand &a, const Operand &b,
 /// != 0).
 Tensor cast(const Tensor &x, DType dtype,
             std::source_location loc = std::source_location::current());
+/// The bits of each element as another dtype of the same width.
+Tensor bitcast(const Tensor &x, DType dtype,
+               std::source_location loc = std::source_location::current());
 
 // -- Sizes ----------------------------------------------------------------------------------------
 

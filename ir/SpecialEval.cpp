@@ -35,57 +35,19 @@ double inverseErf(double x) {
 }
 
 /// sin(pi x) and cos(pi x).
-static Wide sinPi(Wide x) { return std::sin(pi * std::remainder(x, Wide{2})); }
-static Wide cosPi(Wide x) { return std::cos(pi * std::remainder(x, Wide{2})); }
+static Wide sinPi(Wide x) {
+  Wide rest = std::remainder(x, Wide{2}); // Beyond 1/2, mirrored: pi itself is rounded.
+  return std::sin(pi * (std::fabs(rest) > 0.5L ? std::copysign(Wide{1}, rest) - rest : rest));
+}
+static Wide cosPi(Wide x) { return sinPi(0.5L - std::fabs(std::remainder(x, Wide{2}))); }
 
-static Wide logGammaPositive(Wide x) {
-  // Where the logarithms cancel, at 1 and 2, the product keeps its digits: Γ(1 + t) = Γ(x).
-  Wide product = 1;
-  while (x < 30) {
-    product *= x;
-    x += 1;
-  }
-  Wide u = 1 / (x * x), series = 0;
-  for (Wide c :
-       {-1.0L / 360360 * 691, 1.0L / 1188, -1.0L / 1680, 1.0L / 1260, -1.0L / 360, 1.0L / 12})
-    series = series * u + c;
-  return (x - 0.5L) * std::log(x) - x + 0.5L * std::log(2 * pi) + series / x - std::log(product);
+double logGamma(double x) {
+  int sign; // Of the gamma function; std::lgamma keeps it in a global variable.
+  return static_cast<double>(lgammal_r(x, &sign));
 }
 
-/// Near the zeros 1 and 2, by the series Σ ζ(k) (-t)^k / k.
-static Wide logGammaOfOnePlus(Wide t) {
-  // log Γ(1 + t) = -log(1 + t) + t (1 - γ) + Σ_{k>=2} (-1)^k (ζ(k) - 1) t^k / k.
-  Wide sum = 0, power = t;
-  for (int k = 2; k < 80; ++k) {
-    power *= -t;
-    Wide zeta = 0; // ζ(k) - 1.
-    for (int n = 40; n >= 2; --n)
-      zeta += std::pow(Wide(n), -Wide(k));
-    // The terms from 41 on, by the Euler-Maclaurin formula.
-    zeta += std::pow(40.5L, 1 - Wide(k)) / (k - 1) - k * std::pow(40.5L, -1 - Wide(k)) / 24 +
-            7 * Wide(k) * (k + 1) * (k + 2) * std::pow(40.5L, -3 - Wide(k)) / 5760;
-    sum -= zeta * power / k;
-  }
-  constexpr Wide oneMinusGamma = 0.42278433509846713939348790991759757L;
-  return -std::log1p(t) + t * oneMinusGamma + sum;
-}
-
-double logGamma(double value) {
-  Wide x = value;
-  if (x != x)
-    return value;
-  if (std::isinf(x) || (x <= 0 && x == std::floor(x)))
-    return infinity;
-  Wide a = std::fabs(x);
-  Wide positive = std::fabs(a - 1) < 0.5L   ? logGammaOfOnePlus(a - 1)
-                  : std::fabs(a - 2) < 0.5L ? logGammaOfOnePlus(a - 2) + std::log1p(a - 2)
-                                            : logGammaPositive(a);
-  if (x > 0)
-    return static_cast<double>(positive);
-  if (a < 1e-18L)
-    return static_cast<double>(-std::log(a));
-  return static_cast<double>(std::log(pi / (a * std::fabs(sinPi(a)))) - positive);
-}
+/// Where digamma is 0, in two parts.
+static constexpr Wide digammaZero = 0x1.762d86356be3fp+0L, digammaZeroLow = 0x1.b86a722197829p-54L;
 
 double digamma(double value) {
   Wide x = value;
@@ -99,6 +61,13 @@ double digamma(double value) {
   if (x < 0) {
     result = -pi * cosPi(x) / sinPi(x);
     x = 1 - x;
+  } else if (std::fabs(x - digammaZero) < 1e-3L) { // The sums below would cancel.
+    Wide d = (x - digammaZero) - digammaZeroLow;
+    Wide series = 0; // Taylor's.
+    for (Wide c : {0.10782405069126236576L, -0.16394270544240652750L, 0.25849976095565101062L,
+                   -0.44276316898359210609L, 0.96767224544762117043L})
+      series = series * d + c;
+    return static_cast<double>(d * series);
   }
   while (x < 30) {
     result -= 1 / x;

@@ -128,9 +128,10 @@ static Expr logGammaOfDouble(Expr x) {
   Expr remote = fma(a - 0.5, logarithm - 1.0, series / a + 0.41893853320467274178);
   Expr positive = select(isFar, remote, near);
   // |Γ(-a)| = pi / (a |sin(pi a)| Γ(a)); next to 0, 1 / a.
-  Expr reflected = log(pi / (a * abs(sinPi(fraction(a))))) - positive;
+  Expr sine = abs(sinPi(fraction(a)));
+  Expr reflected = log(pi / (a * sine)) - positive;
   reflected = select(a < 0x1p-60, positive, reflected);
-  reflected = select(a == INFINITY, a, reflected);
+  reflected = select(sine == 0.0 || a == INFINITY, a.like(INFINITY), reflected);
   return select(x < 0.0, reflected, positive);
 }
 

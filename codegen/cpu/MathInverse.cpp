@@ -46,8 +46,9 @@ Num expandAtan2(Num y, Num x) {
   Num steep = ay > ax;
   Num longer = select(steep, ay, ax), shorter = select(steep, ax, ay);
   // 0 / 0 counts as 0, inf / inf as 1.
-  Num ratio = select(longer == 0.0, longer, shorter / longer);
-  ratio = select(shorter == infinityLike(x), floatLike(x, 1.0), ratio);
+  Num ratio = select(longer == 0.0, shorter, shorter / longer);
+  Num isDiagonal = (shorter == infinityLike(x)) & (longer == infinityLike(x));
+  ratio = select(isDiagonal, floatLike(x, 1.0), ratio);
   Num angle = atanUnit(ratio);
   angle = select(steep, piMinus(0.5, angle), angle);
   Num isLeft = (bitsOf(x) >> (formatOf(x).width - 1)) != integerLike(x, 0);

@@ -13,23 +13,37 @@ using namespace mlir;
 
 namespace sinter::cpu {
 
-/// r mod (y 2^k) with the k for which the quotient has at most `bits` bits; all f64 and positive.
-static Num reduceOnce(Num r, Num y, int bits, bool isExactProduct) {
-  Num ratio = atMost(r / y, 0x1p1000);
-  // 2^(exponent of the ratio - bits), at least 1.
-  Num exponentMask = integerLike(ratio, uint64_t{0x7ff} << 52);
-  Num scale = floatOf(bitsOf(ratio) & exponentMask) * std::ldexp(1.0, -bits);
-  Num divisor = y * atLeast(scale, 1.0);
-  Num quotient = expandTrunc(r / divisor);
-  Num rest;
-  if (isExactProduct) {
-    rest = r - quotient * divisor;
-  } else {
-    Pair product = twoProduct(quotient, divisor);
-    rest = (r - product.high) - product.low;
+/// y 2^k, where k >= 0 is such that r / (y 2^k) has at most about `bits` bits; f64, y <= r.
+static Num divisorFor(Num r, Num y, int bits, bool mayOverflow) {
+  Num one = floatLike(y, 1.0), ratio = r / y, base = y, back = one;
+  if (mayOverflow) { // Then it is taken of numbers that are closer, and 2^1100 of k are known.
+    Num isFar = ratio >= 0x1p1000;
+    base = select(isFar, y * 0x1p1000, y);
+    back = select(isFar, floatLike(y, 0x1p100), one);
+    ratio = select(isFar, (r * 0x1p-100) / base, ratio);
   }
-  // The rounded quotient may be one too large.
-  return select(rest < 0.0, rest + divisor, rest);
+  Num exponentMask = integerLike(ratio, uint64_t{0x7ff} << 52);
+  Num scale = floatOf(bitsOf(ratio) & exponentMask) * std::ldexp(1.0, -bits) * back;
+  return base * atLeast(scale, 1.0);
+}
+
+/// r modulo a multiple of y that leaves it below that multiple.
+static Num reduceOnce(Num r, Num y, int bits, bool isExactProduct) {
+  Num divisor = divisorFor(r, y, bits, !isExactProduct);
+  if (isExactProduct) {
+    Num rest = r - expandTrunc(r / divisor) * divisor;
+    // The rounded quotient may be one too large.
+    return select(rest < 0.0, rest + divisor, rest);
+  }
+  // Away from the largest numbers, where the product or splitting a factor would overflow.
+  Num isHuge = r > 0x1p900, one = floatLike(r, 1.0);
+  Num down = select(isHuge, floatLike(r, 0x1p-100), one);
+  Num scaled = r * down;
+  divisor = divisor * down;
+  Pair product = twoProduct(expandTrunc(scaled / divisor), divisor);
+  Num rest = (scaled - product.high) - product.low;
+  rest = select(rest < 0.0, rest + divisor, rest);
+  return rest * select(isHuge, floatLike(r, 0x1p100), one);
 }
 
 /// x mod y for positive finite f64.
@@ -62,11 +76,7 @@ Num expandRemainder(Num a, Num b) {
     Type wide = a.emitter->builder.getF64Type(), narrow = a.emitter->builder.getF32Type();
     rest = convert(reduceFully(convert(x, wide), convert(y, wide), 27, true), narrow);
   } else {
-    // Away from the largest numbers, where splitting a factor would overflow.
-    Num huge = y > 0x1p900;
-    Num down = select(huge, floatLike(a, 0x1p-100), floatLike(a, 1.0));
-    Num up = select(huge, floatLike(a, 0x1p100), floatLike(a, 1.0));
-    rest = reduceFully(x * down, y * down, 50, false) * up;
+    rest = reduceFully(x, y, 50, false);
   }
   rest = select(busy, rest, ax);
   return select(valid, copysign(rest, a), nanLike(a));

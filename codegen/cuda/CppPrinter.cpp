@@ -160,7 +160,46 @@ constexpr llvm::StringLiteral reserved[] = {"and",
                                             "pow",
                                             "powf",
                                             "fabs",
-                                            "fabsf"};
+                                            "fabsf",
+                                            "bitCast",
+                                            "Half",
+                                            "Brain",
+                                            "fmod",
+                                            "fmodf",
+                                            "trunc",
+                                            "truncf",
+                                            "fma",
+                                            "fmaf",
+                                            "copysign",
+                                            "copysignf",
+                                            "exp2",
+                                            "exp2f",
+                                            "log2",
+                                            "log2f",
+                                            "log10",
+                                            "log10f",
+                                            "cbrt",
+                                            "cbrtf",
+                                            "tan",
+                                            "tanf",
+                                            "asin",
+                                            "asinf",
+                                            "acos",
+                                            "acosf",
+                                            "atan",
+                                            "atanf",
+                                            "atan2",
+                                            "atan2f",
+                                            "sinh",
+                                            "sinhf",
+                                            "cosh",
+                                            "coshf",
+                                            "asinh",
+                                            "asinhf",
+                                            "acosh",
+                                            "acoshf",
+                                            "atanh",
+                                            "atanhf"};
 
 std::string typeName(Type type, bool isUnsigned = false) {
   if (type.isF32())
@@ -170,14 +209,25 @@ std::string typeName(Type type, bool isUnsigned = false) {
   // The flag of a compare-exchange, see OpTable.
   if (type.isInteger(1) || isa<LLVM::LLVMStructType>(type))
     return "bool";
+  if (type.isF16())
+    return "Half";
+  if (type.isBF16())
+    return "Brain";
   if (type.isInteger(8))
-    return "unsigned char";
+    return isUnsigned ? "unsigned char" : "signed char";
+  if (type.isInteger(16))
+    return isUnsigned ? "unsigned short" : "short";
   if (type.isInteger(32))
     return isUnsigned ? "unsigned int" : "int";
   return isUnsigned ? "unsigned long long" : "long long";
 }
 
-std::string storageName(Type type) { return type.isInteger(1) ? "unsigned char" : typeName(type); }
+/// Of an element in memory: 16-bit floats are loaded and stored as words (codegen/Memory.h).
+std::string storageName(Type type) {
+  if (type.isInteger(1))
+    return "unsigned char";
+  return type.isF16() || type.isBF16() ? "short" : typeName(type);
+}
 
 std::string literal(FloatAttr attr) {
   llvm::APFloat value = attr.getValue();

@@ -109,7 +109,7 @@ RowBuilder structural(std::string name, std::vector<Input> inputs, std::vector<C
 const std::vector<Row> &table() {
   static const std::vector<Row> rows = [] {
     std::vector<Row> all = elementwiseRows();
-    for (const auto &more : {structuralRows(), indexRows(), compositeRows()})
+    for (const auto &more : {mathRows(), structuralRows(), indexRows(), compositeRows()})
       all.insert(all.end(), more.begin(), more.end());
     return all;
   }();

@@ -4,6 +4,8 @@
 #include "sinter/codegen/cpu/CompileKernels.h"
 #include "sinter/codegen/cpu/LowerToLlvm.h"
 
+#include "sinter/ir/ScalarExpr.h"
+
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 
@@ -48,6 +50,41 @@ func.func @kernel(%xs: !llvm.ptr, %ys: !llvm.ptr, %rs: !llvm.ptr, %count: i64) {
   return text;
 }
 
+/// The functions that MathKernel::scalar() takes.
+static ir::scalar::Expr call(StringRef name, ir::scalar::Expr x, ir::scalar::Expr y) {
+  using namespace ir::scalar;
+  if (name == "erfinv")
+    return erfinv(x);
+  if (name == "lgamma")
+    return lgamma(x);
+  if (name == "digamma")
+    return digamma(x);
+  if (name == "trigamma")
+    return trigamma(x);
+  if (name == "hypot")
+    return hypot(x, y);
+  if (name == "logaddexp")
+    return logaddexp(x, y);
+  throw Error({.kind = ErrorKind::Internal}, "no scalar function " + name.str());
+}
+
+/// Puts the functions in that scalar() stands for.
+static void insertCalls(ModuleOp module) {
+  SmallVector<Operation *> marked;
+  module.walk([&](Operation *op) {
+    if (op->hasAttr("scalar"))
+      marked.push_back(op);
+  });
+  for (Operation *op : marked) {
+    OpBuilder builder(op);
+    ir::scalar::Expr x(builder, op->getLoc(), op->getOperand(0));
+    ir::scalar::Expr y(builder, op->getLoc(), op->getOperand(1));
+    op->getResult(0).replaceAllUsesWith(
+        call(op->getAttrOfType<StringAttr>("scalar"), x, y).value());
+    op->erase();
+  }
+}
+
 namespace {
 struct ParsedKernel {
   MLIRContext context{MLIRContext::Threading::DISABLED};
@@ -58,6 +95,7 @@ struct ParsedKernel {
     module = parseSourceString<ModuleOp>(moduleText(body, options), ParserConfig(&context));
     if (!module)
       throw Error({.kind = ErrorKind::Internal}, "the kernel's text does not parse");
+    insertCalls(*module);
   }
 };
 } // namespace

@@ -28,6 +28,10 @@ public:
   /// A body of one math op with one or two operands, such as "math.exp".
   static std::string unary(const std::string &op) { return "%r = " + op + " %x : TYPE\n"; }
   static std::string binary(const std::string &op) { return "%r = " + op + " %x, %y : TYPE\n"; }
+  /// A body of a function of ir/ScalarExpr.h that is more than one op.
+  static std::string scalar(const std::string &function) {
+    return "%r = arith.addf %x, %y {scalar = \"" + function + "\"} : TYPE\n";
+  }
 
   /// Arrays hold `count` elements, a multiple of the lanes.
   void run(const void *x, const void *y, void *result, int64_t count) const {

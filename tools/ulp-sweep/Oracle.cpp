@@ -2,6 +2,7 @@
 #include "Oracle.h"
 
 #include "MathKernel.h"
+#include "SpecialOracle.h"
 
 #include <algorithm>
 #include <bit>
@@ -42,6 +43,19 @@ SINTER_LIBMVEC(sin, -infinity, infinity)
 SINTER_LIBMVEC(cos, -infinity, infinity)
 SINTER_LIBMVEC(tanh, -40, 40)
 SINTER_LIBMVEC(erf, -6, 6)
+SINTER_LIBMVEC(exp2, -160, 140)
+SINTER_LIBMVEC(log2, -infinity, infinity)
+SINTER_LIBMVEC(log10, -infinity, infinity)
+SINTER_LIBMVEC(cbrt, -infinity, infinity)
+SINTER_LIBMVEC(tan, -infinity, infinity)
+SINTER_LIBMVEC(asin, -2, 2)
+SINTER_LIBMVEC(acos, -2, 2)
+SINTER_LIBMVEC(atan, -infinity, infinity)
+SINTER_LIBMVEC(sinh, -100, 100)
+SINTER_LIBMVEC(cosh, -100, 100)
+SINTER_LIBMVEC(asinh, -infinity, infinity)
+SINTER_LIBMVEC(acosh, -2, infinity)
+SINTER_LIBMVEC(atanh, -2, 2)
 #else
 #define SINTER_FAST(name) nullptr
 #endif
@@ -99,12 +113,44 @@ static constexpr const char *sigmoidBody = R"(
     %r = arith.select %isRight, %right, %left : MASK, TYPE
 )";
 
+template <long double function(long double)> static double narrow(double x) {
+  return static_cast<double>(function(x));
+}
+
+// What the reflections of negative arguments subtract.
+static long double lgammaTerms(long double x) { return x < 0 ? std::lgamma(-x) : 0; }
+static long double digammaTerms(long double x) {
+  return x < 0 ? std::max(std::fabs(digammaOracle(1 - x)), std::fabs(widePi * cosPi(x) / sinPi(x)))
+               : 0;
+}
+
+static long double logAddExp(long double a, long double b) {
+  if (a != a || b != b)
+    return a + b;
+  if (a == b)
+    return a + std::log(2.0L);
+  return std::fmax(a, b) + std::log1p(std::exp(-std::fabs(a - b)));
+}
+static long double largerOf(long double a, long double b) {
+  return std::fmax(std::fabs(a), std::fabs(b));
+}
+
+std::span<const PairFunction> pairFunctions() {
+  static const std::vector<PairFunction> table = {
+      {"atan2", MathKernel::binary("math.atan2"), 4, 4, std::atan2},
+      {"hypot", MathKernel::scalar("hypot"), 4, 4, std::hypot},
+      {"logaddexp", MathKernel::scalar("logaddexp"), 4, 4, logAddExp, largerOf},
+      {"rem", MathKernel::binary("arith.remf"), 0, 0, std::fmod},
+  };
+  return table;
+}
+
 std::span<const MathFunction> mathFunctions() {
 #define SINTER_FUNCTION(name, fast, ...)                                                           \
   MathFunction {                                                                                   \
 #name, MathKernel::unary("math." #name), __VA_ARGS__,                                          \
         static_cast < double (*)(double)>(std::name),                                              \
-        static_cast < long double (*)(long double)>(std::name), fast                               \
+        static_cast < long double (*)(long double)>(std::name), nullptr, fast                      \
   }
   static const std::vector<MathFunction> table = {
       SINTER_FUNCTION(exp, SINTER_FAST(exp), 1.25, 1.25, -760, 720),
@@ -116,17 +162,37 @@ std::span<const MathFunction> mathFunctions() {
       SINTER_FUNCTION(tanh, SINTER_FAST(tanh), 2.6, 2.6, -21, 21),
       SINTER_FUNCTION(erf, SINTER_FAST(erf), 1.5, 1.5, -7, 7),
       {"rsqrt", MathKernel::unary("math.rsqrt"), 1.5, 1.5, 0, 100, inverseRoot<double>,
-       inverseRoot<long double>, loop_rsqrt},
-      {"sigmoid", sigmoidBody, 2.5, 2.5, -740, 40, sigmoid<double>, sigmoid<long double>,
+       inverseRoot<long double>, nullptr, loop_rsqrt},
+      {"sigmoid", sigmoidBody, 2.5, 2.5, -740, 40, sigmoid<double>, sigmoid<long double>, nullptr,
        SINTER_FAST(sigmoid)},
-      {"sqrt", MathKernel::unary("math.sqrt"), 0.501, 0.501, 0, 100, std::sqrt, std::sqrt,
+      {"sqrt", MathKernel::unary("math.sqrt"), 0.501, 0.501, 0, 100, std::sqrt, std::sqrt, nullptr,
        loop_sqrt},
       SINTER_FUNCTION(floor, loop_floor, 0, 0, -9, 9),
       SINTER_FUNCTION(ceil, loop_ceil, 0, 0, -9, 9),
       SINTER_FUNCTION(trunc, loop_trunc, 0, 0, -9, 9),
       SINTER_FUNCTION(round, loop_round, 0, 0, -9, 9),
       {"roundeven", MathKernel::unary("math.roundeven"), 0, 0, -9, 9, std::nearbyint,
-       std::nearbyint, loop_roundeven},
+       std::nearbyint, nullptr, loop_roundeven},
+      SINTER_FUNCTION(exp2, SINTER_FAST(exp2), 4, 4, -1080, 1030),
+      SINTER_FUNCTION(log2, SINTER_FAST(log2), 4, 4, 0, 10),
+      SINTER_FUNCTION(log10, SINTER_FAST(log10), 4, 4, 0, 10),
+      SINTER_FUNCTION(cbrt, SINTER_FAST(cbrt), 4, 4, -10, 10),
+      SINTER_FUNCTION(tan, SINTER_FAST(tan), 4, 4, -200, 200),
+      SINTER_FUNCTION(asin, SINTER_FAST(asin), 4, 4, -1, 1),
+      SINTER_FUNCTION(acos, SINTER_FAST(acos), 4, 4, -1, 1),
+      SINTER_FUNCTION(atan, SINTER_FAST(atan), 4, 4, -10, 10),
+      SINTER_FUNCTION(sinh, SINTER_FAST(sinh), 4, 4, -720, 720),
+      SINTER_FUNCTION(cosh, SINTER_FAST(cosh), 4, 4, -720, 720),
+      SINTER_FUNCTION(asinh, SINTER_FAST(asinh), 4, 4, -100, 100),
+      SINTER_FUNCTION(acosh, SINTER_FAST(acosh), 4, 4, 1, 100),
+      SINTER_FUNCTION(atanh, SINTER_FAST(atanh), 4, 4, -1, 1),
+      {"erfinv", MathKernel::scalar("erfinv"), 4, 4, -1, 1, narrow<erfinvOracle>, erfinvOracle},
+      {"lgamma", MathKernel::scalar("lgamma"), 4, 4, -10, 20, narrow<std::lgamma>, std::lgamma,
+       lgammaTerms},
+      {"digamma", MathKernel::scalar("digamma"), 4, 4, -10, 20, narrow<digammaOracle>,
+       digammaOracle, digammaTerms},
+      {"trigamma", MathKernel::scalar("trigamma"), 4, 4, -10, 20, narrow<trigammaOracle>,
+       trigammaOracle},
   };
 #undef SINTER_FUNCTION
   return table;
@@ -156,6 +222,13 @@ template <typename Result, typename Wide> static double error(Result got, Wide w
 
 double ulpError(float got, double want) { return error(got, want); }
 double ulpError(double got, long double want) { return error(got, want); }
+
+double ulpErrorBeside(double got, long double want, long double larger) {
+  double plain = error(got, want);
+  if (!std::isfinite(want) || !std::isfinite(larger) || std::fabs(larger) <= std::fabs(want))
+    return plain;
+  return double(std::fabs(got - want) / unit(larger, 53, -1074));
+}
 
 __attribute__((target_clones("avx512f", "default"))) double
 largestUlpError(const float *got, const double *want, int64_t count) {

@@ -138,6 +138,12 @@ double sample(std::mt19937_64 &random, double low, double high) {
   return double(1 + random() % 200000) * 1.5707963267948966;
 }
 
+double errorOf(const MathFunction &function, double got, double x) {
+  long double want = function.wide(x);
+  return function.cancelled ? ulpErrorBeside(got, want, function.cancelled(x))
+                            : ulpError(got, want);
+}
+
 Worst sweepDouble(const MathFunction &function, const Options &options) {
   MathKernel kernel(function.body, options.kernel);
   Worst worst = inParallel(options.threads, options.samples / blockSize + 1,
@@ -148,9 +154,38 @@ Worst sweepDouble(const MathFunction &function, const Options &options) {
                                value = sample(random, function.low, function.high);
                              kernel.run(x.data(), x.data(), got.data(), blockSize);
                              for (int i = 0; i < blockSize; ++i)
-                               worst.take(ulpError(got[i], function.wide(x[i])), x[i]);
+                               worst.take(errorOf(function, got[i], x[i]), x[i]);
                            });
   worst.rate = measureRate<double>(kernel, function.low, function.high);
+  return worst;
+}
+
+double errorOf(const PairFunction &function, float got, float x, float y) {
+  return ulpError(got, double(function.wide(x, y)));
+}
+double errorOf(const PairFunction &function, double got, double x, double y) {
+  long double want = function.wide(x, y);
+  return function.cancelled ? ulpErrorBeside(got, want, function.cancelled(x, y))
+                            : ulpError(got, want);
+}
+
+template <typename T> Worst sweepPair(const PairFunction &function, const Options &options) {
+  MathKernel kernel(function.body, options.kernel);
+  Worst worst = inParallel(options.threads, options.samples / blockSize + 1,
+                           [&](uint64_t block, Worst &worst) {
+                             std::mt19937_64 random(block);
+                             std::vector<T> x(blockSize), y(blockSize), got(blockSize);
+                             for (int i = 0; i < blockSize; ++i) {
+                               x[i] = T(sample(random, -10, 10));
+                               // Often of the same size, so that neither vanishes beside the other.
+                               y[i] = random() % 2 ? T(x[i] * std::exp(sample(random, -3, 3)))
+                                                   : T(sample(random, -10, 10));
+                             }
+                             kernel.run(x.data(), y.data(), got.data(), blockSize);
+                             for (int i = 0; i < blockSize; ++i)
+                               worst.take(errorOf(function, got[i], x[i], y[i]), x[i], y[i]);
+                           });
+  worst.rate = measureRate<T>(kernel, 0, 8);
   return worst;
 }
 
@@ -213,6 +248,8 @@ Options parse(int argc, char **argv) {
     if (word.rfind("--", 0) != 0) {
       bool known = word == "pow";
       for (const MathFunction &function : mathFunctions())
+        known |= word == function.name;
+      for (const PairFunction &function : pairFunctions())
         known |= word == function.name;
       if (!known)
         fail("unknown function '" + word + "'");
@@ -281,6 +318,12 @@ int run(int argc, char **argv) {
     good &=
         report(options, function.name, single ? function.singleBound : function.doubleBound, [&] {
           return single ? sweepSingle(function, options) : sweepDouble(function, options);
+        });
+  for (const PairFunction &function : pairFunctions())
+    good &=
+        report(options, function.name, single ? function.singleBound : function.doubleBound, [&] {
+          return single ? sweepPair<float>(function, options)
+                        : sweepPair<double>(function, options);
         });
   good &= report(options, "pow", single ? powSingleBound : powDoubleBound, [&] {
     return single ? sweepPow<float, double>(options) : sweepPow<double, long double>(options);

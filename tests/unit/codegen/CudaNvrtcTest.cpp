@@ -143,34 +143,50 @@ std::string graphOf(const std::string &dtype,
 
 std::vector<std::pair<std::string, std::string>> rowsFor(const std::string &dtype) {
   std::string t = "!sinter.tensor<" + dtype + "[N, 3]>", p = "!sinter.tensor<i1[N, 3]>";
-  bool isFloat = dtype[0] == 'f';
+  bool isFloat = dtype.find('f') != std::string::npos;
   std::vector<std::pair<std::string, std::string>> rows;
-  for (const char *op : {"neg", "abs", "sign"})
-    rows.emplace_back("sinter." + std::string(op) + " %a : (" + t + ")", dtype);
+  for (const char *op : {"neg", "abs", "sign", "is_nan", "is_inf", "is_finite"})
+    rows.emplace_back("sinter." + std::string(op) + " %a : (" + t + ")",
+                      op[0] == 'i' ? "i1" : dtype);
   if (isFloat)
-    for (const char *op : {"exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh",
-                           "sigmoid", "erf", "relu", "floor", "ceil", "round"})
+    for (const char *op :
+         {"exp",     "expm1", "log",    "log1p",  "sqrt",    "rsqrt",   "sin",   "cos",  "tanh",
+          "sigmoid", "erf",   "relu",   "floor",  "ceil",    "round",   "trunc", "exp2", "log2",
+          "log10",   "cbrt",  "tan",    "asin",   "acos",    "atan",    "sinh",  "cosh", "asinh",
+          "acosh",   "atanh", "erfinv", "lgamma", "digamma", "trigamma"})
       rows.emplace_back("sinter." + std::string(op) + " %a : (" + t + ")", dtype);
-  for (const char *op : {"add", "sub", "mul", "div", "max", "min", "pow"})
-    if (isFloat || std::string(op) != "pow")
-      rows.emplace_back("sinter." + std::string(op) + " %a, %b : (" + t + ", " + t + ")", dtype);
+  auto binary = [&](const char *op) {
+    rows.emplace_back("sinter." + std::string(op) + " %a, %b : (" + t + ", " + t + ")", dtype);
+  };
+  for (const char *op :
+       {"add", "sub", "mul", "div", "max", "min", "pow", "rem", "mod", "floor_div"})
+    binary(op);
+  if (isFloat)
+    for (const char *op : {"atan2", "hypot", "logaddexp"})
+      binary(op);
+  else
+    for (const char *op : {"bit_and", "bit_or", "bit_xor", "shift_left", "shift_right"})
+      binary(op);
+  if (dtype == "ui64")
+    rows.emplace_back("sinter.random_bits %a, %b : (" + t + ", " + t + ")", "ui32");
   for (const char *op : {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"})
     rows.emplace_back("sinter." + std::string(op) + " %a, %b : (" + t + ", " + t + ")", "i1");
   rows.emplace_back("sinter.select %p, %a, %b : (" + p + ", " + t + ", " + t + ")", dtype);
-  for (const char *to : {"f32", "f64", "i32", "i64", "i1"}) {
+  for (const char *to : {"f32", "f64", "f16", "bf16", "i8", "ui16", "i32", "i64", "ui64", "i1"}) {
     if (dtype != to)
       rows.emplace_back("sinter.cast %a : (" + t + ")", to);
     if (dtype == "f32" && std::string(to) != "i1")
       rows.emplace_back("sinter.cast %p : (" + p + ")", to);
   }
-  for (const char *op : {"and", "or"})
+  for (const char *op : {"and", "or", "xor"})
     rows.emplace_back("sinter." + std::string(op) + " %p, %p : (" + p + ", " + p + ")", "i1");
   rows.emplace_back("sinter.not %p : (" + p + ")", "i1");
   return rows;
 }
 
 TEST_F(CudaNvrtc, ElementwiseOps) {
-  for (const char *dtype : {"f32", "f64", "i32", "i64"})
+  for (const char *dtype :
+       {"f32", "f64", "f16", "bf16", "i8", "i16", "i32", "i64", "ui8", "ui16", "ui32", "ui64"})
     checkText(graphOf(dtype, rowsFor(dtype)));
 }
 
