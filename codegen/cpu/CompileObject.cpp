@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/CompileObject.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/PassManager.h"
@@ -44,6 +48,46 @@ CodeGenOptLevel codegenLevel(int level) {
   return CodeGenOpt::getLevel(level).value_or(CodeGenOptLevel::Default);
 }
 
+/// The only lane that a constant mask selects, if it is one.
+std::optional<unsigned> singleLane(Value *mask) {
+  auto *constant = dyn_cast<Constant>(mask);
+  auto *type = dyn_cast<FixedVectorType>(mask->getType());
+  if (!constant || !type)
+    return std::nullopt;
+  std::optional<unsigned> lane;
+  for (unsigned i = 0; i < type->getNumElements(); ++i) {
+    auto *bit = dyn_cast_or_null<ConstantInt>(constant->getAggregateElement(i));
+    if (!bit || (bit->isOne() && lane))
+      return std::nullopt;
+    if (bit->isOne())
+      lane = i;
+  }
+  return lane;
+}
+
+/// Masked stores of one known lane become plain stores. LLVM 22 does so as well, but when it has
+/// merged a truncation into the store it writes the element before the truncation: too many bytes.
+void storeSingleLanes(Module &module) {
+  for (Function &function : module)
+    for (Instruction &instruction : make_early_inc_range(instructions(function))) {
+      auto *store = dyn_cast<IntrinsicInst>(&instruction);
+      if (!store || store->getIntrinsicID() != Intrinsic::masked_store)
+        continue;
+      std::optional<unsigned> lane = singleLane(store->getArgOperand(2));
+      if (!lane)
+        continue;
+      IRBuilder<> builder(store);
+      Value *element = builder.CreateExtractElement(store->getArgOperand(0), *lane);
+      Value *address =
+          builder.CreateConstGEP1_32(element->getType(), store->getArgOperand(1), *lane);
+      builder.CreateAlignedStore(
+          element, address,
+          commonAlignment(store->getParamAlign(1).valueOrOne(),
+                          *lane * module.getDataLayout().getTypeStoreSize(element->getType())));
+      store->eraseFromParent();
+    }
+}
+
 } // namespace
 
 ObjectCompiler::ObjectCompiler(const TargetInfo &target, ObjectOptions options)
@@ -76,8 +120,12 @@ void ObjectCompiler::prepare(Module &module) {
   raw_string_ostream stream(problem);
   if (verifyModule(module, &stream))
     throw Error({.kind = ErrorKind::Internal}, "generated LLVM IR does not verify: " + problem);
-  if (!options.cleanUp)
-    return;
+  if (options.cleanUp)
+    cleanUp(module);
+  storeSingleLanes(module);
+}
+
+void ObjectCompiler::cleanUp(Module &module) {
   PassBuilder builder(machine.get());
   LoopAnalysisManager loops;
   FunctionAnalysisManager functions;

@@ -40,6 +40,7 @@ public:
 
 private:
   void prepare(llvm::Module &module);
+  void cleanUp(llvm::Module &module);
   std::string emit(llvm::Module &module, bool asText);
 
   ObjectOptions options;
