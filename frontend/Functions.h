@@ -6,6 +6,7 @@
 #include "sinter/frontend/Composite.h"
 #include "sinter/frontend/Einsum.h"
 #include "sinter/frontend/Indexing.h"
+#include "sinter/frontend/LinearAlgebra.h"
 #include "sinter/frontend/Quantize.h"
 #include "sinter/frontend/Random.h"
 #include "sinter/frontend/nn/Activation.h"

@@ -23,8 +23,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 # The headers whose functions are methods, and stand in docs/operators.md in this order. Those of STRUCTURAL are forms of
 # single ops; those of COMPOSITE are functions made of ops.
 STRUCTURAL = ["Structural.h", "Indexing.h", "nn/Windows.h"]
-COMPOSITE = ["Composite.h", "Arrange.h", "Einsum.h", "Quantize.h", "Random.h", "nn/Activation.h", "nn/Loss.h",
-             "nn/Convolution.h", "nn/Pooling.h", "nn/Normalization.h", "nn/Resize.h", "nn/Attention.h", "nn/Recurrent.h"]
+COMPOSITE = ["Composite.h", "Arrange.h", "Einsum.h", "LinearAlgebra.h", "Quantize.h", "Random.h",
+             "nn/Activation.h", "nn/Loss.h", "nn/Convolution.h", "nn/Pooling.h", "nn/Normalization.h", "nn/Resize.h",
+             "nn/Attention.h", "nn/Recurrent.h"]
 
 
 class Op:

@@ -77,6 +77,40 @@ Tensor Graph::arange(DType dtype, const DimExpr &size, std::source_location loc)
   return iota(dtype, Shape{size}, 0, loc);
 }
 
+Tensor Graph::linspace(DType dtype, double start, double stop, const DimExpr &count,
+                       std::source_location loc) {
+  if (!isFloat(dtype))
+    impl->fail({"linspace", loc}, "needs a float dtype, not " + std::string(name(dtype)));
+  Tensor index = arange(dtype == f64 ? f64 : f32, count, loc);
+  Scope scope(index, "linspace", loc);
+  Tensor steps = maximum(dimValue(index.dtype(), count) - 1, 1), share = index / steps;
+  // From the nearer end, so that both are exact.
+  return where(share < 0.5, start + share * (stop - start), stop - (1 - share) * (stop - start))
+      .cast(dtype);
+}
+
+/// How far right of the main diagonal an element is.
+static Tensor aboveMain(Graph &graph, const Shape &shape, const char *name,
+                        std::source_location loc) {
+  Tensor row = graph.iota(i64, shape, 0, loc);
+  Scope scope(row, name, loc);
+  return graph.iota(i64, shape, 1) - row;
+}
+
+Tensor Graph::eye(DType dtype, const DimExpr &rows, const DimExpr &columns, int64_t offset,
+                  std::source_location loc) {
+  Tensor distance = aboveMain(*this, {rows, columns}, "eye", loc);
+  Scope scope(distance, "eye", loc);
+  return equal(distance, offset).cast(dtype);
+}
+
+Tensor Graph::tri(DType dtype, const DimExpr &rows, const DimExpr &columns, int64_t offset,
+                  std::source_location loc) {
+  Tensor distance = aboveMain(*this, {rows, columns}, "tri", loc);
+  Scope scope(distance, "tri", loc);
+  return (distance <= offset).cast(dtype);
+}
+
 Tensor Graph::dimValue(DType dtype, const DimExpr &size, std::source_location loc) {
   Call call{"dimValue", loc};
   auto attribute = StringAttr::get(&impl->mlirContext(), size.str());

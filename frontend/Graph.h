@@ -70,6 +70,15 @@ public:
   /// 0, 1, …, size - 1.
   Tensor arange(DType dtype, const DimExpr &size,
                 std::source_location loc = std::source_location::current());
+  /// `count` numbers from start to stop, both included, at equal distances.
+  Tensor linspace(DType dtype, double start, double stop, const DimExpr &count,
+                  std::source_location loc = std::source_location::current());
+  /// A matrix of 1 on the diagonal `offset` above the main one, else 0.
+  Tensor eye(DType dtype, const DimExpr &rows, const DimExpr &columns, int64_t offset = 0,
+             std::source_location loc = std::source_location::current());
+  /// A matrix of 1 up to the diagonal `offset` above the main one, else 0.
+  Tensor tri(DType dtype, const DimExpr &rows, const DimExpr &columns, int64_t offset = 0,
+             std::source_location loc = std::source_location::current());
   /// The value of a size, as a scalar: known when the program runs.
   Tensor dimValue(DType dtype, const DimExpr &size,
                   std::source_location loc = std::source_location::current());

@@ -170,5 +170,81 @@ Optimizer adamW(AdamWOptions o, std::source_location loc) {
   return makeAdam({o.learningRate, o.beta1, o.beta2, o.epsilon, o.weightDecay, true, o.name}, loc);
 }
 
+// -- Others ---------------------------------------------------------------------------------------
+
+/// An optimizer that treats every parameter alike: `step` adds the updates of one.
+static Optimizer
+perParameter(const std::string &name,
+             std::function<void(const Tensor &w, const Tensor &gradient, Updates &updates)> step) {
+  return Optimizer(
+      name, [step](const std::vector<Tensor> &parameters, const std::vector<Tensor> &gradients) {
+        Updates updates;
+        for (size_t i = 0; i < parameters.size(); ++i)
+          step(parameters[i], gradients[i], updates);
+        return updates;
+      });
+}
+
+static Tensor decayed(const Tensor &gradient, const Tensor &w, double weightDecay) {
+  return weightDecay == 0 ? gradient : gradient + weightDecay * w;
+}
+
+Optimizer rmsProp(RmsPropOptions o, std::source_location loc) {
+  checkRate(o.name, loc, o.learningRate);
+  requireRange(o.name, loc, "the decay", o.decay, 1);
+  requireRange(o.name, loc, "epsilon", o.epsilon, unlimited);
+  requireRange(o.name, loc, "the momentum", o.momentum, unlimited);
+  requireRange(o.name, loc, "the weight decay", o.weightDecay, unlimited);
+  return perParameter(o.name, [o](const Tensor &w, const Tensor &raw, Updates &updates) {
+    Tensor gradient = decayed(raw, w, o.weightDecay);
+    Tensor squares = slot(o.name, "squares", w);
+    Tensor newSquares = o.decay * squares + (1 - o.decay) * (gradient * gradient);
+    updates.push_back({squares, newSquares});
+    Tensor spread = newSquares;
+    if (o.centered) {
+      Tensor mean = slot(o.name, "mean", w);
+      Tensor newMean = o.decay * mean + (1 - o.decay) * gradient;
+      updates.push_back({mean, newMean});
+      // Rounding must not make the variance negative.
+      spread = maximum(newSquares - newMean * newMean, 0);
+    }
+    Tensor direction = gradient / (sqrt(spread) + o.epsilon);
+    if (o.momentum != 0) {
+      Tensor momentum = slot(o.name, "momentum", w);
+      direction = o.momentum * momentum + direction;
+      updates.push_back({momentum, direction});
+    }
+    updates.push_back({w, w - rateFor(o.learningRate, w) * direction});
+  });
+}
+
+Optimizer adagrad(AdagradOptions o, std::source_location loc) {
+  checkRate(o.name, loc, o.learningRate);
+  requireRange(o.name, loc, "epsilon", o.epsilon, unlimited);
+  requireRange(o.name, loc, "the weight decay", o.weightDecay, unlimited);
+  return perParameter(o.name, [o](const Tensor &w, const Tensor &raw, Updates &updates) {
+    Tensor gradient = decayed(raw, w, o.weightDecay);
+    Tensor squares = slot(o.name, "squares", w);
+    Tensor next = squares + gradient * gradient;
+    updates.push_back({squares, next});
+    updates.push_back({w, w - rateFor(o.learningRate, w) * gradient / (sqrt(next) + o.epsilon)});
+  });
+}
+
+Optimizer lion(LionOptions o, std::source_location loc) {
+  checkRate(o.name, loc, o.learningRate);
+  requireRange(o.name, loc, "beta1", o.beta1, 1);
+  requireRange(o.name, loc, "beta2", o.beta2, 1);
+  requireRange(o.name, loc, "the weight decay", o.weightDecay, unlimited);
+  return perParameter(o.name, [o](const Tensor &w, const Tensor &gradient, Updates &updates) {
+    Tensor momentum = slot(o.name, "momentum", w);
+    Tensor direction = sign(o.beta1 * momentum + (1 - o.beta1) * gradient);
+    if (o.weightDecay != 0)
+      direction = direction + o.weightDecay * w;
+    updates.push_back({w, w - rateFor(o.learningRate, w) * direction});
+    updates.push_back({momentum, o.beta2 * momentum + (1 - o.beta2) * gradient});
+  });
+}
+
 } // namespace optim
 } // namespace sinter

@@ -63,5 +63,39 @@ struct AdamWOptions {
 Optimizer adamW(AdamWOptions options = {},
                 std::source_location loc = std::source_location::current());
 
+struct RmsPropOptions {
+  Operand learningRate = 1e-2;
+  double decay = 0.99; ///< Of the mean squares.
+  double epsilon = 1e-8;
+  double momentum = 0;
+  bool centered = false;  ///< Divides by the deviation, not by the root of the mean squares.
+  double weightDecay = 0; ///< Added to the gradient, times the parameter.
+  std::string name = "rmsProp";
+};
+/// Gradients over the root of their running mean squares, with PyTorch's meaning of momentum.
+Optimizer rmsProp(RmsPropOptions options = {},
+                  std::source_location loc = std::source_location::current());
+
+struct AdagradOptions {
+  Operand learningRate = 1e-2;
+  double epsilon = 1e-10;
+  double weightDecay = 0; ///< Added to the gradient, times the parameter.
+  std::string name = "adagrad";
+};
+/// Gradients over the root of the sum of their squares so far.
+Optimizer adagrad(AdagradOptions options = {},
+                  std::source_location loc = std::source_location::current());
+
+struct LionOptions {
+  Operand learningRate = 1e-4;
+  double beta1 = 0.9;     ///< The share of the momentum in the step.
+  double beta2 = 0.99;    ///< The share of the momentum that stays.
+  double weightDecay = 0; ///< Shrinks the parameter itself, times the learning rate.
+  std::string name = "lion";
+};
+/// The sign of an average of momentum and gradient (Chen et al. 2023).
+Optimizer lion(LionOptions options = {},
+               std::source_location loc = std::source_location::current());
+
 } // namespace optim
 } // namespace sinter

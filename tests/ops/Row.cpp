@@ -106,10 +106,20 @@ RowBuilder structural(std::string name, std::vector<Input> inputs, std::vector<C
   return builder;
 }
 
+RowBuilder composite(std::string name, std::vector<Input> inputs, std::vector<Case> cases,
+                     GraphFunction graph, Oracle oracle) {
+  return structural(std::move(name), std::move(inputs), std::move(cases), std::move(graph),
+                    std::move(oracle))
+      .of("")
+      .on(wideFloats);
+}
+
 const std::vector<Row> &table() {
   static const std::vector<Row> rows = [] {
     std::vector<Row> all = elementwiseRows();
-    for (const auto &more : {mathRows(), structuralRows(), indexRows(), compositeRows()})
+    for (const auto &more :
+         {mathRows(), structuralRows(), indexRows(), compositeRows(), nnRows(), nnLayerRows(),
+          activationRows(), arrangeRows(), attentionRows(), lossRows(), statisticsRows()})
       all.insert(all.end(), more.begin(), more.end());
     return all;
   }();

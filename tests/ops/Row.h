@@ -185,6 +185,7 @@ std::vector<Row> activationRows();
 std::vector<Row> arrangeRows();
 std::vector<Row> attentionRows();
 std::vector<Row> lossRows();
+std::vector<Row> statisticsRows();
 std::vector<Row> nnLayerRows();
 /// All of them.
 const std::vector<Row> &table();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Optimizers take the steps of their recurrences, written here a second time over double.
-#include "sinter/frontend/Optim.h"
+#include "sinter/frontend/Training.h"
 #include "sinter/runtime/Session.h"
 
 #include <gtest/gtest.h>
@@ -106,4 +106,60 @@ TEST(OptimStepsTest, AdamW) {
   expectNear(
       trained(optim::adamW({.learningRate = 0.1, .epsilon = 1e-3, .weightDecay = 0.05}), Graph()),
       adamReference(0.1, 0.05, true));
+}
+
+TEST(OptimStepsTest, RmsProp) {
+  for (bool centered : {false, true})
+    for (double momentum : {0.0, 0.8}) {
+      double squares[3] = {}, mean[3] = {}, buffer[3] = {};
+      expectNear(trained(optim::rmsProp({.learningRate = 0.05,
+                                         .decay = 0.9,
+                                         .epsilon = 1e-3,
+                                         .momentum = momentum,
+                                         .centered = centered,
+                                         .weightDecay = 0.01}),
+                         Graph()),
+                 reference([&](double &w, double g, int i, int) {
+                   g += 0.01 * w;
+                   squares[i] = 0.9 * squares[i] + 0.1 * g * g;
+                   mean[i] = 0.9 * mean[i] + 0.1 * g;
+                   double spread = squares[i] - (centered ? mean[i] * mean[i] : 0);
+                   buffer[i] = momentum * buffer[i] + g / (std::sqrt(spread) + 1e-3);
+                   w -= 0.05 * buffer[i];
+                 }));
+    }
+}
+
+TEST(OptimStepsTest, Adagrad) {
+  double sum[3] = {};
+  expectNear(trained(optim::adagrad({.learningRate = 0.3, .epsilon = 1e-4}), Graph()),
+             reference([&](double &w, double g, int i, int) {
+               sum[i] += g * g;
+               w -= 0.3 * g / (std::sqrt(sum[i]) + 1e-4);
+             }));
+}
+
+TEST(OptimStepsTest, Lion) {
+  double m[3] = {};
+  expectNear(
+      trained(optim::lion({.learningRate = 0.02, .beta1 = 0.8, .beta2 = 0.95, .weightDecay = 0.1}),
+              Graph()),
+      reference([&](double &w, double g, int i, int) {
+        double direction = 0.8 * m[i] + 0.2 * g;
+        w -= 0.02 * ((direction > 0) - (direction < 0) + 0.1 * w);
+        m[i] = 0.95 * m[i] + 0.05 * g;
+      }));
+}
+
+TEST(OptimStepsTest, AccumulatedStepsTakeTheMeanGradient) {
+  // 7 calls make two steps of 3; what is left waits.
+  double sum[3] = {};
+  expectNear(trained(optim::accumulating(optim::sgd({.learningRate = 0.1}), 3), Graph()),
+             reference([&](double &w, double g, int i, int t) {
+               sum[i] += g;
+               if (t % 3 == 0) {
+                 w -= 0.1 * sum[i] / 3;
+                 sum[i] = 0;
+               }
+             }));
 }
