@@ -151,8 +151,8 @@ void Generator::addPad() {
     high.push_back(static_cast<int64_t>(below(3)));
     info.shape[i] += low[i] + high[i];
   }
-  double value =
-      info.dtype == boolean ? static_cast<double>(below(2)) : static_cast<double>(below(3)) - 1;
+  bool isNegative = below(3) == 0 && info.dtype != boolean && !isUnsigned(info.dtype);
+  double value = isNegative ? -1 : static_cast<double>(below(2));
   info.bound = std::max(info.bound, 1.0);
   add({x}, info, [=](Graph &, const Tensors &t) { return pad(t[0], low, high, value); });
 }
@@ -342,8 +342,9 @@ void Generator::addIndexing() {
   else
     labels = withoutAxes(info.shape, {info.shape.rank() - 1});
   // Labels from data that was computed where there is some: held within the bound.
-  int computed =
-      pick([&](const Info &other) { return isInteger(other.dtype) && other.shape == labels; });
+  int computed = pick([&](const Info &other) {
+    return (other.dtype == i32 || other.dtype == i64) && other.shape == labels;
+  });
   bool clamps = computed >= 0 && below(2);
   int indices =
       clamps ? computed : addInput(below(2) ? i32 : i64, labels, 0, static_cast<double>(bound - 1));
