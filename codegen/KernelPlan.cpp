@@ -128,6 +128,14 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
     DimExpr row = 1;
     for (int64_t axis : analysis.axes)
       row *= domain[axis];
+    if (schedule->threads == 0 && schedule->block > 0) {
+      Shape kept = analysis.keptShape();
+      DimExpr extent = ceilDiv(kept[kept.rank() - 1], schedule->block);
+      for (int64_t d = 0; d + 1 < kept.rank(); ++d)
+        extent *= kept[d];
+      plan.stages.push_back({extent, schedule->grain});
+      break;
+    }
     plan.stages.push_back({analysis.keptShape().numElements(), schedule->grain});
     if (schedule->threads == 0) // A GPU's threads compute again rather than share scratch.
       plan.cached = chooseCached(fused, analysis);
@@ -175,17 +183,25 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
     break;
   }
   case KernelForm::Cumulative: {
-    int64_t last = domain.rank() - 1, block = std::max<int64_t>(schedule->block, 1);
+    int64_t last = domain.rank() - 1, block = schedule->block;
+    bool alongInner = analysis.isReduced(last);
+    if (!alongInner && block == 0)
+      return fused.emitError("its schedule has no block");
     DimExpr extent = 1;
     for (int64_t d = 0; d < last; ++d)
       extent *= analysis.isReduced(d) ? DimExpr(1) : domain[d];
-    bool alongInner = analysis.isReduced(last);
-    plan.stages.push_back(
-        {alongInner ? extent : extent * ceilDiv(domain[last], block), schedule->grain});
-    for (Operation *anchor : analysis.anchors)
+    if (block > 0)
+      extent *= ceilDiv(domain[last], block);
+    plan.stages.push_back({extent, schedule->grain});
+    if (alongInner && block > 0) // The totals of chunks, then what runs on from them.
+      plan.stages.push_back({extent, schedule->grain});
+    for (Operation *anchor : analysis.anchors) {
+      int64_t width = registerBytes(anchor->getResult(0));
       if (!alongInner)
-        plan.workspaces.push_back(aligned(DimExpr(block * registerBytes(anchor->getResult(0)))) *
-                                  workers);
+        plan.workspaces.push_back(aligned(DimExpr(block * width)) * workers);
+      else if (block > 0)
+        plan.workspaces.push_back(aligned(extent * width));
+    }
     break;
   }
   case KernelForm::Sort: {

@@ -12,6 +12,7 @@ using sinter::passes::analyzeKernel;
 using sinter::passes::elementCost;
 using sinter::passes::KernelAnalysis;
 using sinter::passes::KernelForm;
+using sinter::passes::Role;
 
 namespace sinter::codegen {
 
@@ -109,18 +110,33 @@ int64_t regionCost(FusedOp fused) {
   return cost;
 }
 
-int64_t chooseLanes(FusedOp fused, const TargetInfo &target, const DimExpr &inner) {
-  bool wide = true;
+/// Bytes of a lane. Where wide and narrow values meet, wide ones take several registers.
+int64_t laneBytes(FusedOp fused) {
+  bool pointwise = true; // Indices of other ops take 8 bytes a lane.
+  int64_t narrowest = 8, widest = 1;
   auto look = [&](Value value) {
-    Type type = tensorType(value).getElementType();
-    wide &= type.isInteger(1) || type.getIntOrFloatBitWidth() == 64;
+    Type type = registerType(tensorType(value).getElementType());
+    if (type.isInteger(1))
+      return;
+    auto bytes = static_cast<int64_t>(type.getIntOrFloatBitWidth() / 8);
+    narrowest = std::min(narrowest, bytes);
+    widest = std::max(widest, bytes);
   };
-  for (Operation &op : bodyOf(fused).without_terminator())
+  for (Operation &op : bodyOf(fused).without_terminator()) {
+    pointwise &= isa<ElementwiseOpInterface, ReduceSumOp, ReduceProdOp, ReduceMaxOp, ReduceMinOp>(op);
     for (Value value : op.getOperands())
       look(value);
+  }
   for (Value value : yields(fused))
     look(value);
-  int64_t lanes = target.kind == TargetInfo::Kind::Cuda ? 1 : target.vectorBytes / (wide ? 8 : 4);
+  if (narrowest == 8) // 64-bit numbers, or nothing but bools.
+    return 8;
+  return pointwise && widest < 4 ? widest : 4;
+}
+
+int64_t chooseLanes(FusedOp fused, const TargetInfo &target, const DimExpr &inner) {
+  bool isGpu = target.kind == TargetInfo::Kind::Cuda;
+  int64_t lanes = isGpu ? 1 : target.vectorBytes / laneBytes(fused);
   if (auto size = inner.constant())
     while (lanes > 1 && lanes / 2 >= *size)
       lanes /= 2;
@@ -156,6 +172,22 @@ bool shouldStream(FusedOp fused, const TargetInfo &target, const DimExpr &inner,
   }
   // Streaming stores must be aligned to the vector: rows start at a multiple of the lanes.
   return total >= streamBytes && (domain.rank() == 1 || inner.constant().value_or(1) % lanes == 0);
+}
+
+/// Rows of a few elements, of which nothing but what they are reduced to is stored: lanes that share a
+/// row would mostly be idle.
+bool hasShortRows(FusedOp fused, const KernelAnalysis &analysis) {
+  constexpr int64_t shortRow = 128, shortLine = 8, longEnough = 4;
+  Shape kept = analysis.keptShape();
+  int64_t row = 1, line = 1;
+  for (int64_t axis : analysis.axes) {
+    line = analysis.domain[axis].constant().value_or(shortRow + 1);
+    row = std::min(row * line, shortRow + 1);
+  }
+  return kept.rank() > 0 && kept[kept.rank() - 1].constant().value_or(longEnough) >= longEnough &&
+         row <= shortRow && line <= shortLine && llvm::all_of(yields(fused), [&](Value value) {
+           return analysis.roles.lookup(value) == Role::Kept;
+         });
 }
 
 int64_t roundUp(int64_t value, int64_t multiple) {
@@ -201,6 +233,18 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
     break;
   }
   case KernelForm::Row: {
+    if (hasShortRows(fused, analysis)) {
+      Shape kept = analysis.keptShape();
+      const DimExpr &last = kept[kept.rank() - 1];
+      schedule.lanes = chooseLanes(fused, target, last);
+      schedule.block = std::min<int64_t>(
+          1024, roundUp(std::max<int64_t>(last.constant().value_or(1024), 1), schedule.lanes));
+      double points = static_cast<double>(std::min(schedule.block, last.constant().value_or(unknownSize)));
+      for (int64_t axis : analysis.axes)
+        points *= static_cast<double>(*domain[axis].constant());
+      schedule.grain = grainFor(pointsTime(fused, points, schedule.lanes));
+      break;
+    }
     schedule.lanes = chooseLanes(fused, target, inner);
     schedule.unroll = limitUnroll(cost <= 40 ? 2 : 1);
     DimExpr row = 1;
@@ -256,15 +300,24 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
     break;
   }
   case KernelForm::Cumulative: {
-    constexpr int64_t blockColumns = 1024;
+    constexpr int64_t blockColumns = 2048; // Shorter ones leave a page before prefetching pays.
     schedule.lanes = chooseLanes(fused, target, inner);
+    // A long row in chunks is read twice: for their totals, then for what runs on from those.
+    constexpr int64_t longRow = 1 << 18, chunk = 1 << 15, maxChunks = 64;
     bool alongInner = analysis.axes.front() == domain.rank() - 1;
-    schedule.block = alongInner ? 1 : std::min(blockColumns, inner.constant().value_or(blockColumns));
-    schedule.block = std::max<int64_t>(schedule.block, 1);
-    double length =
-        static_cast<double>(domain[analysis.axes.front()].constant().value_or(unknownSize));
-    schedule.grain = grainFor(
-        pointsTime(fused, length * static_cast<double>(schedule.block), schedule.lanes));
+    int64_t length = domain[analysis.axes.front()].constant().value_or(unknownSize);
+    double points = static_cast<double>(length);
+    if (!alongInner) {
+      schedule.block = std::max<int64_t>(
+          1, std::min(blockColumns, inner.constant().value_or(blockColumns)));
+      points *= static_cast<double>(schedule.block);
+    } else if (analysis.hasFewLongRows() && length >= longRow && analysis.anchors.size() == 1) {
+      schedule.block = std::max(chunk, roundUp((length + maxChunks - 1) / maxChunks, chunk));
+      points = static_cast<double>(schedule.block);
+    }
+    schedule.grain = grainFor(pointsTime(fused, points, schedule.lanes));
+    schedule.streamStores = shouldStream(fused, target, inner, domain, schedule.lanes) &&
+                            inner.constant().value_or(1) % schedule.lanes == 0;
     break;
   }
   case KernelForm::Sort: {

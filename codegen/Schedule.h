@@ -13,9 +13,10 @@ struct Schedule {
   passes::KernelForm form = passes::KernelForm::Loop;
   int64_t lanes = 1;  ///< Elements computed together along the innermost dim.
   int64_t unroll = 1; ///< Vectors per iteration, each with its own accumulators.
-  /// Loop: elements of the innermost dim per parallel unit. Reduce: points of the outermost reduced
-  /// dim per chunk. Scatter: columns per unit. Cumulative: elements of the innermost dim per unit,
-  /// where it is not the axis.
+  /// Loop: elements of the innermost dim per parallel unit. Row: elements of the last kept dim per unit,
+  /// where lanes run along that dim; 0 where a row is a unit and lanes run along it. Reduce: points of the outermost reduced
+  /// dim per chunk. Scatter: columns per unit. Cumulative: elements of the innermost dim per unit; 0
+  /// for whole rows.
   int64_t block = 0;
   int64_t grain = 1; ///< Parallel units per chunk of work.
   /// GPU: threads per block. A unit is then an element (Loop) or a kept point (Row, Reduce) in one

@@ -16,7 +16,7 @@ SortPlan sortPlan(Operation *argsort) {
   plan.digits = std::max(1u, bits / 8);
   bool isLong = plan.size.constant().value_or(0) > (int64_t{1} << 32);
   plan.keyBits = bits > 32 || isLong ? 64 : 32;
-  plan.radixFrom = plan.digits <= 4 ? 256 : 1024;
+  plan.radixFrom = plan.keyBits == 32 ? 256 : 1024;
   return plan;
 }
 

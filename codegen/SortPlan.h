@@ -11,7 +11,7 @@ struct SortPlan {
   int64_t keyBits = 32; ///< Half a word: 32 or 64.
   int64_t digits = 4;   ///< Bytes of the key in which elements may differ.
   DimExpr size;         ///< Elements of a row.
-  /// Rows of at least this length are sorted digit by digit, shorter ones by merging.
+  /// Rows of at least this length are sorted digit by digit.
   int64_t radixFrom = 0;
 
   int64_t wordBytes() const { return keyBits / 4; }

@@ -22,7 +22,8 @@ public:
   void run() {
     auto answer = analyzeKernel(fused);
     auto *found = std::get_if<KernelAnalysis>(&answer);
-    if (!found || found->form == KernelForm::Contraction || found->form == KernelForm::Scatter)
+    if (!found || (!found->reduces() && found->form != KernelForm::Loop &&
+                   found->form != KernelForm::Cumulative))
       return;
     analysis = std::move(*found);
     for (int64_t axis : analysis.axes)
@@ -208,7 +209,10 @@ private:
         for (auto [number, dims] : llvm::enumerate(groups))
           if (analysis.isReduced(dims.front()))
             axes.push_back(static_cast<int64_t>(number));
-        op.setAttr("axes", builder.getDenseI64ArrayAttr(axes));
+        if (analysis.form == KernelForm::Cumulative)
+          op.setAttr("axis", builder.getI64IntegerAttr(axes.front()));
+        else
+          op.setAttr("axes", builder.getDenseI64ArrayAttr(axes));
       }
     }
     for (auto &[value, type] : types)

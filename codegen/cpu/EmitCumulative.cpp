@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cumulative form: a unit walks the axis. Along the innermost dim it goes a vector at a time, each
-// scanned by a tree of shifts. Along another dim the lanes run over the innermost one, and the
-// states of a block of columns stay in the worker's scratch (in L1).
+// scanned by a tree of shifts; a long row is cut into chunks, whose totals an earlier launch finds.
+// Along another dim the lanes run over the innermost one, and the states of a block of columns stay
+// in the worker's scratch (in L1). Chunks do not depend on the number of threads, so neither do the
+// bits.
 #include "sinter/codegen/Program.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/Reducer.h"
@@ -32,6 +34,9 @@ public:
         outer.push_back(analysis.domain[d]);
   }
 
+  /// A long row is cut into chunks.
+  bool isCut() const { return axis == last && kernel.plan.schedule.block > 0; }
+
   void run() {
     kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
       ElementEmitter::Scope scope(emitter);
@@ -39,6 +44,36 @@ public:
         alongLanes(unit);
       else
         acrossLanes(unit);
+      return KernelFunction::Values();
+    });
+  }
+
+  /// The launch before: the total of each chunk.
+  void total() {
+    kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
+      ElementEmitter::Scope scope(emitter);
+      Run &run = runs.front();
+      Part part = partOf(unit);
+      constexpr int64_t unroll = 4;
+      KernelFunction::Values states;
+      for (int64_t slot = 0; slot < unroll; ++slot)
+        llvm::append_range(states, run.reducer.initial());
+      states = kernel.vectorLoop(
+          part.low, part.high, lanes, unroll, states,
+          [&](Value base, Value mask, ValueRange state) -> KernelFunction::Values {
+            ElementEmitter::Scope inner(emitter);
+            part.index.back() = {base, lanes == 1 ? 0 : 1, {}};
+            emitter.setMask(mask);
+            Value element = elementOf(run, part.index);
+            emitter.setMask({});
+            auto next = run.reducer.step(state, element, {}, mask);
+            return KernelFunction::Values(next.begin(), next.end());
+          });
+      Reducer::Values sum{states[0]};
+      for (int64_t slot = 1; slot < unroll; ++slot)
+        sum = run.reducer.merge(sum, states[static_cast<size_t>(slot)]);
+      emitter.memory().storeScalar(run.reducer.horizontal(sum)[0], run.reducer.stateTypes()[0],
+                                   kernel.workspaces[0], unit);
       return KernelFunction::Values();
     });
   }
@@ -61,25 +96,70 @@ private:
 
   // -- The axis is the innermost dim --
 
+  /// What a unit walks: [low, high) of the axis, from the other dims' index on.
+  struct Part {
+    Index index;
+    Value chunk, low, high;
+  };
+
+  Part partOf(Value unit) {
+    Part part;
+    part.index.resize(static_cast<size_t>(last) + 1);
+    Value size = kernel.size(analysis.domain[axis]);
+    if (!isCut()) {
+      setOuter(part.index, unit);
+      part.low = kernel.constant(0);
+      part.high = size;
+      return part;
+    }
+    IndexMath &math = emitter.math();
+    Value block = kernel.constant(kernel.plan.schedule.block);
+    part.chunk = chunks().constant() == 1 ? kernel.constant(0)
+                                          : math.mod(math.uniform(unit), chunks()).base;
+    setOuter(part.index, math.floorDiv(math.uniform(unit), chunks()).base);
+    part.low = kernel.mul(part.chunk, block);
+    part.high = kernel.minimum(kernel.add(part.low, block), size);
+    return part;
+  }
+  DimExpr chunks() const { return ceilDiv(analysis.domain[axis], kernel.plan.schedule.block); }
+
+  /// What the chunks before this one come to, in every lane.
+  Value carriedInto(Run &run, const Part &part, Value unit) {
+    KernelFunction::Values state;
+    llvm::append_range(state, run.reducer.initialScalars());
+    Value one = kernel.constant(1), count = part.chunk;
+    if (reverse)
+      count = kernel.sub(kernel.sub(kernel.size(chunks()), one), part.chunk);
+    state = kernel.loop(kernel.constant(0), count, one, state, [&](Value number, ValueRange sum) {
+      Value ahead = kernel.sub(count, number); // From the one farthest away.
+      Value at = reverse ? kernel.add(unit, ahead) : kernel.sub(unit, ahead);
+      Value next = emitter.memory().loadScalar(kernel.workspaces[0], run.reducer.stateTypes()[0], at);
+      return KernelFunction::Values{run.reducer.merge(sum, next)[0]};
+    });
+    return emitter.memory().splat(state[0]);
+  }
+
   void alongLanes(Value unit) {
-    Index index(static_cast<size_t>(last) + 1);
-    setOuter(index, unit);
+    Part part = partOf(unit);
     KernelFunction::Values carried;
     for (Run &run : runs)
-      llvm::append_range(carried, run.reducer.initial());
-    Value size = kernel.size(analysis.domain[axis]), width = kernel.constant(lanes);
+      if (isCut())
+        carried.push_back(carriedInto(run, part, unit));
+      else
+        llvm::append_range(carried, run.reducer.initial());
+    Value width = kernel.constant(lanes), size = kernel.sub(part.high, part.low);
     Value whole = builder.createOrFold<arith::DivUIOp>(loc, size, width);
-    carried =
-        kernel.loop(kernel.constant(0), whole, 1, carried, [&](Value number, ValueRange state) {
-          Value base =
-              reverse ? kernel.sub(size, kernel.mul(kernel.add(number, kernel.constant(1)), width))
-                      : kernel.mul(number, width);
-          return vectorAt(index, base, {}, state);
+    carried = kernel.loop(
+        kernel.constant(0), whole, 1, carried, [&](Value number, ValueRange state) {
+          Value next = kernel.add(number, kernel.constant(1));
+          Value base = reverse ? kernel.sub(part.high, kernel.mul(next, width))
+                               : kernel.add(part.low, kernel.mul(number, width));
+          return vectorAt(part.index, base, {}, state);
         });
     Value done = kernel.mul(whole, width), rest = kernel.sub(size, done);
-    Value base = reverse ? kernel.constant(0) : done;
+    Value base = reverse ? part.low : kernel.add(part.low, done);
     kernel.loop(kernel.constant(0), rest, lanes, carried, [&](Value, ValueRange state) {
-      return vectorAt(index, base, emitter.memory().tailMask(rest), state);
+      return vectorAt(part.index, base, emitter.memory().tailMask(rest), state);
     });
   }
 
@@ -208,7 +288,7 @@ private:
     for (Value value : values)
       elements.push_back(emitter.emit(value, index));
     for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
-      kernel.store(emitter, buffer, index, element, false);
+      kernel.store(emitter, buffer, index, element, kernel.plan.schedule.streamStores);
     for (Run &run : runs)
       emitter.clearOverride(run.anchor->getResult(0));
     emitter.setMask({});
@@ -228,6 +308,12 @@ private:
 
 } // namespace
 
-void emitCumulative(KernelFunction &kernel) { CumulativeEmitter(kernel).run(); }
+void emitCumulative(KernelFunction &kernel, unsigned stage) {
+  CumulativeEmitter emitter(kernel);
+  if (emitter.isCut() && stage == 0)
+    emitter.total();
+  else
+    emitter.run();
+}
 
 } // namespace sinter::cpu

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sort form: a unit is one row. Its elements become words of key and index (SortPlan.h), which are
 // sorted in the worker's scratch: long rows digit by digit, from the last (LSD radix sort), short
-// ones by merging runs.
+// ones by counting for each word the smaller ones, or by merging runs where words are wider than a
+// lane.
 #include "sinter/codegen/SortPlan.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
 
@@ -148,15 +149,39 @@ private:
   /// Sorts the words [0, size), with as many behind them to move to; returns where the first lies.
   Value sorted() {
     if (auto count = sort.size.constant())
-      return *count >= sort.radixFrom ? byDigits() : byMerging();
+      return *count >= sort.radixFrom ? byDigits() : ofShortRow();
     Value isLong = compare(arith::CmpIPredicate::sge, size, kernel.constant(sort.radixFrom));
     auto branch = scf::IfOp::create(builder, loc, TypeRange{i64}, isLong, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToEnd(branch.thenBlock());
     scf::YieldOp::create(builder, loc, byDigits());
     builder.setInsertionPointToEnd(branch.elseBlock());
-    scf::YieldOp::create(builder, loc, byMerging());
+    scf::YieldOp::create(builder, loc, ofShortRow());
     return branch.getResult(0);
+  }
+
+  Value ofShortRow() { return sort.keyBits == 32 ? byRanks() : byMerging(); }
+
+  /// The place of a word is the number of smaller ones; a vector of them is counted at once.
+  Value byRanks() {
+    int64_t lanes = std::max<int64_t>(2, kernel.target.vectorBytes / sort.wordBytes());
+    Memory memory(builder, loc, lanes);
+    Value zero = kernel.constant(0), one = kernel.constant(1);
+    kernel.loop(zero, size, lanes, {}, [&](Value i, ValueRange) {
+      // Behind a row that ends within the vector lie words of the other half, which do not count.
+      Value some = memory.loadVector(words, wordType, i, {});
+      KernelFunction::Values counts = {memory.splat(zero)};
+      counts = kernel.loop(zero, size, one, counts, [&](Value k, ValueRange sum) {
+        Value other = memory.splat(load(words, wordType, k));
+        Value isSmaller = compare(arith::CmpIPredicate::ult, other, some);
+        Value count = arith::ExtUIOp::create(builder, loc, some.getType(), isSmaller);
+        return KernelFunction::Values{make<arith::AddIOp>(sum[0], count)};
+      });
+      Value places = make<arith::AddIOp>(counts[0], memory.splat(size));
+      memory.scatter(some, wordType, words, places, memory.tailMask(kernel.sub(size, i)));
+      return KernelFunction::Values();
+    });
+    return size;
   }
 
   /// Merges runs of length 1, 2, 4, … pairwise from one half of the words to the other.

@@ -164,7 +164,7 @@ OwningOpRef<ModuleOp> emitKernel(ir::FusedOp fused, const KernelPlan &plan, unsi
     emitScatter(kernel);
     break;
   case passes::KernelForm::Cumulative:
-    emitCumulative(kernel);
+    emitCumulative(kernel, stage);
     break;
   case passes::KernelForm::Sort:
     emitSort(kernel);

@@ -86,10 +86,11 @@ mlir::OwningOpRef<mlir::ModuleOp> emitKernel(ir::FusedOp fused, const codegen::K
 /// One emitter per form; each fills `kernel` for launch `stage`.
 void emitLoop(KernelFunction &kernel);
 void emitRow(KernelFunction &kernel);
+void emitShortRows(KernelFunction &kernel);
 void emitReduce(KernelFunction &kernel, unsigned stage);
 void emitContractionKernel(KernelFunction &kernel);
 void emitScatter(KernelFunction &kernel);
-void emitCumulative(KernelFunction &kernel);
+void emitCumulative(KernelFunction &kernel, unsigned stage);
 void emitSort(KernelFunction &kernel);
 
 } // namespace sinter::cpu

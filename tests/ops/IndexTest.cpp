@@ -159,6 +159,45 @@ TEST_P(IndexTest, RunsKeepNanAndStartFromTheNeutralElement) {
       (std::vector<int32_t>{std::numeric_limits<int32_t>::max(), 4}));
 }
 
+/// Rows so long that they are cut into chunks, on any number of threads.
+TEST_P(IndexTest, LongRowsRunOnAcrossChunks) {
+  constexpr int64_t count = 300007;
+  RandomStream random(7, "cumulative");
+  std::vector<int64_t> x(count);
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<int64_t>(random.below(i, 2001)) - 1000;
+  Array input = Array::from(x);
+  for (bool exclusive : {false, true})
+    for (bool reverse : {false, true}) {
+      CumulativeOptions options{.exclusive = exclusive, .reverse = reverse};
+      std::vector<int64_t> sums(x.size()), minima(x.size());
+      int64_t sum = 0, minimum = std::numeric_limits<int64_t>::max();
+      for (size_t i = 0; i < x.size(); ++i) {
+        size_t at = reverse ? x.size() - 1 - i : i;
+        int64_t nextSum = sum + x[at], nextMinimum = std::min(minimum, x[at]);
+        sums[at] = exclusive ? sum : nextSum;
+        minima[at] = exclusive ? minimum : nextMinimum;
+        sum = nextSum;
+        minimum = nextMinimum;
+      }
+      for (int64_t threads : {1, 4}) {
+        EXPECT_EQ(run({input}, [=](auto &t) { return cumsum(t[0], 0, options); }, threads)
+                      .template toVector<int64_t>(),
+                  sums);
+        EXPECT_EQ(run({input}, [=](auto &t) { return cummin(t[0] * 1, 0, options); }, threads)
+                      .template toVector<int64_t>(),
+                  minima);
+      }
+    }
+  Array floats = input.cast(f32);
+  auto on = [&](int64_t threads) {
+    return run({floats}, [](auto &t) { return cumsum(t[0] * 0.1); }, threads);
+  };
+  Array one = on(1);
+  for (int64_t threads : {2, 5})
+    EXPECT_EQ(std::memcmp(one.data(), on(threads).data(), static_cast<size_t>(one.numBytes())), 0);
+}
+
 /// cumprod(x)[i] depends on all x[k <= i]: compared with sums of products written out.
 TEST_P(IndexTest, RunningProductsHaveDerivativesAtZeros) {
   for (bool exclusive : {false, true})

@@ -79,3 +79,12 @@ func.func @contractions_keep_their_dims(%x: !t, %w: !sinter.tensor<f32[16, 4]>) 
      : (!t, !sinter.tensor<f32[16, 4]>) -> !sinter.tensor<f32[N, 8, 4]>
   return %d : !sinter.tensor<f32[N, 8, 4]>
 }
+
+// The axis of a running sum stays what it is; the dims before it merge, and those behind it.
+// CHECK-LABEL: @dims_beside_a_running_sum_merge
+// CHECK: as !sinter.tensor<f32["2*N", 8, 16]>
+// CHECK: sinter.cumsum %{{.*}} {axis = 1 : i64} : (!sinter.tensor<f32["2*N", 8, 16]>)
+func.func @dims_beside_a_running_sum_merge(%x: !sinter.tensor<f32[N, 2, 8, 4, 4]>) -> !sinter.tensor<f32[N, 2, 8, 4, 4]> {
+  %c = sinter.cumsum %x {axis = 2 : i64} : (!sinter.tensor<f32[N, 2, 8, 4, 4]>) -> !sinter.tensor<f32[N, 2, 8, 4, 4]>
+  return %c : !sinter.tensor<f32[N, 2, 8, 4, 4]>
+}
