@@ -2,6 +2,7 @@
 # Language level, flags and output folders for everything that is built here.
 
 option(SINTER_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(SINTER_FUZZERS "Build the libFuzzer programs of tests/fuzz; everything is instrumented for them" OFF)
 option(SINTER_WERROR "Treat warnings as errors" OFF)
 
 set(CMAKE_CXX_STANDARD 20)
@@ -31,6 +32,13 @@ if(SINTER_SANITIZE)
   add_compile_options(-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize=vptr
                       -fno-sanitize-recover=undefined)
   add_link_options(-fsanitize=address,undefined)
+endif()
+
+if(SINTER_FUZZERS)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "SINTER_FUZZERS needs clang")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
 find_program(SINTER_LLD NAMES ld.lld-22 ld.lld)

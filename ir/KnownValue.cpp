@@ -161,8 +161,9 @@ template <typename Fn> bool forEachIndex(ArrayRef<int64_t> sizes, Fn fn) {
 /// One op whose operands are known, by its Indexing.
 class Evaluation {
 public:
-  Evaluation(const Indexing &indexing, ArrayRef<const KnownValue *> operands, KnownValue &result)
-      : indexing(indexing), operands(operands), result(result) {}
+  Evaluation(const Indexing &indexing, ArrayRef<const KnownValue *> operands, KnownValue &result,
+             int64_t &readsLeft)
+      : indexing(indexing), operands(operands), result(result), readsLeft(readsLeft) {}
 
   bool run() {
     int64_t work = 1;
@@ -173,6 +174,12 @@ public:
         return false;
       ranges.push_back(*size);
     }
+    if (indexing.cumulative &&
+        __builtin_mul_overflow(work, ranges[indexing.cumulative->axis], &work))
+      return false;
+    readsLeft -= work;
+    if (readsLeft < 0)
+      return false;
     if (indexing.cumulative)
       return cumulate();
     switch (indexing.combiner) {
@@ -372,6 +379,7 @@ private:
   const Indexing &indexing;
   ArrayRef<const KnownValue *> operands;
   KnownValue &result;
+  int64_t &readsLeft;
   Index ranges;
 };
 
@@ -486,6 +494,9 @@ std::unique_ptr<KnownValue> KnownValues::evaluate(Operation *op) {
       return nullptr;
   }
   auto total = static_cast<size_t>(*count);
+  readsLeft -= *count;
+  if (readsLeft < 0)
+    return nullptr;
   if (auto size = dyn_cast<DimValueOp>(op)) {
     std::optional<DimExpr> expression = DimExpr::parse(std::string_view(size.getExpression()));
     if (!expression || !isInteger(result->dtype))
@@ -509,7 +520,7 @@ std::unique_ptr<KnownValue> KnownValues::evaluate(Operation *op) {
   if (!indexed)
     return nullptr;
   Indexing indexing = indexed.getIndexing();
-  if (!Evaluation(indexing, operands, *result).run() || result->elements.size() != total)
+  if (!Evaluation(indexing, operands, *result, readsLeft).run() || result->elements.size() != total)
     return nullptr;
   return result;
 }

@@ -33,7 +33,7 @@ struct KnownValue {
 
 /// Evaluates values of one block, each at most once, without recursion over the graph: elementwise
 /// ops by ElementwiseOpInterface::evaluate, the others by getIndexing(). What is larger than
-/// `maxElements`, or needs more than some millions of reads, counts as unknown.
+/// `maxElements`, or needs too many reads, counts as unknown.
 class KnownValues {
 public:
   explicit KnownValues(int64_t maxElements = int64_t{1} << 16) : maxElements(maxElements) {}
@@ -49,6 +49,7 @@ private:
   std::unique_ptr<KnownValue> evaluate(mlir::Operation *op);
 
   int64_t maxElements;
+  int64_t readsLeft = int64_t{1} << 28; ///< A graph made to be slow becomes unknown.
   llvm::DenseMap<mlir::Value, std::unique_ptr<KnownValue>> values; ///< Null: not known.
 };
 

@@ -101,18 +101,6 @@ template <bool largest> void importArg(Node &node) {
   node.output(0, where(x.equal(extreme), positions, -1).max(Axes(over), keepDims));
 }
 
-void importHardmax(Node &node) {
-  Tensor x = node.input(0);
-  int64_t axis = node.axis(node.intAttribute("axis", node.opset() >= 13 ? -1 : 1), x.rank());
-  if (node.opset() < 13) { // Over all axes from `axis` on.
-    Tensor rows = x.flatten(axis);
-    Tensor hot = node.graph().iota(i64, rows.shape(), axis).equal(rows.argmax(axis, true));
-    return node.output(0, hot.cast(x.dtype()).reshape(x.shape()));
-  }
-  Tensor hot = node.graph().iota(i64, x.shape(), axis).equal(x.argmax(axis, true));
-  node.output(0, hot.cast(x.dtype()));
-}
-
 } // namespace
 
 // -- Table ----------------------------------------------------------------------------------------
@@ -121,7 +109,6 @@ std::span<const OpHandler> reduceHandlers() {
   static constexpr OpHandler table[] = {
       {"ArgMax", 1, importArg<true>},
       {"ArgMin", 1, importArg<false>},
-      {"Hardmax", 1, importHardmax},
       {"ReduceL1", 1, importReduce<l1Of, 18>},
       {"ReduceL2", 1, importReduce<l2Of, 18>},
       {"ReduceLogSum", 1, importReduce<logSumOf, 18>},

@@ -31,6 +31,8 @@ static DimExpr bound(const DimExpr &at, const DimExpr &size) {
   std::optional<int64_t> number = at.constant();
   if (!number)
     return smaller(at, size);
+  if (std::optional<int64_t> all = size.constant())
+    return std::clamp<int64_t>(*number < 0 ? std::max(*number, -*all) + *all : *number, 0, *all);
   if (*number >= farAway - 1)
     return size;
   if (*number <= -farAway)
@@ -44,13 +46,14 @@ static Tensor sliceBackwards(Node &node, const Tensor &x, int64_t axis, const Di
   int64_t size = node.staticSize(x.size(axis), "an axis that is sliced backwards");
   int64_t first = node.staticSize(start, "the start of a slice");
   int64_t last = node.staticSize(end, "the end of a slice");
-  first = std::clamp<int64_t>(first < 0 ? std::max(first, -farAway) + size : first, -1, size - 1);
-  last = std::clamp<int64_t>(last < 0 ? std::max(last, -farAway) + size : last, -1, size - 1);
-  std::vector<int64_t> positions;
+  first = std::clamp<int64_t>(first < 0 ? std::max(first, -size - 1) + size : first, -1, size - 1);
+  last = std::clamp<int64_t>(last < 0 ? std::max(last, -size - 1) + size : last, -1, size - 1);
   step = std::max(step, -farAway);
-  for (int64_t at = first; at > last; at += step)
-    positions.push_back(at);
-  return takePositions(node, x, axis, positions);
+  if (first <= last)
+    return x.slice(axis, 0, 0);
+  // The same elements forwards, then turned around.
+  int64_t steps = (first - last - 1) / -step;
+  return x.slice(axis, first + steps * step, first + 1, -step).flip(axis);
 }
 
 static void importSlice(Node &node) {
@@ -175,6 +178,9 @@ static int64_t sourceOf(int64_t at, int64_t size, std::string_view mode) {
   return at < size ? at : period - at;
 }
 
+/// Positions are listed one by one, so there must not be too many.
+constexpr int64_t maxPositions = int64_t{1} << 22;
+
 static double padValue(Node &node) {
   if (node.opset() < 11)
     return node.floatAttribute("value", 0);
@@ -214,9 +220,10 @@ static void importPad(Node &node) {
     int64_t before = pads[i], after = pads[i + axes.size()];
     if (before == 0 && after == 0)
       continue;
-    if (size == 0 || std::abs(before) > (1 << 28) || std::abs(after) > (1 << 28))
-      node.invalid("pads of " + std::to_string(before) + " and " + std::to_string(after) + " for " +
-                   x.str());
+    if (before < -maxPositions || after < -maxPositions || size == 0 ||
+        std::max({before, -before, after, -after, size}) > maxPositions)
+      node.unsupported("pads of " + std::to_string(before) + " and " + std::to_string(after) +
+                       " for " + x.str());
     std::vector<int64_t> positions;
     for (int64_t at = -before; at < size + after; ++at)
       positions.push_back(sourceOf(at, size, mode));
