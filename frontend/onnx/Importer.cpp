@@ -9,7 +9,7 @@ namespace sinter::onnx {
 using proto::NodeProto;
 
 constexpr int64_t newestOpset = 27, newestIr = 13;
-constexpr int maxPorts = 1 << 16; ///< Inputs and outputs of a graph.
+constexpr int maxPorts = 1 << 14; ///< Inputs and outputs of a graph.
 
 [[noreturn]] static void invalid(const std::string &why) {
   throw Error({.code = ErrorCode::Diagnostics}, why);
@@ -116,7 +116,7 @@ void Importer::collectFunctions() {
 // -- Inputs and outputs ---------------------------------------------------------------------------
 
 /// Letters, digits and a few more stay, so that the name is one that graphs take.
-std::string Importer::graphName(const std::string &name, std::set<std::string> &taken) {
+std::string Importer::graphName(const std::string &name, std::map<std::string, int> &taken) {
   std::string clean = name.substr(0, 240);
   for (char &c : clean)
     if (!std::isalnum(static_cast<unsigned char>(c)) &&
@@ -124,9 +124,11 @@ std::string Importer::graphName(const std::string &name, std::set<std::string> &
       c = '_';
   if (clean.empty())
     clean = "_";
+  // Counted per name, so that many equal ones take no longer.
   std::string unique = clean;
-  for (int i = 1; !taken.insert(unique).second; ++i)
-    unique = clean + "_" + std::to_string(i);
+  while (taken.contains(unique))
+    unique = clean + "_" + std::to_string(++taken[clean]);
+  taken.emplace(unique, 0);
   return unique;
 }
 
@@ -284,22 +286,26 @@ std::vector<std::string> Importer::blockers(const Tensor &tensor) {
   return names;
 }
 
-} // namespace sinter::onnx
-
-namespace sinter {
-
-OnnxModel importOnnx(const std::filesystem::path &path, const OnnxOptions &options) {
-  proto::ModelProto model = onnx::readModel(path, options.limits);
+OnnxModel importModel(const proto::ModelProto &model, const std::filesystem::path &path,
+                      const OnnxOptions &options) {
   std::set<std::string> fixed;
   while (true) {
     try {
-      return onnx::Importer(model, path, options, fixed).run();
-    } catch (const onnx::NeedsValue &need) {
+      return Importer(model, path, options, fixed).run();
+    } catch (const NeedsValue &need) {
       // Each round fixes one more input, so there are no more rounds than inputs.
       if (!fixed.insert(need.input).second)
         throw Error({.kind = ErrorKind::Internal}, "an input was fixed twice: " + need.input);
     }
   }
+}
+
+} // namespace sinter::onnx
+
+namespace sinter {
+
+OnnxModel importOnnx(const std::filesystem::path &path, const OnnxOptions &options) {
+  return onnx::importModel(onnx::readModel(path, options.limits), path, options);
 }
 
 } // namespace sinter

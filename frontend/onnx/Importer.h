@@ -68,7 +68,7 @@ private:
   /// `owner`.
   std::optional<Shape> shapeOf(const proto::TypeProto_Tensor &type, const std::string &owner);
   void define(Frame &frame, const std::string &name, Tensor value);
-  std::string graphName(const std::string &name, std::set<std::string> &taken);
+  std::string graphName(const std::string &name, std::map<std::string, int> &taken);
 
   // -- Nodes --
   void importNodes();
@@ -103,9 +103,14 @@ private:
   std::map<std::string, const proto::FunctionProto *, std::less<>> functions;
   std::map<std::string, const proto::ValueInfoProto *, std::less<>> declared;
   std::vector<std::string> argumentNames; ///< The model's names of the graph's arguments.
-  std::set<std::string> dimNames, inputNames, outputNames;
+  std::map<std::string, int> inputNames, outputNames;
   std::deque<Frame> frames; ///< References stay valid while calls are entered.
   int64_t numNodes = 0;
 };
+
+/// What importOnnx() does with a model that is decoded; `path` gives locations and the folder of
+/// external data.
+OnnxModel importModel(const proto::ModelProto &model, const std::filesystem::path &path,
+                      const OnnxOptions &options);
 
 } // namespace sinter::onnx

@@ -5,13 +5,15 @@
 
 #include <google/protobuf/io/coded_stream.h>
 
-#include <array>
-#include <span>
+#include <algorithm>
+#include <limits>
 
 namespace sinter::onnx {
 namespace {
 
 // -- Which fields are messages --------------------------------------------------------------------
+
+constexpr int64_t maxMessage = std::numeric_limits<int32_t>::max(); ///< Of protobuf.
 
 /// The kinds of messages whose fields are looked at; what a Leaf holds takes little more memory
 /// than its bytes.
@@ -196,18 +198,23 @@ void scanModel(std::string_view bytes, const OnnxLimits &limits, const std::stri
   Scanner(bytes, limits, file).run();
 }
 
-proto::ModelProto readModel(const std::filesystem::path &path, const OnnxLimits &limits) {
-  std::string bytes = readFile(path, limits.fileBytes);
-  std::string file = path.string();
+proto::ModelProto decodeModel(std::string_view bytes, const OnnxLimits &limits,
+                              const std::string &file) {
+  if (static_cast<int64_t>(bytes.size()) > std::min<int64_t>(limits.fileBytes, maxMessage))
+    throw Error({.code = ErrorCode::Limit}, file + ": larger than the limit");
   scanModel(bytes, limits, file);
   google::protobuf::io::CodedInputStream stream(reinterpret_cast<const uint8_t *>(bytes.data()),
                                                 static_cast<int>(bytes.size()));
-  // The scan saw the messages that nest; a shape in a type in a value adds a few levels.
+  // The scan saw the messages that nest; leaves add a few levels.
   stream.SetRecursionLimit(static_cast<int>(limits.messageDepth) + 16);
   proto::ModelProto model;
   if (!model.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage())
     throw Error({.code = ErrorCode::Diagnostics}, file + ": not an ONNX model, or damaged");
   return model;
+}
+
+proto::ModelProto readModel(const std::filesystem::path &path, const OnnxLimits &limits) {
+  return decodeModel(readFile(path, limits.fileBytes), limits, path.string());
 }
 
 } // namespace sinter::onnx

@@ -18,7 +18,10 @@ namespace sinter::onnx {
 /// that it can run before protobuf, whose messages take far more memory than their bytes.
 void scanModel(std::string_view bytes, const OnnxLimits &limits, const std::string &file);
 
-/// The model in a file, scanned and decoded.
+/// Scans and decodes; `file` is for errors.
+proto::ModelProto decodeModel(std::string_view bytes, const OnnxLimits &limits,
+                              const std::string &file);
+/// The model in a file.
 proto::ModelProto readModel(const std::filesystem::path &path, const OnnxLimits &limits);
 
 } // namespace sinter::onnx

@@ -89,7 +89,8 @@ void Node::needValue(size_t i) {
   std::string what = "input " + std::to_string(i) + ", whose value must be known,";
   if (missing.empty())
     unsupported(what + " is not computed from constants and sizes in a way that can be evaluated");
-  throw Error({.kind = ErrorKind::Unsupported, .hint = "give values for them"},
+  throw Error({.kind = ErrorKind::Unsupported,
+               .hint = "give it a value: graph-run --input NAME=..., in C++ OnnxOptions::values"},
               "not supported: " + what + " depends on the model's input " + missing);
 }
 

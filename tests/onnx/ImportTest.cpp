@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// What models mean beyond single operators: names, locations, named sizes, functions, known values.
+#include "tests/onnx/Models.h"
+
+#include "sinter/sinter.h"
+
+#include <gtest/gtest.h>
+
+namespace sinter::onnxtest {
+namespace {
+
+using proto::TensorProto;
+
+OnnxModel import(const Model &model, const OnnxOptions &options = {}) {
+  Folder folder;
+  return importOnnx(folder.write("model.onnx", model.bytes()), options);
+}
+
+std::vector<Array> run(const OnnxModel &model, const NamedArrays &inputs) {
+  return compile(model.graph, {.engine = Engine::Interpreter})(inputs);
+}
+
+std::string errorOf(const Model &model, const OnnxOptions &options = {}) {
+  try {
+    import(model, options);
+  } catch (const Error &error) {
+    return error.what();
+  }
+  return "";
+}
+
+/// A named size in the last place.
+void nameDim(Model &model, int input, int axis, const std::string &name) {
+  model.graph()
+      .mutable_input(input)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(axis)
+      ->set_dim_param(name);
+}
+
+TEST(OnnxImport, NodesBecomeLocationsAndScopes) {
+  Model model = absModel();
+  model.node("Neg", {"y"}, {"z"}).set_name("block/neg");
+  model.output("z");
+  std::string text = import(model).graph.str(Graph::Locations::Print);
+  EXPECT_NE(text.find("\"first\""), std::string::npos) << text;
+  EXPECT_NE(text.find("\"block/neg\""), std::string::npos) << text;
+  EXPECT_NE(text.find("model.onnx\":1"), std::string::npos) << text;
+  EXPECT_NE(text.find("model.onnx\":2"), std::string::npos) << text;
+}
+
+TEST(OnnxImport, NamesThatGraphsCannotHave) {
+  Model model;
+  model.input("my input,0", {2});
+  model.input("my input;0", {2});
+  model.node("Sub", {"my input,0", "my input;0"}, {"out put"});
+  model.output("out put");
+  OnnxModel imported = import(model);
+  EXPECT_EQ(imported.inputs, (std::vector<std::string>{"my input,0", "my input;0"}));
+  EXPECT_EQ(imported.outputs, std::vector<std::string>{"out put"});
+  std::vector<Argument> arguments = imported.graph.arguments();
+  ASSERT_EQ(arguments.size(), 2u);
+  EXPECT_EQ(arguments[0].name, "my_input_0");
+  EXPECT_EQ(arguments[1].name, "my_input_0_1");
+  EXPECT_EQ(imported.graph.results().front().name, "out_put");
+}
+
+TEST(OnnxImport, NamedSizes) {
+  Model model;
+  model.input("x", {1, 3});
+  model.input("y", {1, 3});
+  nameDim(model, 0, 0, "batch size");
+  nameDim(model, 1, 0, "batch size");
+  model.node("Add", {"x", "y"}, {"z"});
+  model.output("z");
+  OnnxModel imported = import(model);
+  EXPECT_EQ(imported.graph.results().front().shape, (Shape{dim("batch_size"), 3}));
+  Array x = Array::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {2, 3});
+  EXPECT_EQ(run(imported, {{"x", x}, {"y", x}})[0].toVector<float>(),
+            (std::vector<float>{2, 4, 6, 8, 10, 12}));
+}
+
+/// Reshape(x, Concat(Shape(x)[0:1], [-1])): what exporters write for flatten.
+TEST(OnnxImport, SizesComputedFromShapesStaySymbolic) {
+  Model model;
+  model.input("x", {1, 2, 3});
+  nameDim(model, 0, 0, "N");
+  model.ints("zero", {0});
+  model.ints("rest", {-1});
+  model.node("Shape", {"x"}, {"shape"});
+  model.node("Gather", {"shape", "zero"}, {"n"});
+  model.node("Concat", {"n", "rest"}, {"target"}).add_attribute()->set_name("axis");
+  auto *axis = model.graph().mutable_node(2)->mutable_attribute(0);
+  axis->set_type(proto::AttributeProto::INT);
+  axis->set_i(0);
+  model.node("Reshape", {"x", "target"}, {"y"});
+  model.output("y");
+  EXPECT_EQ(import(model).graph.results().front().shape, (Shape{dim("N"), 6}));
+}
+
+TEST(OnnxImport, InputsAreFixedOnlyWhereASizeDependsOnThem) {
+  Model model;
+  model.input("x", {6});
+  model.input("unused", {1}, TensorProto::INT64);
+  model.input("shape", {2}, TensorProto::INT64);
+  model.node("Reshape", {"x", "shape"}, {"y"});
+  model.output("y");
+  std::string message = errorOf(model);
+  EXPECT_NE(message.find("depends on the model's input 'shape'"), std::string::npos) << message;
+  ArrayMap values{{"shape", Array::from(std::vector<int64_t>{2, -1})},
+                  {"x", Array::from(std::vector<float>(6, 1))},
+                  {"unused", Array::from(std::vector<int64_t>{1})}};
+  OnnxModel imported = import(model, {.values = values});
+  EXPECT_EQ(imported.fixedInputs, std::vector<std::string>{"shape"});
+  EXPECT_EQ(imported.graph.arguments().size(), 2u);
+  EXPECT_EQ(imported.graph.results().front().shape, (Shape{2, 3}));
+  values["shape"] = Array::from(std::vector<float>{2, 3});
+  message = errorOf(model, {.values = values});
+  EXPECT_NE(message.find("the value given for input 'shape' is f32[2]"), std::string::npos)
+      << message;
+}
+
+TEST(OnnxImport, AnInputWithAnInitializerIsAConstant) {
+  Model model;
+  model.input("x", {2});
+  model.input("w", {2});
+  model.floats("w", {2}, {10, 20});
+  model.node("Mul", {"x", "w"}, {"y"});
+  model.output("y");
+  OnnxModel imported = import(model);
+  EXPECT_EQ(imported.inputs, std::vector<std::string>{"x"});
+  EXPECT_EQ(run(imported, {{"x", Array::from(std::vector<float>{1, 2})}})[0].toVector<float>(),
+            (std::vector<float>{10, 40}));
+}
+
+TEST(OnnxImport, FunctionsAreExpanded) {
+  Model model;
+  model.import("local", 1);
+  model.input("x", {2});
+  proto::NodeProto &call = model.node("Scale", {"x"}, {"y"});
+  call.set_domain("local");
+  call.set_name("call");
+  Model::setInt(call, "to", TensorProto::INT64);
+  model.output("y");
+  proto::FunctionProto &function = model.function("Scale", {"a", "missing"}, {"c"});
+  function.add_attribute("to");
+  Model::fill(*function.add_node(), "Add", {"a", "a"}, {"b"});
+  proto::NodeProto &cast = Model::fill(*function.add_node(), "Cast", {"b"}, {"c"});
+  proto::AttributeProto &to = *cast.add_attribute();
+  to.set_name("to");
+  to.set_ref_attr_name("to");
+  to.set_type(proto::AttributeProto::INT);
+  OnnxModel imported = import(model);
+  Array y = run(imported, {{"x", Array::from(std::vector<float>{1.5f, 2})}})[0];
+  EXPECT_EQ(y.dtype(), i64);
+  EXPECT_EQ(y.toVector<int64_t>(), (std::vector<int64_t>{3, 4}));
+  std::string text = imported.graph.str(Graph::Locations::Print);
+  EXPECT_NE(text.find("call/Cast_1"), std::string::npos) << text;
+  // An input that the call leaves out is not there in the body.
+  Model needs = model;
+  needs.proto.mutable_functions(0)->mutable_node(0)->set_input(1, "missing");
+  std::string message = errorOf(needs);
+  EXPECT_NE(message.find("input 1 is missing"), std::string::npos) << message;
+  EXPECT_NE(message.find("in function Scale"), std::string::npos) << message;
+}
+
+TEST(OnnxImport, TensorsOfEveryKindOfField) {
+  auto constantOf = [](int type, auto fill) {
+    Model model;
+    TensorProto &tensor = *model.graph().add_initializer();
+    tensor.set_name("w");
+    tensor.set_data_type(type);
+    tensor.add_dims(2);
+    fill(tensor);
+    model.node("Identity", {"w"}, {"y"});
+    model.output("y");
+    return run(import(model), {})[0];
+  };
+  auto int32s = [](int a, int b) {
+    return [=](TensorProto &tensor) {
+      tensor.add_int32_data(a);
+      tensor.add_int32_data(b);
+    };
+  };
+  EXPECT_EQ(constantOf(TensorProto::INT8, int32s(-3, 7)).toVector<int64_t>(),
+            (std::vector<int64_t>{-3, 7}));
+  EXPECT_EQ(constantOf(TensorProto::UINT8, int32s(200, 7)).toVector<int64_t>(),
+            (std::vector<int64_t>{200, 7}));
+  EXPECT_EQ(constantOf(TensorProto::BOOL, int32s(0, 1)).toVector<int64_t>(),
+            (std::vector<int64_t>{0, 1}));
+  EXPECT_EQ(constantOf(TensorProto::FLOAT16, int32s(0x3c00, 0xc000)).toVector<float>(),
+            (std::vector<float>{1, -2}));
+  EXPECT_EQ(constantOf(TensorProto::BFLOAT16, int32s(0x3f80, 0xc000)).toVector<float>(),
+            (std::vector<float>{1, -2}));
+  auto raw = [](TensorProto &tensor) { tensor.set_raw_data(std::string("\x02\x00\xff\xff", 4)); };
+  EXPECT_EQ(constantOf(TensorProto::UINT16, raw).toVector<int64_t>(),
+            (std::vector<int64_t>{2, 65535}));
+  EXPECT_EQ(constantOf(TensorProto::INT16, raw).toVector<int64_t>(), (std::vector<int64_t>{2, -1}));
+  auto big = [](TensorProto &tensor) {
+    tensor.add_uint64_data(~uint64_t{0});
+    tensor.add_uint64_data(1);
+  };
+  EXPECT_EQ(constantOf(TensorProto::UINT64, big).toVector<uint64_t>()[0], ~uint64_t{0});
+  EXPECT_EQ(constantOf(TensorProto::UINT32, big).toVector<uint64_t>()[0], 0xffffffffu);
+}
+
+TEST(OnnxImport, OutputsMayBeInputsAndSharedValues) {
+  Model model;
+  model.input("x", {2});
+  model.node("Abs", {"x"}, {"y"});
+  model.node("Identity", {"y"}, {"z"});
+  for (const char *name : {"x", "y", "z"})
+    model.output(name);
+  std::vector<Array> results = run(import(model), {{"x", Array::from(std::vector<float>{-1, 2})}});
+  ASSERT_EQ(results.size(), 3u);
+  EXPECT_EQ(results[0].toVector<float>(), (std::vector<float>{-1, 2}));
+  EXPECT_EQ(results[2].toVector<float>(), (std::vector<float>{1, 2}));
+}
+
+} // namespace
+} // namespace sinter::onnxtest
