@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fourier transforms are products with constant matrices, so sizes are limited; windows and filter
-// banks are constants.
+// Fourier transforms of known length; windows and filter banks are constants.
 #include "sinter/frontend/onnx/OpsCommon.h"
 
 #include <cmath>
@@ -20,45 +19,132 @@ void requireConstantSize(Node &node, int64_t rows, int64_t columns) {
 
 // -- Transforms -----------------------------------------------------------------------------------
 
+constexpr int64_t longestSignal = int64_t{1} << 18;
+constexpr int64_t shortSignal = 8; ///< Not worth splitting.
+
+double cosine(double x) { return std::cos(x); }
+double sine(double x) { return std::sin(x); }
+
 /// Real and imaginary parts; the latter undefined for a real signal.
 struct Complex {
   Tensor real, imaginary;
+
+  template <typename Fn> Complex map(Fn &&function) const {
+    return {function(real), imaginary.defined() ? function(imaginary) : imaginary};
+  }
 };
 
-struct Transform {
-  int64_t length = 0; ///< Of the whole signal, which `inputs` or `outputs` may be one side of.
-  int64_t inputs = 0, outputs = 0;
-  bool inverse = false;
-  bool onesided = false;
+Complex multiplied(const Complex &x, const Tensor &real, const Tensor &imaginary,
+                   Tensor (*product)(const Tensor &a, const Tensor &b)) {
+  Complex y{product(x.real, real), product(x.real, imaginary)};
+  if (x.imaginary.defined()) {
+    y.real = y.real - product(x.imaginary, imaginary);
+    y.imaginary = y.imaginary + product(x.imaginary, real);
+  }
+  return y;
+}
+
+/// The transform along the last axis, without a factor: sums of x[n] exp(sign 2πi kn / N). A length
+/// with small factors is split (mixed radix, decimation in frequency); a prime one is a product
+/// with a matrix.
+class Transform {
+public:
+  Transform(Node &node, DType dtype, int64_t sign) : node(node), dtype(dtype), sign(sign) {}
+
+  Complex operator()(const Complex &x, int64_t length) const {
+    int64_t radix = 2;
+    while (radix < length && length % radix != 0)
+      ++radix;
+    if (length <= shortSignal || radix == length)
+      return dense(x, length);
+    int64_t rest = length / radix;
+    std::vector<DimExpr> rows = x.real.shape().vector();
+    rows.back() = radix;
+    rows.push_back(rest);
+    Complex y = x.map([&](const Tensor &part) { return part.reshape(Shape(rows)); });
+    auto turned = [](const Tensor &part) { return part.swapAxes(-1, -2); };
+    if (radix == 2)
+      y = y.map([](const Tensor &part) {
+        Tensor even = part.at(-2, 0), odd = part.at(-2, 1);
+        return stack({even + odd, even - odd}, even.rank() - 1);
+      });
+    else
+      y = dense(y.map(turned), radix).map(turned);
+    y = multiplied(y, roots(length, radix, rest, cosine, 1), roots(length, radix, rest, sine, sign),
+                   [](const Tensor &a, const Tensor &b) { return a * b; });
+    return (*this)(y, rest).map(
+        [&](const Tensor &part) { return turned(part).reshape(x.real.shape()); });
+  }
+
+private:
+  Complex dense(const Complex &x, int64_t length) const {
+    requireConstantSize(node, length, length);
+    return multiplied(x, roots(length, length, length, cosine, 1),
+                      roots(length, length, length, sine, sign),
+                      [](const Tensor &a, const Tensor &b) { return matmul(a, b); });
+  }
+
+  /// factor * function(2π rc / period) at row r, column c.
+  Tensor roots(int64_t period, int64_t rows, int64_t columns, double (*function)(double),
+               int64_t factor) const {
+    std::vector<double> values;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        values.push_back(static_cast<double>(factor) *
+                         function(2 * std::numbers::pi * static_cast<double>(r * c % period) /
+                                  static_cast<double>(period)));
+    return constantOf(node, dtype, values, {rows, columns});
+  }
+
+  Node &node;
+  DType dtype;
+  int64_t sign;
 };
 
-/// The transform along the last axis, whose size is `inputs`.
-Complex transformed(Node &node, const Complex &x, const Transform &t) {
-  requireConstantSize(node, t.inputs, t.outputs);
-  std::vector<double> cosines, sines;
-  for (int64_t in = 0; in < t.inputs; ++in) {
-    // One side of a spectrum stands for the other as well, but not at 0 and half the length.
-    double weight = t.inverse ? 1.0 / static_cast<double>(t.length) : 1;
-    if (t.inverse && t.onesided && in != 0 && 2 * in != t.length)
-      weight *= 2;
-    for (int64_t out = 0; out < t.outputs; ++out) {
-      double angle = 2 * std::numbers::pi * static_cast<double>(in * out % t.length) /
-                     static_cast<double>(t.length);
-      cosines.push_back(weight * std::cos(angle));
-      sines.push_back(weight * (t.inverse ? std::sin(angle) : -std::sin(angle)));
+void requireLength(Node &node, int64_t length) {
+  if (length < 1)
+    node.invalid("a transform of length " + std::to_string(length));
+  if (length > longestSignal)
+    node.unsupported("a transform of length " + std::to_string(length) +
+                     " (limit: " + std::to_string(longestSignal) + ")");
+}
+
+/// The spectrum of a signal of `length` along the last axis, or only its bins up to half the
+/// length. That of a real signal is exactly Hermitian.
+Complex spectrum(Node &node, const Complex &x, int64_t length, bool onesided) {
+  requireLength(node, length);
+  Complex y = Transform(node, x.real.dtype(), -1)(x, length);
+  if (x.imaginary.defined())
+    return y;
+  int64_t half = length / 2 + 1, mirrored = length - half;
+  y = y.map([&](const Tensor &part) { return part.slice(-1, 0, half); });
+  std::vector<double> isComplex(static_cast<size_t>(half), 1);
+  isComplex[0] = 0;
+  if (length % 2 == 0)
+    isComplex.back() = 0;
+  y.imaginary = where(constantOf(node, boolean, isComplex, {half}), y.imaginary, 0);
+  if (onesided || mirrored == 0)
+    return y;
+  auto mirror = [&](const Tensor &part) { return part.slice(-1, 1, 1 + mirrored).flip(-1); };
+  return {concat({y.real, mirror(y.real)}, -1), concat({y.imaginary, -mirror(y.imaginary)}, -1)};
+}
+
+/// The signal of a spectrum; a one-sided spectrum stands for a real signal.
+Complex signalOf(Node &node, Complex x, int64_t length, bool onesided) {
+  requireLength(node, length);
+  if (onesided) {
+    int64_t mirrored = length - (length / 2 + 1);
+    auto mirror = [&](const Tensor &part) { return part.slice(-1, 1, 1 + mirrored).flip(-1); };
+    if (mirrored > 0) {
+      x.real = concat({x.real, mirror(x.real)}, -1);
+      if (x.imaginary.defined())
+        x.imaginary = concat({x.imaginary, -mirror(x.imaginary)}, -1);
     }
   }
-  DType dtype = x.real.dtype();
-  Tensor cosine = constantOf(node, dtype, cosines, {t.inputs, t.outputs});
-  Tensor sine = constantOf(node, dtype, sines, {t.inputs, t.outputs});
-  Complex y{matmul(x.real, cosine), {}};
-  if (x.imaginary.defined())
-    y.real = y.real - matmul(x.imaginary, sine);
-  if (t.inverse && t.onesided)
-    return y;
-  y.imaginary = matmul(x.real, sine);
-  if (x.imaginary.defined())
-    y.imaginary = y.imaginary + matmul(x.imaginary, cosine);
+  Complex y = Transform(node, x.real.dtype(), 1)(x, length).map(
+      [&](const Tensor &part) { return part / static_cast<double>(length); });
+  if (onesided)
+    y.imaginary = {};
   return y;
 }
 
@@ -95,26 +181,22 @@ void importDFT(Node &node) {
   axis = node.axis(axis, x.rank());
   if (axis == x.rank() - 1)
     node.invalid("the last axis holds real and imaginary parts");
-  Transform t;
-  t.inverse = node.flagAttribute("inverse", false);
-  t.onesided = node.flagAttribute("onesided", false);
-  if (t.onesided && !t.inverse && signal.imaginary.defined())
+  bool inverse = node.flagAttribute("inverse", false);
+  bool onesided = node.flagAttribute("onesided", false);
+  if (onesided && !inverse && signal.imaginary.defined())
     node.invalid("a one-sided transform takes a real signal");
   int64_t given = node.staticSize(x.size(axis), "the signal's length");
-  bool toReal = t.inverse && t.onesided;
-  t.length = node.has(1) ? node.knownInt(1) : toReal ? 2 * (given - 1) : given;
-  if (t.length < 1)
-    node.invalid("a transform of length " + std::to_string(t.length));
-  t.inputs = toReal ? t.length / 2 + 1 : t.length;
-  t.outputs = t.onesided && !t.inverse ? t.length / 2 + 1 : t.length;
-  requireConstantSize(node, t.inputs, t.outputs);
+  bool toReal = inverse && onesided;
+  int64_t length = node.has(1) ? node.knownInt(1) : toReal ? 2 * (given - 1) : given;
+  requireLength(node, length);
 
   DType compute = computeDType(x.dtype());
   int64_t last = x.rank() - 2; // of one part
-  auto prepared = [&](const Tensor &part) {
-    return part.defined() ? fitted(node, part.cast(compute).swapAxes(axis, last), t.inputs) : part;
-  };
-  Complex y = transformed(node, {prepared(signal.real), prepared(signal.imaginary)}, t);
+  Complex prepared = signal.map([&](const Tensor &part) {
+    return fitted(node, part.cast(compute).swapAxes(axis, last), toReal ? length / 2 + 1 : length);
+  });
+  Complex y = inverse ? signalOf(node, prepared, length, onesided)
+                      : spectrum(node, prepared, length, onesided);
   Tensor real = y.real.swapAxes(axis, last);
   Tensor result = y.imaginary.defined()
                       ? stack({real, y.imaginary.swapAxes(axis, last)}, x.rank() - 1)
@@ -130,39 +212,33 @@ void importSTFT(Node &node) {
   int64_t length = node.staticSize(signal.size(1), "the signal's length");
   int64_t step = node.knownInt(1);
   Tensor window = node.optionalInput(2);
-  Transform t;
+  int64_t frame = length;
   if (node.has(3))
-    t.length = node.knownInt(3);
+    frame = node.knownInt(3);
   else if (window.defined())
-    t.length = node.staticSize(window.size(0), "the window's length");
-  else
-    t.length = length;
-  if (step < 1 || t.length < 1 || t.length > length)
-    node.invalid("frames of " + std::to_string(t.length) + " at a step of " + std::to_string(step) +
+    frame = node.staticSize(window.size(0), "the window's length");
+  if (step < 1 || frame < 1 || frame > length)
+    node.invalid("frames of " + std::to_string(frame) + " at a step of " + std::to_string(step) +
                  " in a signal of " + std::to_string(length));
-  if (window.defined() && window.shape() != Shape{t.length})
-    node.unsupported("window " + window.str() + " for frames of " + std::to_string(t.length));
-  t.onesided = node.flagAttribute("onesided", true);
-  if (t.onesided && x.imaginary.defined())
+  if (window.defined() && window.shape() != Shape{frame})
+    node.unsupported("window " + window.str() + " for frames of " + std::to_string(frame));
+  bool onesided = node.flagAttribute("onesided", true);
+  if (onesided && x.imaginary.defined())
     node.invalid("a one-sided transform takes a real signal");
-  t.inputs = t.length;
-  t.outputs = t.onesided ? t.length / 2 + 1 : t.length;
 
-  int64_t frames = 1 + (length - t.length) / step;
-  requireConstantSize(node, frames, t.length);
+  int64_t frames = 1 + (length - frame) / step;
+  requireConstantSize(node, frames, frame);
   std::vector<int64_t> positions;
-  for (int64_t frame = 0; frame < frames; ++frame)
-    for (int64_t i = 0; i < t.length; ++i)
-      positions.push_back(frame * step + i);
-  Tensor index = indexConstant(node, positions, {frames, t.length});
+  for (int64_t i = 0; i < frames; ++i)
+    for (int64_t k = 0; k < frame; ++k)
+      positions.push_back(i * step + k);
+  Tensor index = indexConstant(node, positions, {frames, frame});
   DType compute = computeDType(signal.dtype());
-  auto framed = [&](const Tensor &part) {
-    if (!part.defined())
-      return part;
-    Tensor all = part.cast(compute).transpose().gatherRows(index).transpose({2, 0, 1});
+  Complex framed = x.map([&](const Tensor &part) {
+    Tensor all = part.cast(compute).gather(index, 1); // [batch, frames, frame]
     return window.defined() ? all * window.cast(compute) : all;
-  };
-  Complex y = transformed(node, {framed(x.real), framed(x.imaginary)}, t);
+  });
+  Complex y = spectrum(node, framed, frame, onesided);
   node.output(0, stack({y.real, y.imaginary}, 3).cast(signal.dtype()));
 }
 

@@ -42,7 +42,8 @@ struct GridAxis {
     case Outside::Zeros:
       break;
     case Outside::Border:
-      return clamp(x, 0, static_cast<double>(size - 1));
+      // Not those between the border and the middle of the outermost element.
+      return where(x < low() || x > high(), clamp(x, 0, static_cast<double>(size - 1)), x);
     case Outside::Reflection:
       return reflected(x, low(), high());
     }
@@ -138,7 +139,7 @@ void importAffineGrid(Node &node) {
     double n = static_cast<double>(size[i + 2]);
     Tensor index = node.graph().iota(compute, Shape(places), static_cast<int64_t>(i));
     if (alignCorners)
-      coordinates.push_back(n > 1 ? index * (2 / (n - 1)) - 1 : zerosLike(index));
+      coordinates.push_back(index * (n > 1 ? 2 / (n - 1) : 0) - 1);
     else
       coordinates.push_back((2 * index + 1) / n - 1);
   }
