@@ -2,6 +2,7 @@
 // The reverse and the forward walk. What an op's derivative is stands in ir/ (buildVjp, buildJvp);
 // which values carry one, in ir/Activity.
 #include "sinter/ir/Activity.h"
+#include "sinter/ir/TensorExpr.h"
 #include "sinter/passes/Passes.h"
 
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -17,6 +18,15 @@ using namespace sinter::ir;
 namespace sinter::passes {
 namespace {
 
+LogicalResult refuse(Operation *asked, Operation *op, DerivativeMode mode) {
+  InFlightDiagnostic diagnostic = op->emitOpError()
+                                  << "has no derivative: " << nonDifferentiableReason(op, mode);
+  diagnostic.attachNote(asked->getLoc())
+      << "the " << (mode == DerivativeMode::Reverse ? "gradient" : "tangent")
+      << " asked for here goes through it";
+  return diagnostic;
+}
+
 /// Expands one derivative op in place: what it stands for is built right before it.
 class Expansion {
 public:
@@ -25,14 +35,9 @@ public:
         activity(asked->getBlock(), ys, xs, mode, asked) {}
 
 protected:
-  /// Every x must be reachable, by ops that have derivatives.
-  LogicalResult checkPaths(ValueRange xs) {
-    if (Operation *obstacle = activity.findObstacle())
-      return refuse(obstacle);
-    for (Value x : xs)
-      if (Operation *cut = activity.findCut(x))
-        return refuse(cut);
-    return success();
+  LogicalResult checkPath() {
+    Operation *obstacle = activity.findObstacle();
+    return obstacle ? refuse(asked, obstacle, mode) : success();
   }
 
   void add(Value value, Value more, Location loc) {
@@ -84,16 +89,6 @@ protected:
   DerivativeMode mode;
   Activity activity;
   llvm::DenseMap<Value, Value> derivatives; ///< Cotangents or tangents.
-
-private:
-  LogicalResult refuse(Operation *op) {
-    InFlightDiagnostic diagnostic = op->emitOpError()
-                                    << "has no derivative: " << nonDifferentiableReason(op, mode);
-    diagnostic.attachNote(asked->getLoc())
-        << "the " << (mode == DerivativeMode::Reverse ? "gradient" : "tangent")
-        << " asked for here goes through it";
-    return diagnostic;
-  }
 };
 
 /// From ys back to xs.
@@ -104,7 +99,7 @@ public:
         gradients(gradients) {}
 
   LogicalResult run() {
-    if (failed(checkPaths(gradients.getXs())))
+    if (failed(checkPath()))
       return failure();
     for (auto [y, seed] : llvm::zip_equal(gradients.getYs(), gradients.getCotangents()))
       add(y, seed, gradients.getLoc());
@@ -128,13 +123,33 @@ private:
         cast<DifferentiableOpInterface>(op).buildVjp(builder, loc, incoming);
     if (failed(requireCount(op, outgoing.size(), op->getNumOperands(), "operands")))
       return failure();
-    for (auto [operand, cotangent] : llvm::zip_equal(op->getOperands(), outgoing))
-      if (cotangent && activity.isActive(operand))
-        add(operand, cotangent, loc);
+    bool isMasked = llvm::any_of(op->getResults(), [&](Value v) { return masked.contains(v); });
+    for (auto [operand, cotangent] : llvm::zip_equal(op->getOperands(), outgoing)) {
+      if (!cotangent || !activity.isActive(operand))
+        continue;
+      if (isMasked && isa<ElementwiseOpInterface>(op) && !isa<SelectOp>(op))
+        cotangent = keepZeros(loc, incoming.front(), cotangent);
+      add(operand, cotangent, loc);
+      if (isa<SelectOp>(op) || (isMasked && !isa<DotGeneralOp>(op)))
+        masked.insert(operand);
+    }
     return success();
   }
 
+  /// The cotangent of the branch that a select did not take is zero, and stays zero where the
+  /// derivative of what made the branch is infinite or NaN.
+  Value keepZeros(Location loc, Value incoming, Value cotangent) {
+    auto negated = cotangent.getDefiningOp<NegOp>();
+    bool isPassedOn = cotangent == incoming || (negated && negated.getX() == incoming);
+    if (isPassedOn || incoming.getType() != cotangent.getType())
+      return cotangent;
+    tensor::Expr dy(builder, loc, incoming), dx(builder, loc, cotangent);
+    return select(dy == 0.0 && dx != dx, zeroLike(dx), dx).value();
+  }
+
   GradientsOp gradients;
+  /// Values whose cotangent comes from a select, up to the next contraction.
+  llvm::DenseSet<Value> masked;
 };
 
 /// From xs on to ys.
@@ -144,7 +159,7 @@ public:
       : Expansion(jvp, jvp.getYs(), jvp.getXs(), DerivativeMode::Forward), jvp(jvp) {}
 
   LogicalResult run() {
-    if (failed(checkPaths(jvp.getXs())))
+    if (failed(checkPath()))
       return failure();
     for (auto [x, seed] : llvm::zip_equal(jvp.getXs(), jvp.getTangents()))
       add(x, seed, jvp.getLoc());
@@ -185,18 +200,44 @@ private:
   JvpOp jvp;
 };
 
-/// The first derivative op outside of custom gradients: a region of those counts where it is used.
-Operation *findFirst(func::FuncOp function) {
-  Operation *found = nullptr;
+/// Calls `fn` for the derivative ops outside of custom gradients, in program order, until it
+/// interrupts. What the region of a custom gradient holds counts where it is used.
+template <typename Fn> void walkDerivatives(func::FuncOp function, Fn fn) {
   function.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<WithGradientOp>(op))
       return WalkResult::skip();
-    if (!isa<GradientsOp, JvpOp>(op))
-      return WalkResult::advance();
+    return isa<GradientsOp, JvpOp>(op) ? fn(op) : WalkResult::advance();
+  });
+}
+
+Operation *findFirst(func::FuncOp function) {
+  Operation *found = nullptr;
+  walkDerivatives(function, [&](Operation *op) {
     found = op;
     return WalkResult::interrupt();
   });
   return found;
+}
+
+/// Refuses an x on which ys depend only through ops without a derivative, a mistake in what was
+/// written. In a derivative this is common: where a gradient goes may depend on x only through an
+/// index.
+LogicalResult checkCuts(func::FuncOp function) {
+  LogicalResult result = success();
+  auto check = [&](Operation *op, ValueRange ys, ValueRange xs, DerivativeMode mode) {
+    Activity activity(op->getBlock(), ys, xs, mode, op);
+    for (Value x : xs)
+      if (Operation *cut = succeeded(result) ? activity.findCut(x) : nullptr)
+        result = refuse(op, cut, mode);
+  };
+  walkDerivatives(function, [&](Operation *op) {
+    if (auto gradients = dyn_cast<GradientsOp>(op))
+      check(op, gradients.getYs(), gradients.getXs(), DerivativeMode::Reverse);
+    else if (auto jvp = dyn_cast<JvpOp>(op))
+      check(op, jvp.getYs(), jvp.getXs(), DerivativeMode::Forward);
+    return succeeded(result) ? WalkResult::advance() : WalkResult::interrupt();
+  });
+  return result;
 }
 
 LogicalResult expand(Operation *op) {
@@ -207,6 +248,8 @@ LogicalResult expand(Operation *op) {
 
 class Autodiff : public impl::AutodiffBase<Autodiff> {
   void runOnOperation() override {
+    if (failed(checkCuts(getOperation())))
+      return signalPassFailure();
     // In program order the inner derivatives come first, and so do those that the region of a
     // custom gradient brings along.
     while (Operation *op = findFirst(getOperation()))

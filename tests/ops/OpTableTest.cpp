@@ -35,6 +35,7 @@ protected:
     }
     RecordProperty("op", row().op);
     RecordProperty("row", row().name);
+    RecordProperty("cases", static_cast<int>(row().cases.size() * dtypes.size()));
     for (const std::string &column : columns)
       RecordProperty(column, passed);
   }

@@ -168,3 +168,48 @@ func.func @refuses_a_comparison_as_a_number(%x: !sinter.tensor<f32[]>, %a: !sint
   %g = sinter.gradients %y wrt %x seed %dy : (!sinter.tensor<f32[]>, !sinter.tensor<f32[]>, !sinter.tensor<f32[]>) -> !sinter.tensor<f32[]>
   return %g : !sinter.tensor<f32[]>
 }
+
+// -----
+
+// 0 * inf of the branch that is not taken stays 0.
+// CHECK-LABEL: @keeps_zeros_of_the_branch_not_taken
+// CHECK: %[[Y:.*]] = sinter.sqrt
+// CHECK: sinter.select
+// CHECK: %[[D:.*]] = sinter.select
+// CHECK: %[[G:.*]] = sinter.div %{{.*}}, %[[Y]]
+// CHECK: %[[Z:.*]] = sinter.equal %[[D]]
+// CHECK: %[[N:.*]] = sinter.not_equal %[[G]], %[[G]]
+// CHECK: %[[B:.*]] = sinter.and %[[Z]], %[[N]]
+// CHECK: %[[R:.*]] = sinter.select %[[B]], %{{.*}}, %[[G]]
+// CHECK: return %[[R]]
+func.func @keeps_zeros_of_the_branch_not_taken(%x: !sinter.tensor<f32[2]>, %p: !sinter.tensor<i1[2]>, %dy: !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]> {
+  %y = sinter.sqrt %x : (!sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]>
+  %z = sinter.select %p, %y, %dy : (!sinter.tensor<i1[2]>, !sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]>
+  %g = sinter.gradients %z wrt %x seed %dy : (!sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]>
+  return %g : !sinter.tensor<f32[2]>
+}
+
+// What a select hands on unchanged needs no guard, nor what no select has made.
+// CHECK-LABEL: @guards_nothing_else
+// CHECK-NOT: sinter.not_equal
+// CHECK: return
+func.func @guards_nothing_else(%x: !sinter.tensor<f32[2]>, %p: !sinter.tensor<i1[2]>, %dy: !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]> {
+  %n = sinter.neg %x : (!sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]>
+  %s = sinter.sub %n, %dy : (!sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]>
+  %z = sinter.select %p, %s, %dy : (!sinter.tensor<i1[2]>, !sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]>
+  %y = sinter.sqrt %z : (!sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]>
+  %g = sinter.gradients %y wrt %x seed %dy : (!sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]>
+  return %g : !sinter.tensor<f32[2]>
+}
+
+// A contraction mixes elements.
+// CHECK-LABEL: @guards_up_to_a_contraction
+// CHECK-NOT: sinter.not_equal
+// CHECK: return
+func.func @guards_up_to_a_contraction(%x: !sinter.tensor<f32[2]>, %p: !sinter.tensor<i1[]>, %c: !sinter.tensor<f32[]>) -> !sinter.tensor<f32[2]> {
+  %y = sinter.sqrt %x : (!sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]>
+  %d = sinter.dot_general %y, %y {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 0>, rhsContract = array<i64: 0>} : (!sinter.tensor<f32[2]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[]>
+  %z = sinter.select %p, %d, %c : (!sinter.tensor<i1[]>, !sinter.tensor<f32[]>, !sinter.tensor<f32[]>) -> !sinter.tensor<f32[]>
+  %g = sinter.gradients %z wrt %x seed %c : (!sinter.tensor<f32[]>, !sinter.tensor<f32[2]>, !sinter.tensor<f32[]>) -> !sinter.tensor<f32[2]>
+  return %g : !sinter.tensor<f32[2]>
+}

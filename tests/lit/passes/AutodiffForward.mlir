@@ -181,6 +181,21 @@ func.func @refuses_a_path_of_indices_only(%x: !sinter.tensor<f32[3]>, %v: !sinte
 
 // -----
 
+// Where the gradient goes depends on x, through an index only: no mistake, and zero.
+// CHECK-LABEL: @a_gradient_that_depends_on_an_index
+// CHECK: sinter.select
+// CHECK: %[[ZERO:.*]] = sinter.full 0.0{{.*}} : f32 : !sinter.tensor<f32[2, 3]>
+// CHECK: return %[[ZERO]]
+func.func @a_gradient_that_depends_on_an_index(%x: !sinter.tensor<f32[2, 3]>, %v: !sinter.tensor<f32[2, 3]>, %dy: !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2, 3]> {
+  %i = sinter.argmax %x {axis = 1 : i64} : (!sinter.tensor<f32[2, 3]>) -> !sinter.tensor<i64[2]>
+  %y = sinter.pick %x, %i : (!sinter.tensor<f32[2, 3]>, !sinter.tensor<i64[2]>) -> !sinter.tensor<f32[2]>
+  %g = sinter.gradients %y wrt %x seed %dy : (!sinter.tensor<f32[2]>, !sinter.tensor<f32[2, 3]>, !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2, 3]>
+  %h = sinter.jvp %g wrt %x along %v : (!sinter.tensor<f32[2, 3]>, !sinter.tensor<f32[2, 3]>, !sinter.tensor<f32[2, 3]>) -> !sinter.tensor<f32[2, 3]>
+  return %h : !sinter.tensor<f32[2, 3]>
+}
+
+// -----
+
 // LOC-LABEL: @keeps_the_users_line
 // LOC: sinter.mul {{.*}} loc(#[[TANGENT:.*]])
 // LOC: return
