@@ -433,6 +433,9 @@ private:
       }
     }
     look(program.arenaBytes);
+    for (const KernelPlan &plan : plans)
+      for (const DimExpr &size : plan.nonNegative)
+        look(size);
     graph.walk([&](Operation *op) {
       for (Value value : op->getResults())
         if (auto type = dyn_cast<ir::TensorType>(value.getType()))

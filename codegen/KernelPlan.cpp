@@ -93,7 +93,7 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
   auto answer = analyzeKernel(fused);
   if (auto *reason = std::get_if<std::string>(&answer))
     return fused.emitError("cannot be planned: ") << *reason;
-  KernelPlan plan{std::move(std::get<KernelAnalysis>(answer)), *schedule, {}, {}, 0, 0, {}};
+  KernelPlan plan{std::move(std::get<KernelAnalysis>(answer)), *schedule, {}, {}, 0, 0, {}, {}};
   const KernelAnalysis &analysis = plan.analysis;
   if (schedule->form != analysis.form)
     return fused.emitError("its schedule is for another form");
@@ -206,6 +206,8 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
   }
   case KernelForm::Sort: {
     SortPlan sort = sortPlan(analysis.anchors.front());
+    if (!sort.size.isConstant() && sort.keyBits == 32) // The index of an element is as wide.
+      plan.nonNegative.push_back(DimExpr(int64_t{1} << 32) - sort.size);
     plan.stages.push_back({analysis.keptShape().numElements(), schedule->grain});
     plan.workspaces.push_back(aligned(sort.wordsBytes()) * workers);
     plan.workspaces.push_back(aligned(DimExpr(sort.counterBytes())) * workers);

@@ -22,6 +22,8 @@ struct KernelPlan {
   DimExpr flops;
   /// Row: values computed in one phase and kept in row-local scratch for a later one.
   llvm::SmallVector<mlir::Value> cached;
+  /// Sizes that the kernel relies on not to be negative.
+  llvm::SmallVector<DimExpr> nonNegative;
 };
 
 /// Derives the plan from the region and its `schedule` attribute.

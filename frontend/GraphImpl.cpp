@@ -32,6 +32,8 @@ static void plainTypes(std::string &text) {
     text.erase(at, open.size());
     if (text.compare(at, 3, "i1[") == 0)
       text.replace(at, 2, name(boolean));
+    if (text.compare(at, 2, "ui") == 0) // MLIR's name of an unsigned integer.
+      text.erase(at + 1, 1);
   }
 }
 

@@ -207,6 +207,55 @@ TEST_F(KernelFormTest, ScatterTakesItsProducersAndNothingElse) {
   EXPECT_EQ(refused(), "a scatter writes only its own result");
 }
 
+TEST_F(KernelFormTest, GeneralScatterTakesItsProducersAndNothingElse) {
+  std::string scatter =
+      "%e = sinter.exp %x : (!m) -> !m\n"
+      "%b = sinter.broadcast %i {dimensions = array<i64: 0>} : (!sinter.tensor<i32[N]>) -> "
+      "!sinter.tensor<i32[N, 64]>\n"
+      "%t = sinter.scatter %w, %e, %b {dims = array<i64: -1, 1>, mode = \"max\"} : (!w, !m, "
+      "!sinter.tensor<i32[N, 64]>) -> !w\n";
+  parse(scatter, "%t", "!w");
+  EXPECT_EQ(accepted().form, KernelForm::Scatter);
+  parse(scatter, "%t, %e", "!w, !m");
+  EXPECT_EQ(refused(), "a scatter writes only its own result");
+}
+
+TEST_F(KernelFormTest, RunningReductionsAreNoReductions) {
+  std::string sums = "%s = sinter.cumsum %x {axis = 1 : i64} : (!m) -> !m\n"
+                     "%p = sinter.cumprod %s {axis = 1 : i64, exclusive} : (!m) -> !m\n"
+                     "%l = sinter.neg %p : (!m) -> !m\n";
+  parse(sums, "%s, %l", "!m, !m");
+  KernelAnalysis analysis = accepted();
+  EXPECT_EQ(analysis.form, KernelForm::Cumulative);
+  EXPECT_EQ(analysis.axes, llvm::SmallVector<int64_t>{1});
+  EXPECT_EQ(analysis.anchors.size(), 2u);
+  EXPECT_EQ(analysis.roles.lookup(outputs[1]), Role::Full);
+  parse(sums + "%q = sinter.cumsum %x {axis = 0 : i64} : (!m) -> !m", "%l, %q", "!m, !m");
+  EXPECT_EQ(refused(), "its running reductions go over different ranges");
+  parse(sums + rowMax, "%l, %r", "!m, !v");
+  EXPECT_EQ(refused(), "a kernel holds one contraction, scatter or sort, or reductions of one kind");
+  parse(sums + "%t = sinter.transpose %l {permutation = array<i64: 1, 0>} : (!m) -> "
+               "!sinter.tensor<f32[64, N]>",
+        "%t", "!sinter.tensor<f32[64, N]>");
+  EXPECT_EQ(refused(), "it moves elements of a value that is computed in the kernel");
+}
+
+TEST_F(KernelFormTest, SortTakesItsProducersAndWhatFollows) {
+  std::string order = "%e = sinter.exp %x : (!m) -> !m\n"
+                      "%o = sinter.argsort %e {axis = 1 : i64} : (!m) -> !sinter.tensor<i64[N, 64]>\n"
+                      "%f = sinter.cast %o : (!sinter.tensor<i64[N, 64]>) -> !m\n";
+  parse(order, "%f", "!m");
+  KernelAnalysis analysis = accepted();
+  EXPECT_EQ(analysis.form, KernelForm::Sort);
+  EXPECT_EQ(analysis.axes, llvm::SmallVector<int64_t>{1});
+  parse(order, "%f, %e", "!m, !m");
+  EXPECT_EQ(refused(), "a sort writes only what follows from it");
+  parse(order + "%g = sinter.gather %x, %o {dims = array<i64: 0, -1>} : (!m, "
+                "!sinter.tensor<i64[N, 64]>) -> !m",
+        "%g", "!m");
+  EXPECT_EQ(refused(), "it moves elements of a value that is computed in the kernel");
+}
+
 TEST_F(KernelFormTest, RowsComputeAtTheirOwnPoints) {
   parse("%e = sinter.exp %w : (!w) -> !w\n"
         "%r = sinter.reduce_max %e {axes = array<i64: 1>} : (!w) -> !c\n"
