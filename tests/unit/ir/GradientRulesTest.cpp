@@ -23,13 +23,15 @@ namespace {
 
 std::string tensor(const std::string &type) { return "!sinter.tensor<" + type + ">"; }
 
+double weight(int64_t i) { return std::sin(static_cast<double>(i) * 1.7 + 0.6); }
+
 /// "dense<[0.31, …]> : tensor<nxf64>": the same irregular numbers each time.
 std::string weights(int64_t count) {
   std::ostringstream text;
   text.precision(17);
   text << "dense<[";
   for (int64_t i = 0; i < count; ++i)
-    text << (i ? ", " : "") << std::sin(static_cast<double>(i) * 1.7 + 0.6);
+    text << (i ? ", " : "") << weight(i);
   text << "]> : tensor<" << count << "xf64>";
   return text.str();
 }
@@ -60,13 +62,14 @@ protected:
   }
 
   /// A function of x (f64[n]) that computes s = sum(c · y), g = ds/dx, t = sum(d · g), h = dt/dx,
-  /// where `body` makes %y : f64[m] from %x.
+  /// and the derivatives of s and t along d in forward mode, where `body` makes %y : f64[m] from
+  /// %x.
   std::string twice(const std::string &body, int64_t n, int64_t m) {
     std::string x = tensor("f64[" + std::to_string(n) + "]"),
                 y = tensor("f64[" + std::to_string(m) + "]");
     std::string s = tensor("f64[]");
-    std::string text =
-        "func.func @f(%x: " + x + ") -> (" + s + ", " + x + ", " + s + ", " + x + ") {\n" + body;
+    std::string text = "func.func @f(%x: " + x + ") -> (" + s + ", " + x + ", " + s + ", " + x +
+                       ", " + s + ", " + s + ") {\n" + body;
     text += "\n  %one = sinter.full 1.0 : f64 : " + s;
     text += "\n  %c = sinter.constant " + weights(m) + " : " + y;
     text += "\n  %cy = sinter.mul %c, %y : (" + y + ", " + y + ") -> " + y;
@@ -78,7 +81,10 @@ protected:
     text += "\n  %t = sinter.reduce_sum %dg {axes = array<i64: 0>} : (" + x + ") -> " + s;
     text +=
         "\n  %h = sinter.gradients %t wrt %x seed %one : (" + s + ", " + x + ", " + s + ") -> " + x;
-    text += "\n  return %s, %g, %t, %h : " + s + ", " + x + ", " + s + ", " + x + "\n}";
+    for (const char *line : {"\n  %p = sinter.jvp %s", "\n  %q = sinter.jvp %t"})
+      text += line + (" wrt %x along %d : (" + s + ", " + x + ", " + x + ") -> ") + s;
+    text += "\n  return %s, %g, %t, %h, %p, %q : " + s + ", " + x + ", " + s + ", " + x + ", " + s +
+            ", " + s + "\n}";
     return text;
   }
 
@@ -91,6 +97,13 @@ protected:
       return;
     std::vector<Array> at = run(*module, {Array::from(x)});
     std::vector<double> g = at[1].toVector<double>(), h = at[3].toVector<double>();
+    EXPECT_NEAR(at[4].item(), at[2].item(), 1e-9 * (1 + std::fabs(at[2].item())))
+        << "forward mode against the gradient";
+    double along = 0;
+    for (int64_t i = 0; i < n; ++i)
+      along += h[static_cast<size_t>(i)] * weight(i);
+    EXPECT_NEAR(at[5].item(), along, 1e-9 * (1 + std::fabs(along)))
+        << "forward mode of the gradient";
     constexpr double step = 1e-5;
     for (int64_t i = 0; i < n; ++i) {
       std::vector<double> up = x, down = x;
