@@ -177,7 +177,7 @@ bool shouldStream(FusedOp fused, const TargetInfo &target, const DimExpr &inner,
 /// Rows of a few elements, of which nothing but what they are reduced to is stored: lanes that share a
 /// row would mostly be idle.
 bool hasShortRows(FusedOp fused, const KernelAnalysis &analysis) {
-  constexpr int64_t shortRow = 128, shortLine = 8, longEnough = 4;
+  constexpr int64_t shortRow = 128, shortLine = 8, longEnough = 8;
   Shape kept = analysis.keptShape();
   int64_t row = 1, line = 1;
   for (int64_t axis : analysis.axes) {

@@ -237,6 +237,11 @@ private:
 
 } // namespace
 
-void emitRow(KernelFunction &kernel) { RowEmitter(kernel).run(); }
+void emitRow(KernelFunction &kernel) {
+  if (kernel.plan.schedule.block > 0)
+    emitShortRows(kernel);
+  else
+    RowEmitter(kernel).run();
+}
 
 } // namespace sinter::cpu
