@@ -11,8 +11,10 @@ using namespace sinter::ir;
 namespace sinter::codegen {
 
 DimExpr ScatterLayout::parts(int64_t block) const {
-  constexpr int64_t enoughUnits = 16, worthSplitting = 16384;
-  bool isLarge = (updates * columns).constant().value_or(worthSplitting) >= worthSplitting;
+  constexpr int64_t enoughUnits = 16, worthSplitting = 1 << 16, enoughColumns = 8;
+  // With few columns it is the scan that takes time, and every unit scans.
+  bool isLarge = (updates * columns).constant().value_or(worthSplitting) >= worthSplitting &&
+                 columns.constant().value_or(enoughColumns) >= enoughColumns;
   bool hasFewUnits =
       (outerCount * ceilDiv(columns, block)).constant().value_or(enoughUnits) < enoughUnits;
   return isLarge && hasFewUnits && !indexed.empty() ? DimExpr::symbol(workersSymbol) : DimExpr(1);

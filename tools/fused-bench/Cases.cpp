@@ -167,6 +167,60 @@ Model maxPoolBoth(int64_t images) {
   return model;
 }
 
+constexpr int64_t tableRows = 10000;
+
+/// Rows of a table, each met several times and in no order.
+Tensor scatteredRows(Graph &g, int64_t count) {
+  std::vector<int32_t> rows(static_cast<size_t>(count));
+  for (size_t i = 0; i < rows.size(); ++i)
+    rows[i] = static_cast<int32_t>(i * 7919 % tableRows);
+  return g.constant(Array::from(rows));
+}
+
+Model gatherRowsOfTable(int64_t count) {
+  Model model;
+  Graph &g = model.graph;
+  g.output("y", gather(g.placeholder("x", f32, {tableRows, 128}), scatteredRows(g, count)));
+  return model;
+}
+
+Model scatterAdd(int64_t count) {
+  Model model;
+  Graph &g = model.graph;
+  Tensor x = g.placeholder("x", f32, {tableRows, 128});
+  Tensor updates = g.placeholder("updates", f32, {count, 128});
+  g.output("y", scatter(x, scatteredRows(g, count), updates, 0, ScatterMode::Add));
+  return model;
+}
+
+Model sortLongRow(int64_t count) {
+  Model model;
+  Graph &g = model.graph;
+  g.output("y", sort(g.placeholder("x", f32, {count})));
+  return model;
+}
+
+Model sortShortRows(int64_t rows) {
+  Model model;
+  Graph &g = model.graph;
+  g.output("y", sort(g.placeholder("x", f32, {rows, 100})));
+  return model;
+}
+
+Model cumsumLongRow(int64_t count) {
+  Model model;
+  Graph &g = model.graph;
+  g.output("y", cumsum(g.placeholder("x", f32, {count})));
+  return model;
+}
+
+Model cumsumColumns(int64_t rows) {
+  Model model;
+  Graph &g = model.graph;
+  g.output("y", cumsum(g.placeholder("x", f32, {rows, 4096}), 0));
+  return model;
+}
+
 Model scalarAdd(int64_t) {
   Model model;
   Graph &g = model.graph;
@@ -205,6 +259,16 @@ const std::vector<CaseRow> &caseTable() {
        1},
       {"avgpool_3x3_64_112", "3 x 3 mean at every second place, 64 channels, 8 images", kernel,
        avgPool3x3, 8, 1},
+      {"gather_64k_rows", "64k rows of 128 from a table of 10000", kernel, gatherRowsOfTable,
+       1 << 16, 1 << 12},
+      {"scatter_add_64k_rows", "64k rows of 128 added into a table of 10000", kernel, scatterAdd,
+       1 << 16, 1 << 12},
+      {"sort_1m", "one row of 1M f32 sorted", kernel, sortLongRow, 1000000, 10000},
+      {"sort_10000x100", "rows of 100 f32 sorted", kernel, sortShortRows, 10000, 100},
+      {"cumsum_16m", "running sum of one row of 16M f32", kernel, cumsumLongRow, 16 << 20,
+       1 << 20},
+      {"cumsum_columns_4096x4096", "running sums down 4096 columns", kernel, cumsumColumns, 4096,
+       64},
       {"cold_compile_mlp", "compile() of mlp_train_step in a fresh process", CaseKind::ColdCompile,
        mlpStep, 128, 128},
       {"empty_call", "a bound call that adds two scalars", CaseKind::EmptyCall, scalarAdd, 1, 1},
