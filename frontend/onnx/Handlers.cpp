@@ -13,12 +13,12 @@ const std::map<Key, std::vector<const OpHandler *>> &allHandlers() {
   static const auto table = [] {
     std::map<Key, std::vector<const OpHandler *>> joined;
     for (auto family : {
-             elementwiseHandlers, logicHandlers,       shapeHandlers,         sliceHandlers,
-             createHandlers,      reduceHandlers,      indexHandlers,         dataDependentHandlers,
-             contractionHandlers, activationHandlers,  normalizationHandlers, attentionHandlers,
-             recurrentHandlers,   convolutionHandlers, poolingHandlers,       visionHandlers,
-             signalHandlers,      quantizeHandlers,    lossHandlers,          trainingHandlers,
-             mlHandlers,
+             elementwiseHandlers,   logicHandlers,       shapeHandlers,       sliceHandlers,
+             createHandlers,        randomHandlers,      reduceHandlers,      indexHandlers,
+             dataDependentHandlers, contractionHandlers, activationHandlers,  normalizationHandlers,
+             attentionHandlers,     recurrentHandlers,   convolutionHandlers, poolingHandlers,
+             visionHandlers,        signalHandlers,      quantizeHandlers,    lossHandlers,
+             trainingHandlers,      mlHandlers,
          })
       for (const OpHandler &handler : family())
         joined[{handler.domain, handler.op}].push_back(&handler);

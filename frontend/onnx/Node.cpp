@@ -5,6 +5,7 @@
 #include "sinter/frontend/onnx/TensorData.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace sinter::onnx {
 
@@ -274,6 +275,20 @@ DType Node::dtypeAttribute(std::string_view name, std::optional<DType> otherwise
   if (dataType < 0 || dataType > 1000)
     invalid("its attribute " + inQuotes(name) + " is no data type");
   return requireDType(static_cast<int>(dataType));
+}
+
+// -- Random numbers -------------------------------------------------------------------------------
+
+Tensor Node::randomKey() {
+  if (!importer.options.seed)
+    throw Error(
+        {.kind = ErrorKind::Unsupported, .hint = "give a seed: --seed, in C++ OnnxOptions::seed"},
+        "not supported: random numbers that are different at every call");
+  Tensor key = sinter::randomKey(importer.graph, *importer.options.seed);
+  if (hasAttribute("seed"))
+    return foldIn(foldIn(key, 1),
+                  std::bit_cast<int32_t>(static_cast<float>(floatAttribute("seed"))));
+  return foldIn(key, importer.numNodes + 2);
 }
 
 // -- Outputs --------------------------------------------------------------------------------------

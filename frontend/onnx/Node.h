@@ -95,6 +95,11 @@ public:
   DType dtypeAttribute(std::string_view name, std::optional<DType> otherwise = {});
   void ignoreAttribute(std::string_view name) { usedAttributes.emplace(name); }
 
+  // -- Random numbers --
+  /// A key of this node alone, or of all nodes with the same attribute `seed`. Without
+  /// OnnxOptions::seed the node is unsupported.
+  Tensor randomKey();
+
   // -- Outputs --
   size_t numOutputs() const;
   /// Whether anybody named output `i`; those that nobody named need not be set.
@@ -145,7 +150,8 @@ std::span<const OpHandler> elementwiseHandlers(); ///< OpsElementwise.cpp
 std::span<const OpHandler> logicHandlers();  ///< OpsLogic.cpp: logic, comparison, bitwise, casts
 std::span<const OpHandler> shapeHandlers();  ///< OpsShape.cpp
 std::span<const OpHandler> sliceHandlers();  ///< OpsSlice.cpp: slices, pads, tiles
-std::span<const OpHandler> createHandlers(); ///< OpsCreate.cpp: constants, ranges, random
+std::span<const OpHandler> createHandlers(); ///< OpsCreate.cpp: constants, ranges
+std::span<const OpHandler> randomHandlers(); ///< OpsRandom.cpp
 std::span<const OpHandler> reduceHandlers(); ///< OpsReduce.cpp
 std::span<const OpHandler> indexHandlers();  ///< OpsIndex.cpp
 std::span<const OpHandler> dataDependentHandlers(); ///< OpsDataDependent.cpp

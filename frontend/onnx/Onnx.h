@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct OnnxOptions {
   /// Values of inputs. One is used only when a size, or the form of the graph, depends on it: that
   /// input then becomes a constant.
   ArrayMap values = {};
+  /// Where the model draws random numbers: they follow from this seed, and are the same at every
+  /// call of the graph. Without a seed such models are unsupported.
+  std::optional<uint64_t> seed = {};
   OnnxLimits limits = {};
 };
 

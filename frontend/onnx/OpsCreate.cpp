@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensors from nothing: constants, ranges, random numbers.
+// Tensors from nothing: constants and ranges.
 #include "sinter/frontend/onnx/Node.h"
 #include "sinter/frontend/onnx/OpsCommon.h"
 
@@ -106,36 +106,13 @@ static void importOneHot(Node &node) {
   node.output(0, where(hot, on, off));
 }
 
-// -- Dropout --------------------------------------------------------------------------------------
-
-/// Outside of training it does nothing.
-static void importDropout(Node &node) {
-  Tensor x = node.input(0);
-  node.ignoreAttribute("seed");
-  bool trains = node.opset() >= 12 ? node.has(2) && node.knownBool(2)
-                                   : node.opset() < 7 && !node.flagAttribute("is_test", false);
-  if (node.opset() < 12)
-    node.ignoreAttribute("ratio");
-  node.ignoreAttribute("consumed_inputs");
-  double ratio = 0.5;
-  if (trains && node.opset() >= 12 && node.has(1))
-    ratio = node.knownFloat(1);
-  else
-    node.ignoreInput(1);
-  if (trains && ratio != 0)
-    node.unsupported("dropout in training mode");
-  node.output(0, x);
-  node.output(1, node.graph().full(node.opset() >= 10 ? boolean : x.dtype(), x.shape(), true));
-}
-
 // -- Table ----------------------------------------------------------------------------------------
 
 std::span<const OpHandler> createHandlers() {
   static constexpr OpHandler table[] = {
       {"Constant", 1, importConstant}, {"ConstantOfShape", 9, importConstantOfShape},
-      {"Dropout", 1, importDropout},   {"EyeLike", 9, importEyeLike},
-      {"OneHot", 9, importOneHot},     {"Range", 11, importRange},
-      {"Trilu", 14, importTrilu},
+      {"EyeLike", 9, importEyeLike},   {"OneHot", 9, importOneHot},
+      {"Range", 11, importRange},      {"Trilu", 14, importTrilu},
   };
   return table;
 }

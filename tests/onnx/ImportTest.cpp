@@ -219,5 +219,80 @@ TEST(OnnxImport, OutputsMayBeInputsAndSharedValues) {
   EXPECT_EQ(results[2].toVector<float>(), (std::vector<float>{1, 2}));
 }
 
+/// What the size of a Range over x becomes, when `limit` is computed from Shape(x) by `op` and 2.
+Shape rangeOver(const std::string &op) {
+  Model model;
+  model.input("x", {1, 3});
+  nameDim(model, 0, 0, "N");
+  model.ints("zero", {0});
+  model.ints("one", {1});
+  model.ints("two", {2});
+  model.node("Shape", {"x"}, {"shape"});
+  model.node("Slice", {"shape", "zero", "one"}, {"n"});
+  model.node(op, {"n", "two"}, {"limit"});
+  for (const char *name : {"zero", "limit", "one"})
+    model.node("Squeeze", {name}, {std::string(name) + "0"});
+  model.node("Range", {"zero0", "limit0", "one0"}, {"y"});
+  model.output("y");
+  return import(model).graph.results().front().shape;
+}
+
+TEST(OnnxImport, ArithmeticOfSizes) {
+  DimExpr n = dim("N");
+  EXPECT_EQ(rangeOver("Add"), Shape{n + 2});
+  EXPECT_EQ(rangeOver("Mul"), Shape{2 * n});
+  EXPECT_EQ(rangeOver("Div"), Shape{floorDiv(n, 2)});
+  EXPECT_EQ(rangeOver("Max"), Shape{max(n, 2)});
+  EXPECT_EQ(rangeOver("Sub"), Shape{n - 2});
+}
+
+/// Where(shape == -1, Shape(x), shape): what exporters write for expand.
+TEST(OnnxImport, ChoicesBetweenSizes) {
+  Model model;
+  model.input("x", {1, 1});
+  nameDim(model, 0, 0, "N");
+  model.ints("wanted", {-1, 5});
+  model.ints("unknown", {-1});
+  model.node("Shape", {"x"}, {"shape"});
+  model.node("Equal", {"wanted", "unknown"}, {"keeps"});
+  model.node("Where", {"keeps", "shape", "wanted"}, {"target"});
+  model.node("Expand", {"x", "target"}, {"y"});
+  model.node("ReduceProd", {"target"}, {"all"});
+  for (auto [name, value] : {std::pair("zero", 0), std::pair("one", 1)})
+    model.ints(name, {value}).clear_dims(); // Range takes scalars.
+  model.node("Squeeze", {"all"}, {"all0"});
+  model.node("Range", {"zero", "all0", "one"}, {"z"});
+  model.output("y");
+  model.output("z");
+  std::vector<Result> results = import(model).graph.results();
+  EXPECT_EQ(results[0].shape, (Shape{dim("N"), 5}));
+  EXPECT_EQ(results[1].shape, Shape{5 * dim("N")});
+}
+
+TEST(OnnxImport, RandomNumbersFollowFromTheSeed) {
+  Model model;
+  for (const char *name : {"a", "b"}) {
+    proto::NodeProto &node = model.node("RandomUniform", {}, {name});
+    proto::AttributeProto &shape = *node.add_attribute();
+    shape.set_name("shape");
+    shape.set_type(proto::AttributeProto::INTS);
+    shape.add_ints(1000);
+    model.output(name);
+  }
+  EXPECT_NE(errorOf(model).find("random numbers"), std::string::npos);
+  std::vector<Array> first = run(import(model, {.seed = 1}), {}),
+                     again = run(import(model, {.seed = 1}), {}),
+                     other = run(import(model, {.seed = 2}), {});
+  EXPECT_EQ(first[0].toVector<float>(), again[0].toVector<float>());
+  EXPECT_NE(first[0].toVector<float>(), first[1].toVector<float>());
+  EXPECT_NE(first[0].toVector<float>(), other[0].toVector<float>());
+  double sum = 0;
+  for (float value : first[0].toVector<float>()) {
+    EXPECT_TRUE(value >= 0 && value < 1);
+    sum += static_cast<double>(value);
+  }
+  EXPECT_NEAR(sum / 1000, 0.5, 0.05);
+}
+
 } // namespace
 } // namespace sinter::onnxtest

@@ -288,8 +288,8 @@ int compileAndEmit(const CompileRequest &request) {
   if (needsPlan && row.stage < StageId::Planned)
     failUsage("--stats and --mem-budget need a plan, which comes after this stage");
   fs::path library;
-  if (!request.inputs.empty() && !request.input.ends_with(".onnx"))
-    failUsage("--input goes with an ONNX model");
+  if (!request.input.ends_with(".onnx") && (!request.inputs.empty() || !request.seed.empty()))
+    failUsage("--input and --seed go with an ONNX model");
   if (isLibrary(row.form) && !onlyStats)
     library = libraryPath(request, row);
   if (onlyStats && isCuda)
@@ -299,7 +299,10 @@ int compileAndEmit(const CompileRequest &request) {
   ArrayMap values;
   for (const std::string &text : request.inputs)
     values.insert(parseInput(text));
-  LoadedModel model = loadModel(request.input, values);
+  std::optional<uint64_t> seed;
+  if (!request.seed.empty())
+    seed = static_cast<uint64_t>(parseNumber("--seed", request.seed));
+  LoadedModel model = loadModel(request.input, values, seed);
   reportFixedInputs(model);
   Graph &graph = model.graph;
   addGradients(graph, request);

@@ -10,7 +10,7 @@ namespace sinter::tools {
 struct CompileRequest {
   std::string input, output, emit, stopAfter, name;
   std::string target = "cpu:native";
-  std::string grad;
+  std::string grad, seed;
   std::vector<std::string> wrt, shapes, dims, inputs, disabledPasses;
   int optLevel = 2;
   bool strict = false; ///< PipelineOptions::strictRounding

@@ -33,6 +33,7 @@ int main(int argc, char **argv) {
   repeatable("--dim", request.dims, "N=32: fix a named dimension");
   repeatable("--input", request.inputs,
              "NAME=@file.npy or NAME=2xi64=1,2: value of an ONNX model's input that sizes depend on");
+  app.add_option("--seed", request.seed, "Seed of the random numbers of an ONNX model");
   app.add_option("-O", request.optLevel, "How hard machine code is optimised: -O0 to -O3")
       ->check(CLI::Range(0, 3))
       ->capture_default_str();

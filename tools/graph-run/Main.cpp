@@ -22,7 +22,7 @@ namespace {
 struct RunRequest {
   std::string model, inputFile, parameterFile, outputFile, expectFile, program;
   std::vector<std::string> inputs;
-  std::string target, engine = "compiled", threads = "0", seed = "0";
+  std::string target, engine = "compiled", threads = "0", seed;
   Tolerance tolerance;
   bool quiet = false, strict = false;
 };
@@ -35,12 +35,19 @@ bool isElf(const std::string &path) {
                                                                                4);
 }
 
+std::optional<uint64_t> seedOf(const RunRequest &request) {
+  if (request.seed.empty())
+    return std::nullopt;
+  return static_cast<uint64_t>(parseNumber("--seed", request.seed));
+}
+
 using Inputs = std::vector<NamedArrays::Entry>;
 
 /// An ONNX model may fix some of the inputs, call others by another name, and have no use for yet
 /// others: the list is adapted.
-Executable compileOnnx(const std::string &path, const CompileOptions &options, Inputs &inputs) {
-  LoadedModel model = loadModel(path, ArrayMap(inputs.begin(), inputs.end()));
+Executable compileOnnx(const std::string &path, const CompileOptions &options,
+                       std::optional<uint64_t> seed, Inputs &inputs) {
+  LoadedModel model = loadModel(path, ArrayMap(inputs.begin(), inputs.end()), seed);
   reportFixedInputs(model);
   Executable executable = compile(model.graph, options);
   std::set<std::string> drop(model.fixedInputs.begin(), model.fixedInputs.end());
@@ -77,7 +84,7 @@ Executable loadExecutable(const RunRequest &request, Inputs &inputs) {
   if (options.target.info().kind == TargetInfo::Kind::Cuda)
     failUsage("--target=" + request.target + " is not available in this version");
   if (request.model.ends_with(".onnx"))
-    return compileOnnx(request.model, options, inputs);
+    return compileOnnx(request.model, options, seedOf(request), inputs);
   return compile(Graph::load(request.model), options);
 }
 
@@ -164,7 +171,7 @@ int compareResults(const std::vector<std::pair<std::string, Array>> &results,
 }
 
 int run(const RunRequest &request) {
-  auto seed = static_cast<uint64_t>(parseNumber("--seed", request.seed));
+  std::optional<uint64_t> seed = seedOf(request);
   Inputs given;
   if (!request.inputFile.empty())
     for (auto &[name, array] : readNpz(request.inputFile))
@@ -174,7 +181,7 @@ int run(const RunRequest &request) {
   Executable executable = loadExecutable(request, given);
   NamedArrays inputs(std::move(given));
   const Program &program = executable.program();
-  State state(program.arguments, seed, dimsOf(program.arguments, inputs));
+  State state(program.arguments, seed.value_or(0), dimsOf(program.arguments, inputs));
   if (!request.parameterFile.empty())
     loadParameters(state, program, request.parameterFile);
 
@@ -204,7 +211,9 @@ int main(int argc, char **argv) {
   app.add_option("--inputs", request.inputFile, "Inputs by name, from an .npz file");
   app.add_option("--params", request.parameterFile,
                  "Parameters and state by name, from an .npz file; else they are drawn");
-  app.add_option("--seed", request.seed, "Seed of drawn parameters (default: 0)");
+  app.add_option(
+      "--seed", request.seed,
+      "Seed of drawn parameters (default: 0), and of the random numbers of an ONNX model");
   app.add_option("--outputs", request.outputFile,
                  "Write outputs and updated variables to an .npz file");
   app.add_option("--expect", request.expectFile,

@@ -8,10 +8,11 @@
 
 namespace sinter::tools {
 
-LoadedModel loadModel(const std::string &path, const ArrayMap &values) {
+LoadedModel loadModel(const std::string &path, const ArrayMap &values,
+                      std::optional<uint64_t> seed) {
   if (!path.ends_with(".onnx"))
     return {Graph::load(path), {}, {}};
-  OnnxModel model = importOnnx(path, {.values = values});
+  OnnxModel model = importOnnx(path, {.values = values, .seed = seed});
   LoadedModel loaded{model.graph, model.fixedInputs, {}};
   // The arguments are the inputs that are not fixed, in the same order.
   std::vector<Argument> arguments = model.graph.arguments();

@@ -3,6 +3,7 @@
 
 #include "sinter/frontend/Graph.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,8 +20,10 @@ struct LoadedModel {
 };
 
 /// Reads an ONNX model (.onnx), or a graph as text (else; - is standard input). `values` are those
-/// that the user gave for inputs; an ONNX model may need some to fix sizes.
-LoadedModel loadModel(const std::string &path, const ArrayMap &values = {});
+/// that the user gave for inputs; an ONNX model may need some to fix sizes, and a
+/// `seed` where it draws random numbers.
+LoadedModel loadModel(const std::string &path, const ArrayMap &values = {},
+                      std::optional<uint64_t> seed = {});
 
 /// Tells on stderr which inputs are fixed.
 void reportFixedInputs(const LoadedModel &model);
