@@ -114,8 +114,8 @@ private:
     }
     IndexMath &math = emitter.math();
     Value block = kernel.constant(kernel.plan.schedule.block);
-    part.chunk = chunks().constant() == 1 ? kernel.constant(0)
-                                          : math.mod(math.uniform(unit), chunks()).base;
+    part.chunk =
+        chunks().constant() == 1 ? kernel.constant(0) : math.mod(math.uniform(unit), chunks()).base;
     setOuter(part.index, math.floorDiv(math.uniform(unit), chunks()).base);
     part.low = kernel.mul(part.chunk, block);
     part.high = kernel.minimum(kernel.add(part.low, block), size);
@@ -133,7 +133,8 @@ private:
     state = kernel.loop(kernel.constant(0), count, one, state, [&](Value number, ValueRange sum) {
       Value ahead = kernel.sub(count, number); // From the one farthest away.
       Value at = reverse ? kernel.add(unit, ahead) : kernel.sub(unit, ahead);
-      Value next = emitter.memory().loadScalar(kernel.workspaces[0], run.reducer.stateTypes()[0], at);
+      Value next =
+          emitter.memory().loadScalar(kernel.workspaces[0], run.reducer.stateTypes()[0], at);
       return KernelFunction::Values{run.reducer.merge(sum, next)[0]};
     });
     return emitter.memory().splat(state[0]);
@@ -149,8 +150,8 @@ private:
         llvm::append_range(carried, run.reducer.initial());
     Value width = kernel.constant(lanes), size = kernel.sub(part.high, part.low);
     Value whole = builder.createOrFold<arith::DivUIOp>(loc, size, width);
-    carried = kernel.loop(
-        kernel.constant(0), whole, 1, carried, [&](Value number, ValueRange state) {
+    carried =
+        kernel.loop(kernel.constant(0), whole, 1, carried, [&](Value number, ValueRange state) {
           Value next = kernel.add(number, kernel.constant(1));
           Value base = reverse ? kernel.sub(part.high, kernel.mul(next, width))
                                : kernel.add(part.low, kernel.mul(number, width));

@@ -181,17 +181,20 @@ TEST_P(IndexTest, LongRowsRunOnAcrossChunks) {
         minimum = nextMinimum;
       }
       for (int64_t threads : {1, 4}) {
-        EXPECT_EQ(run({input}, [=](auto &t) { return cumsum(t[0], 0, options); }, threads)
+        EXPECT_EQ(run(
+                      {input}, [=](auto &t) { return cumsum(t[0], 0, options); }, threads)
                       .template toVector<int64_t>(),
                   sums);
-        EXPECT_EQ(run({input}, [=](auto &t) { return cummin(t[0] * 1, 0, options); }, threads)
+        EXPECT_EQ(run(
+                      {input}, [=](auto &t) { return cummin(t[0] * 1, 0, options); }, threads)
                       .template toVector<int64_t>(),
                   minima);
       }
     }
   Array floats = input.cast(f32);
   auto on = [&](int64_t threads) {
-    return run({floats}, [](auto &t) { return cumsum(t[0] * 0.1); }, threads);
+    return run(
+        {floats}, [](auto &t) { return cumsum(t[0] * 0.1); }, threads);
   };
   Array one = on(1);
   for (int64_t threads : {2, 5})
@@ -288,21 +291,36 @@ TEST_P(IndexTest, DuplicatesTiesAndZerosInScatters) {
   }
 }
 
+/// So many updates that the threads share the places; rows that all columns have in common, and
+/// rows of their own.
 TEST_P(IndexTest, ScattersDoNotDependOnTheNumberOfThreads) {
+  constexpr int64_t places = 50, count = 1000, columns = 300;
   RandomStream random(5, "scatter");
-  Array x(f32, {50, 300}), updates(f32, {4000, 300}), indices(i32, {4000});
+  Array x(f32, {places, columns}), updates(f32, {count, columns});
   random.fillUniform(x, -1, 1, 0);
   random.fillUniform(updates, -1, 1, 20000);
-  for (int64_t i = 0; i < 4000; ++i)
-    indices.as<int32_t>()[i] = static_cast<int32_t>(random.below(static_cast<uint64_t>(i), 50));
-  auto on = [&](int64_t threads) {
-    return run(
-        {x, indices, updates},
-        [](auto &t) { return scatter(t[0], t[1], t[2], 0, ScatterMode::Add); }, threads);
-  };
-  Array one = on(1);
-  for (int64_t threads : {2, 3, 7})
-    EXPECT_EQ(std::memcmp(one.data(), on(threads).data(), static_cast<size_t>(one.numBytes())), 0);
+  for (bool common : {true, false}) {
+    Array indices(i32, {count, common ? 1 : columns});
+    for (int64_t i = 0; i < indices.numElements(); ++i)
+      indices.as<int32_t>()[i] = static_cast<int32_t>(random.below(uint64_t(i), places));
+    for (ScatterMode mode : {ScatterMode::Set, ScatterMode::Add}) {
+      Array want = x.clone();
+      for (int64_t i = 0; i < count; ++i)
+        for (int64_t j = 0; j < columns; ++j) {
+          int32_t row = indices.as<int32_t>()[common ? i : i * columns + j];
+          float &to = want.as<float>()[row * columns + j],
+                update = updates.as<float>()[i * columns + j];
+          to = mode == ScatterMode::Set ? update : to + update;
+        }
+      for (int64_t threads : {1, 2, 3, 7}) {
+        Array got = run(
+            {x, indices, updates}, [=](auto &t) { return scatterAlong(t[0], t[1], t[2], 0, mode); },
+            threads);
+        EXPECT_EQ(std::memcmp(got.data(), want.data(), static_cast<size_t>(want.numBytes())), 0)
+            << threads << " threads" << (common ? ", common rows" : "");
+      }
+    }
+  }
 }
 
 /// A cache that grows by a row per step: only the row is written.

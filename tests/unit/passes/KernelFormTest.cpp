@@ -194,7 +194,8 @@ TEST_F(KernelFormTest, ContractionReadsMemory) {
 TEST_F(KernelFormTest, ContractionAndReductionStayApart) {
   parse(std::string(dot) + "%r = sinter.reduce_max %d {axes = array<i64: 1>} : (!m) -> !v", "%r",
         "!v");
-  EXPECT_EQ(refused(), "a kernel holds one contraction, scatter or sort, or reductions of one kind");
+  EXPECT_EQ(refused(),
+            "a kernel holds one contraction, scatter or sort, or reductions of one kind");
 }
 
 TEST_F(KernelFormTest, ScatterTakesItsProducersAndNothingElse) {
@@ -233,7 +234,8 @@ TEST_F(KernelFormTest, RunningReductionsAreNoReductions) {
   parse(sums + "%q = sinter.cumsum %x {axis = 0 : i64} : (!m) -> !m", "%l, %q", "!m, !m");
   EXPECT_EQ(refused(), "its running reductions go over different ranges");
   parse(sums + rowMax, "%l, %r", "!m, !v");
-  EXPECT_EQ(refused(), "a kernel holds one contraction, scatter or sort, or reductions of one kind");
+  EXPECT_EQ(refused(),
+            "a kernel holds one contraction, scatter or sort, or reductions of one kind");
   parse(sums + "%t = sinter.transpose %l {permutation = array<i64: 1, 0>} : (!m) -> "
                "!sinter.tensor<f32[64, N]>",
         "%t", "!sinter.tensor<f32[64, N]>");
@@ -241,9 +243,10 @@ TEST_F(KernelFormTest, RunningReductionsAreNoReductions) {
 }
 
 TEST_F(KernelFormTest, SortTakesItsProducersAndWhatFollows) {
-  std::string order = "%e = sinter.exp %x : (!m) -> !m\n"
-                      "%o = sinter.argsort %e {axis = 1 : i64} : (!m) -> !sinter.tensor<i64[N, 64]>\n"
-                      "%f = sinter.cast %o : (!sinter.tensor<i64[N, 64]>) -> !m\n";
+  std::string order =
+      "%e = sinter.exp %x : (!m) -> !m\n"
+      "%o = sinter.argsort %e {axis = 1 : i64} : (!m) -> !sinter.tensor<i64[N, 64]>\n"
+      "%f = sinter.cast %o : (!sinter.tensor<i64[N, 64]>) -> !m\n";
   parse(order, "%f", "!m");
   KernelAnalysis analysis = accepted();
   EXPECT_EQ(analysis.form, KernelForm::Sort);
