@@ -23,8 +23,9 @@ static std::string domainOf(const NodeProto &node) {
 // -- Names and errors -----------------------------------------------------------------------------
 
 SourceLoc Importer::location() const {
-  // The position in the graph of the file; inside of a function that of the outermost call.
-  return SourceLoc(file, static_cast<unsigned>(frames.front().next));
+  // The position in the graph of the file; inside of a function that of the outermost call. Inputs
+  // and initializers come before the first node.
+  return SourceLoc(file, static_cast<unsigned>(std::max(frames.front().next, 1)));
 }
 
 std::string Importer::scopeName(const Frame &frame, const NodeProto &node) const {
@@ -122,13 +123,7 @@ void Importer::callHandler(Frame &frame, const NodeProto &proto, int64_t opset) 
   const OpHandler *handler = findHandler(domainOf(proto), proto.op_type(), opset, why);
   if (!handler)
     throw Error({.kind = ErrorKind::Unsupported}, why);
-  struct OpenScope {
-    GraphImpl &graph;
-    OpenScope(GraphImpl &graph, const std::string &name, const SourceLoc &loc) : graph(graph) {
-      graph.openScope(name, loc);
-    }
-    ~OpenScope() { graph.closeScope(); }
-  } scope(impl, scopeName(frame, proto), location());
+  OpenScope scope(impl, scopeName(frame, proto), location());
   Node node(*this, proto, opset);
   handler->import(node);
   finish(frame, node);

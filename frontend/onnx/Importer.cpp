@@ -54,8 +54,10 @@ OnnxModel Importer::run() {
     addInitializers();
     addInputs();
   } catch (const Error &error) {
-    throw Error({error.kind(), error.code(), error.op(), error.shapes(), {}, error.hint()},
-                error.op().empty() ? file + ": " + error.message() : error.message());
+    bool placed = error.location().known();
+    throw Error(
+        {error.kind(), error.code(), error.op(), error.shapes(), error.location(), error.hint()},
+        placed ? error.message() : file + ": " + error.message());
   }
   importNodes();
   try {
@@ -140,9 +142,11 @@ void Importer::define(Frame &frame, const std::string &name, Tensor value) {
 }
 
 void Importer::addInitializers() {
-  for (const proto::TensorProto &tensor : model.graph().initializer())
+  for (const proto::TensorProto &tensor : model.graph().initializer()) {
+    OpenScope scope(impl, tensor.name().substr(0, 200), location());
     define(frames.front(), tensor.name(),
            graph.constant(toArray(tensor, options.limits, &external)));
+  }
 }
 
 static std::string dimName(const std::string &text) {
@@ -216,6 +220,7 @@ static bool suits(const Array &array, const std::optional<Shape> &shape) {
 
 void Importer::addInput(const proto::ValueInfoProto &info) {
   const std::string &name = info.name();
+  OpenScope scope(impl, name.substr(0, 200), location());
   const proto::TypeProto_Tensor &type = tensorType(info);
   DType dtype = f32;
   try {

@@ -32,6 +32,17 @@ struct NeedsValue {
   std::string input;
 };
 
+/// While it lives, ops and errors carry a name and a place in the model.
+struct OpenScope {
+  OpenScope(GraphImpl &graph, const std::string &name, const SourceLoc &loc) : graph(graph) {
+    graph.openScope(name, loc);
+  }
+  ~OpenScope() { graph.closeScope(); }
+  OpenScope(const OpenScope &) = delete;
+  OpenScope &operator=(const OpenScope &) = delete;
+  GraphImpl &graph;
+};
+
 /// The names of one graph or function body, and how far it is imported.
 struct Frame {
   const proto::FunctionProto *function = nullptr; ///< Null: the model's graph.

@@ -41,34 +41,15 @@ static void importEinsum(Node &node) {
 
 // -- Determinant ----------------------------------------------------------------------------------
 
-/// Element [row, column] of each matrix.
-static Tensor entry(const Tensor &x, int64_t row, int64_t column) {
-  return x.at(x.rank() - 2, row).at(x.rank() - 2, column);
-}
-
-/// By Laplace's rule along the first of `rows`.
-static Tensor minorOf(const Tensor &x, int64_t row, const std::vector<int64_t> &columns) {
-  if (columns.size() == 1)
-    return entry(x, row, columns[0]);
-  Tensor total;
-  for (size_t i = 0; i < columns.size(); ++i) {
-    std::vector<int64_t> rest = columns;
-    rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(i));
-    Tensor term = entry(x, row, columns[i]) * minorOf(x, row + 1, rest);
-    total = i == 0 ? term : i % 2 ? total - term : total + term;
-  }
-  return total;
-}
-
 static void importDet(Node &node) {
   Tensor x = floatInput(node, 0);
   requireRank(node, x, 2, "it");
   int64_t n = node.staticSize(x.size(-1), "a matrix");
   if (x.size(-2) != x.size(-1))
     node.invalid("the matrices must be square, not " + x.str());
-  if (n < 1 || n > 5)
-    node.unsupported("determinants of matrices larger than 5 x 5");
-  node.output(0, minorOf(x.cast(computeDType(x.dtype())), 0, axisRange(0, n)).cast(x.dtype()));
+  if (n < 1 || n > 32)
+    node.unsupported("determinants of matrices larger than 32 x 32");
+  node.output(0, det(x.cast(computeDType(x.dtype()))).cast(x.dtype()));
 }
 
 // -- Table ----------------------------------------------------------------------------------------

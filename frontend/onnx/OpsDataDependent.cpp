@@ -5,6 +5,8 @@
 #include "sinter/frontend/onnx/OpsCommon.h"
 
 #include <algorithm>
+#include <bit>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -49,13 +51,36 @@ static void importNonZero(Node &node) {
 
 // -- Unique ---------------------------------------------------------------------------------------
 
-/// The distinct slices of x along axis 0, each as a row of its elements.
+/// Numbers whose order and equality are those of the elements, exactly: NaNs are one value behind
+/// all others, as in NumPy, and -0 is 0.
+static std::vector<int64_t> orderedKeys(const Array &x) {
+  if (x.dtype() == u64) {
+    std::vector<int64_t> keys;
+    for (uint64_t value : x.toVector<uint64_t>())
+      keys.push_back(static_cast<int64_t>(value ^ (uint64_t{1} << 63)));
+    return keys;
+  }
+  if (!isFloat(x.dtype()))
+    return x.toVector<int64_t>();
+  std::vector<int64_t> keys;
+  for (double value : x.toVector<double>()) {
+    if (value != value) {
+      keys.push_back(std::numeric_limits<int64_t>::max());
+      continue;
+    }
+    auto bits = std::bit_cast<int64_t>(value == 0 ? 0.0 : value);
+    keys.push_back(bits < 0 ? std::numeric_limits<int64_t>::min() - bits : bits);
+  }
+  return keys;
+}
+
+/// The distinct rows: where each occurs first, which one every row is, how often they occur.
 struct Distinct {
   std::vector<int64_t> first, inverse, counts;
 };
 
-static Distinct findDistinct(const std::vector<std::vector<double>> &rows, bool sorted) {
-  std::map<std::vector<double>, int64_t> seen;
+static Distinct findDistinct(const std::vector<std::vector<int64_t>> &rows, bool sorted) {
+  std::map<std::vector<int64_t>, int64_t> seen;
   Distinct found;
   for (size_t i = 0; i < rows.size(); ++i) {
     auto [place, added] = seen.emplace(rows[i], static_cast<int64_t>(found.first.size()));
@@ -86,12 +111,9 @@ static void importUnique(Node &node) {
   bool flat = !node.hasAttribute("axis");
   int64_t axis = flat ? 0 : node.axis(node.intAttribute("axis"), x.rank());
   Array slices = flat ? x.reshape({x.numElements()}) : x;
-  std::vector<std::vector<double>> rows;
+  std::vector<std::vector<int64_t>> rows;
   for (int64_t i = 0; i < slices.sizes()[static_cast<size_t>(axis)]; ++i)
-    rows.push_back(slices.select(axis, i).toVector<double>());
-  for (const std::vector<double> &row : rows)
-    if (std::any_of(row.begin(), row.end(), [](double value) { return value != value; }))
-      node.unsupported("NaN among the elements");
+    rows.push_back(orderedKeys(slices.select(axis, i)));
   Distinct found = findDistinct(rows, sorted);
   auto count = static_cast<int64_t>(found.first.size());
   Tensor values = node.graph().constant(slices.contiguous());

@@ -4,7 +4,9 @@
 
 #include "sinter/sinter.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
+#include <limits>
 
 namespace sinter::onnxtest {
 namespace {
@@ -292,6 +294,55 @@ TEST(OnnxImport, RandomNumbersFollowFromTheSeed) {
     sum += static_cast<double>(value);
   }
   EXPECT_NEAR(sum / 1000, 0.5, 0.05);
+}
+
+/// The outputs of Unique over a constant: values, first indices, inverse indices, counts.
+std::vector<Array> uniqueOf(int type, const std::string &raw, int64_t count, bool sorted) {
+  Model model;
+  TensorProto &tensor = *model.graph().add_initializer();
+  tensor.set_name("x");
+  tensor.set_data_type(type);
+  tensor.add_dims(count);
+  tensor.set_raw_data(raw);
+  Model::setInt(model.node("Unique", {"x"}, {"y", "first", "inverse", "counts"}), "sorted", sorted);
+  for (const char *name : {"y", "first", "inverse", "counts"})
+    model.output(name);
+  return run(import(model), {});
+}
+
+template <typename T> std::string rawOf(const std::vector<T> &values) {
+  return std::string(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T));
+}
+
+TEST(OnnxImport, UniqueIsExact) {
+  constexpr int64_t large = int64_t{1} << 53; // The next number is no double.
+  std::vector<Array> integers =
+      uniqueOf(TensorProto::INT64, rawOf<int64_t>({large + 1, -5, large, large + 1}), 4, true);
+  EXPECT_EQ(integers[0].toVector<int64_t>(), (std::vector<int64_t>{-5, large, large + 1}));
+  EXPECT_EQ(integers[1].toVector<int64_t>(), (std::vector<int64_t>{1, 2, 0}));
+  EXPECT_EQ(integers[2].toVector<int64_t>(), (std::vector<int64_t>{2, 0, 1, 2}));
+  EXPECT_EQ(integers[3].toVector<int64_t>(), (std::vector<int64_t>{1, 1, 2}));
+  std::vector<Array> words =
+      uniqueOf(TensorProto::UINT64, rawOf<uint64_t>({~uint64_t{0}, 1, ~uint64_t{0}}), 3, true);
+  EXPECT_EQ(words[0].toVector<uint64_t>(), (std::vector<uint64_t>{1, ~uint64_t{0}}));
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  std::vector<Array> floats =
+      uniqueOf(TensorProto::FLOAT, rawOf<float>({nan, 2, -0.0f, -3, 0, nan, -INFINITY}), 7, true);
+  EXPECT_EQ(floats[1].toVector<int64_t>(), (std::vector<int64_t>{6, 3, 2, 1, 0}));
+  EXPECT_EQ(floats[3].toVector<int64_t>(), (std::vector<int64_t>{1, 1, 2, 1, 2}));
+  EXPECT_EQ(
+      uniqueOf(TensorProto::FLOAT, rawOf<float>({nan, 2, nan}), 3, false)[2].toVector<int64_t>(),
+      (std::vector<int64_t>{0, 1, 0}));
+}
+
+TEST(OnnxImport, ErrorsOfACallPointAtTheModel) {
+  OnnxModel imported = import(absModel());
+  try {
+    run(imported, {{"x", Array(f32, {2, 4})}});
+    FAIL();
+  } catch (const Error &error) {
+    EXPECT_NE(error.location().file.find("model.onnx"), std::string::npos) << error.what();
+  }
 }
 
 } // namespace

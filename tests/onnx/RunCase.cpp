@@ -104,11 +104,18 @@ Prepared prepare(const fs::path &path, const ArrayMap &values, const RunOptions 
 std::string runDataSet(const fs::path &folder, const Case &which, const RunOptions &options,
                        Outcome &outcome) {
   proto::ModelProto model = onnx::readModel(which.folder / "model.onnx", {});
-  std::vector<Array> inputs = readValues(folder, "input_", model.graph().input()),
+  std::set<std::string> constants;
+  for (const proto::TensorProto &tensor : model.graph().initializer())
+    constants.insert(tensor.name());
+  google::protobuf::RepeatedPtrField<proto::ValueInfoProto> infos;
+  for (const proto::ValueInfoProto &info : model.graph().input())
+    if (!constants.contains(info.name()))
+      *infos.Add() = info;
+  std::vector<Array> inputs = readValues(folder, "input_", infos),
                      wanted = readValues(folder, "output_", model.graph().output());
   ArrayMap values;
   for (size_t i = 0; i < inputs.size(); ++i)
-    values[model.graph().input(static_cast<int>(i)).name()] = inputs[i];
+    values[infos[static_cast<int>(i)].name()] = inputs[i];
   Prepared prepared = prepare(which.folder / "model.onnx", values, options);
   outcome.compileMs = prepared.milliseconds;
   std::set<std::string> fixed(prepared.model.fixedInputs.begin(), prepared.model.fixedInputs.end());
