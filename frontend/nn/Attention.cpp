@@ -3,6 +3,7 @@
 
 #include "sinter/frontend/Arrange.h"
 #include "sinter/frontend/CompositeCall.h"
+#include "sinter/frontend/Random.h"
 
 #include <cmath>
 #include <limits>
@@ -29,6 +30,8 @@ public:
 
   Tensor result() const {
     Tensor weights = softmaxOfVisible(masked(scores()));
+    if (options.dropout != 0)
+      weights = dropout(weights, options.dropout, options.dropoutKey);
     Shape apart = query.shape();
     apart[apart.rank() - 1] = k[rank - 2];
     // [..., (groups,) L, S] . [..., S, V]

@@ -20,6 +20,9 @@ struct AttentionOptions {
   std::optional<double> scale = {};
   /// Scores become softcap * tanh(score / softcap), before the mask; 0: they do not.
   double softcap = 0;
+  /// The share of the weights that dropout() takes, and its key.
+  double dropout = 0;
+  Tensor dropoutKey = {};
 };
 
 /// What rotaryEmbedding() takes besides x.

@@ -118,6 +118,33 @@ std::vector<Row> attentionKinds() {
   return rows;
 }
 
+/// With the unit matrix as values the result is the weights, of which dropout takes some.
+Row dropoutRow() {
+  return composite(
+             "attentionDropout", {In(-2, 2), In(-2, 2)}, {{{{40, 4}, {40, 4}}}},
+             [](Graph &graph, const Tensors &t) {
+               Tensor unit = graph.eye(t[0].dtype(), 40, 40);
+               Tensor plain = attention(t[0], t[1], unit);
+               Tensor thinned = attention(t[0], t[1], unit,
+                                          {.dropout = 0.25, .dropoutKey = randomKey(graph, 7)});
+               Tensor kept = notEqual(thinned, 0);
+               // About a quarter of 1600 is taken: 5 deviations are 87.
+               Tensor near = abs(countNonzero(thinned) - 1200) < 87;
+               return where(kept, thinned * 0.75, plain) + where(near, 0, onesLike(plain));
+             },
+             [](const std::vector<Ref> &x) {
+               Ref unit({1, 1, 40, 40}), q({1, 1, 40, 4}), k = q;
+               for (int64_t i = 0; i < 40; ++i)
+                 unit.at({0, 0, i, i}) = 1;
+               q.values = x[0].values;
+               k.values = x[1].values;
+               Ref out({40, 40});
+               out.values = attentionOf({})({q, k, unit}).values;
+               return out;
+             })
+      .within(32, 16);
+}
+
 /// Projects, attends per head with plain attention, projects.
 Row multiHeadRow() {
   return composite(
@@ -382,6 +409,7 @@ std::vector<Row> quantizeRows() {
 
 std::vector<Row> attentionRows() {
   std::vector<Row> rows = attentionKinds();
+  rows.push_back(dropoutRow());
   rows.push_back(multiHeadRow());
   rows.push_back(rotaryRow("rotary", {}, {{{{2, 5, 6}}}, {{{2, n, 4}}}}, false));
   rows.push_back(rotaryRow("rotaryInterleaved", {.interleaved = true}, {{{{2, 5, 6}}}}, false));
