@@ -70,7 +70,7 @@ void importConvTranspose(Node &node) {
       a.autoPad == SpatialAttributes::SameUpper || a.autoPad == SpatialAttributes::SameLower;
   for (size_t i = 0; i < n && (same || !sizes.empty()); ++i) {
     // What is too much is cut off both ends; what is missing is added at the end. The size wanted
-    // is the one given, or the input's times the stride.
+    // is the one given, otherwise at most the input's times the stride.
     int64_t total = a.extent(i) - a.strides[i] + extra[i];
     if (!sizes.empty()) {
       int64_t input = node.staticSize(x.size(static_cast<int64_t>(i) + 2), "a spatial size");
@@ -78,7 +78,8 @@ void importConvTranspose(Node &node) {
       total = node.staticSize(excess, "a spatial size");
     }
     if (total < 0) {
-      extra[i] -= total;
+      if (!sizes.empty())
+        extra[i] -= total;
       total = 0;
     }
     a.low[i] = a.autoPad == SpatialAttributes::SameUpper ? total / 2 : total - total / 2;

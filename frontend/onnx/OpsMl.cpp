@@ -295,28 +295,31 @@ void importTfIdfVectorizer(Node &node) {
     node.invalid("gram lengths, skips or indexes make no sense");
   starts.push_back(static_cast<int64_t>(pool.size()));
 
-  // The n-grams of each size, each with its column; a repeated one counts for its last column.
+  if (!idf.empty() && idf.size() != columns.size())
+    node.invalid("weights and ngram_indexes differ in length");
+
+  // The n-grams of each size by their number in the pool; of equal ones the last counts.
   std::vector<Tensor> counts;
-  std::vector<int64_t> columnOf;
+  std::vector<size_t> gramOf; // by row of the placement below
   size_t id = 0, work = 0;
   for (size_t n = 1; n < starts.size(); ++n) {
     int64_t size = static_cast<int64_t>(n), begin = starts[n - 1], end = starts[n];
     if (begin < 0 || end < begin || end > static_cast<int64_t>(pool.size()) ||
         (end - begin) % size != 0)
       node.invalid("ngram_counts do not divide the pool");
-    std::map<std::vector<int64_t>, int64_t> grams;
+    std::map<std::vector<int64_t>, size_t> grams;
     for (int64_t i = begin; i < end; i += size) {
       if (id >= columns.size())
         node.invalid("too few ngram_indexes");
-      grams[{pool.begin() + i, pool.begin() + i + size}] = columns[id++];
+      grams[{pool.begin() + i, pool.begin() + i + size}] = id++;
     }
     if (grams.empty() || size < shortest || size > longest)
       continue;
     std::vector<std::vector<int64_t>> items(n); // by position in the n-gram
-    for (const auto &[gram, column] : grams) {
+    for (const auto &[gram, number] : grams) {
       for (size_t j = 0; j < n; ++j)
         items[j].push_back(gram[j]);
-      columnOf.push_back(column);
+      gramOf.push_back(number);
     }
     int64_t many = static_cast<int64_t>(grams.size());
     Tensor count;
@@ -348,22 +351,18 @@ void importTfIdfVectorizer(Node &node) {
   dims.back() = width;
   Tensor y = node.graph().zeros(f32, Shape(dims));
   if (!counts.empty()) {
-    int64_t rows = static_cast<int64_t>(columnOf.size());
+    int64_t rows = static_cast<int64_t>(gramOf.size());
     if (rows > largestConstant / width)
       node.unsupported("a vocabulary this large");
+    // Row by row the column of an n-gram, with its weight.
     std::vector<double> placement(static_cast<size_t>(rows * width));
-    for (int64_t row = 0; row < rows; ++row)
-      placement[static_cast<size_t>(row * width + columnOf[static_cast<size_t>(row)])] = 1;
-    y = matmul(concat(counts, -1), constantOf(node, f32, placement, {rows, width}));
-  }
-  if (mode == 1)
-    y = (y > 0).cast(f32);
-  if (mode != 0 && !idf.empty()) {
-    // Weights belong to columns.
-    if (static_cast<int64_t>(idf.size()) < width)
-      node.invalid("too few weights");
-    idf.resize(static_cast<size_t>(width));
-    y = y * constantOf(node, f32, idf, {width});
+    for (size_t row = 0; row < gramOf.size(); ++row)
+      placement[row * static_cast<size_t>(width) + static_cast<size_t>(columns[gramOf[row]])] =
+          mode == 0 || idf.empty() ? 1 : idf[gramOf[row]];
+    Tensor all = concat(counts, -1);
+    if (mode == 1)
+      all = (all > 0).cast(f32);
+    y = matmul(all, constantOf(node, f32, placement, {rows, width}));
   }
   node.output(0, y);
 }
