@@ -296,7 +296,9 @@ SmallVector<SizeCondition> SliceOp::getSizeConditions() {
     DimExpr limit = *toDim(getLimits()[static_cast<unsigned>(i)]);
     std::string what =
         "the range [" + start.str() + ", " + limit.str() + ") lies within dim " + text(i) + " of " + str(x);
-    for (const DimExpr &value : {start, limit - start, x.getDim(i) - limit})
+    // A limit may lie before the start by less than a stride: the range is then empty as well.
+    DimExpr room = limit - start + DimExpr(getStrides()[static_cast<size_t>(i)] - 1);
+    for (const DimExpr &value : {start, room, x.getDim(i) - limit})
       if (!provablyNonNegative(value))
         conditions.push_back({value, what});
   }
