@@ -9,10 +9,12 @@
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/STLExtras.h"
 
 #include <cmath>
 #include <initializer_list>
 #include <numbers>
+#include <vector>
 
 using namespace mlir;
 
@@ -101,25 +103,26 @@ static constexpr double far = 8;
 
 static Expr logGammaOfDouble(Expr x) {
   Expr a = abs(x);
-  // log(Γ(a)) = log(Γ(2 + t)) ± log(factor) with |t| <= 1/2.
+  // log(Γ(a)) = log(Γ(2 + t)) ± log(factor) with t in [-0.8, 1/2]; between the zeros no difference.
   Expr lowered = a, product = a.like(1);
   for (int i = 1; i <= 6; ++i) {
     Expr next = a - double(i), inside = next >= 1.5;
     product = select(inside, product * next, product);
     lowered = select(inside, next, lowered);
   }
-  Expr below = a < 1.5, farBelow = a < 0.5, isFar = a >= far;
+  Expr below = a < 1.2, farBelow = a < 0.5, isFar = a >= far;
   Expr t = select(farBelow, a, select(below, a - 1.0, lowered - 2.0));
   Expr factor = select(farBelow, a * (a + 1.0), select(below, a, product));
   Expr logarithm = log(select(isFar, a, factor));
   // log(Γ(2 + t)) / t: 2^-56.
-  Expr ratio = poly(t, {0x1.b0ee6072093cep-2, 0x1.4a34cc4a60fa6p-2, -0x1.13e001a55757ep-4,
-                        0x1.51322ac7d87b4p-6, -0x1.e404fc21b77f4p-8, 0x1.7add6ead8696cp-9,
-                        -0x1.38ac5c1851392p-10, 0x1.0b36af8408dedp-11, -0x1.d3fd567a26b58p-13,
-                        0x1.a127bd3314443p-14, -0x1.78dce8abfceacp-15, 0x1.580a7c5bccad5p-16,
-                        -0x1.3cdbaade88836p-17, 0x1.2603b12df49ecp-18, -0x1.1049cf0f57e9bp-19,
-                        0x1.f23203201a625p-21, -0x1.ef44c52dc9f77p-22, 0x1.23795cb643136p-22,
-                        -0x1.d59b104a32c51p-24});
+  Expr ratio = poly(t, {0x1.b0ee6072093cep-2,   0x1.4a34cc4a60fa6p-2,   -0x1.13e001a557577p-4,
+                        0x1.51322ac7d8763p-6,   -0x1.e404fc21b9804p-8,  0x1.7add6ead4e11ap-9,
+                        -0x1.38ac5c1759b01p-10, 0x1.0b36afc0d6b22p-11,  -0x1.d3fd5705aad73p-13,
+                        0x1.a1278d7404e63p-14,  -0x1.78dcd0b79e8efp-15, 0x1.581409228e928p-16,
+                        -0x1.3cdde9da8fae9p-17, 0x1.24efe30905e3fp-18,  -0x1.10393e7191a3dp-19,
+                        0x1.0af0173d07c56p-20,  -0x1.eb9c022671175p-22, 0x1.07980de71a0dap-23,
+                        -0x1.1c1e1e04808b9p-23, 0x1.389104c808c67p-23,  0x1.c28e08a7a3738p-25,
+                        -0x1.3cbcfa28663e3p-26, -0x1.6b6e3c95f182p-25});
   Expr near = fma(t, ratio, select(below, -logarithm, logarithm));
   // Stirling: (a - 1/2) (log(a) - 1) + log(2 pi)/2 - 1/2 + series/a, to 2^-61.
   Expr series =
@@ -139,15 +142,15 @@ Expr lgamma(Expr x) { return fromDouble(logGammaOfDouble(toDouble(x)), x); }
 
 static Expr digammaOfDouble(Expr x) {
   Expr isNegative = x < 0.0;
-  Expr z = select(isNegative, 1.0 - x, x); // ψ(x) = ψ(1 - x) - π cot(πx)
-  // ψ(z) = ψ(lowered) + Σ 1 / (z - i) with lowered in [1, 2.25], or ψ(z + 1) - 1 / z.
+  Expr z = select(isNegative, -x, x); // ψ(-z) = ψ(z) + 1 / z + π cot(πz)
+  // ψ(z) = ψ(lowered) + Σ 1 / (z - i) with lowered in [1, 2.25], or ψ(z + 1) - 1 / z, from which
+  // the reflection takes 1 / z off again.
   Expr below = z < 1.0;
   Expr lowered = z, zero = zeroLike(z), one = z.like(1);
-  Expr numerator = select(below, -one, zero), denominator = select(below, z, one);
+  Expr sum = select(below && !isNegative, -1.0 / z, zero);
   for (int i = 1; i <= 6; ++i) {
     Expr next = z - double(i), inside = next >= 1.25;
-    numerator = select(inside, fma(numerator, next, denominator), numerator);
-    denominator = select(inside, denominator * next, denominator);
+    sum = sum + select(inside, 1.0 / next, zero);
     lowered = select(inside, next, lowered);
   }
   // ψ over the distance from its zero (in two parts), 2^-55.6.
@@ -163,7 +166,7 @@ static Expr digammaOfDouble(Expr x) {
                         -0x1.3064f6dd7a9bep-12, 0x1.6c4638dfc3755p-13,  -0x1.bedac2c4b9bbfp-14,
                         0x1.4ab3d57fa0b1ep-14,  -0x1.9c44f7cc5731ap-15, 0x1.fa36ebca4c789p-18,
                         -0x1.0c27d9bc7fcb5p-18, 0x1.9e9ed813116e7p-16,  -0x1.040017c0eb142p-16});
-  Expr near = fma(distance, ratio, numerator / denominator);
+  Expr near = fma(distance, ratio, sum);
   Expr inverse = 1.0 / z, u = inverse * inverse;
   Expr series = poly(u, {0x1.5555555555549p-4, -0x1.11111110e8a9ap-7, 0x1.04104051e535fp-8,
                          -0x1.111056a8b5db6p-8, 0x1.f013317bd4cap-8, -0x1.51592f96e30cep-6,
@@ -172,7 +175,7 @@ static Expr digammaOfDouble(Expr x) {
   Expr positive = select(z >= far, remote, near);
   Expr f = fraction(x);
   Expr cotangent = sinPi(0.5 - abs(f)) / sinPi(f);
-  Expr reflected = positive - cotangent * pi;
+  Expr reflected = select(below, positive, positive + inverse) - cotangent * pi;
   reflected = select(f == 0.0, x.like(NAN), reflected);
   return select(isNegative, reflected, positive);
 }
@@ -183,11 +186,11 @@ static Expr trigammaOfDouble(Expr x) {
   Expr isNegative = x < 0.0;
   Expr z = select(isNegative, 1.0 - x, x); // ψ'(x) = (π / sin(πx))² - ψ'(1 - x)
   // ψ'(z) = Σ 1 / (z + i)² + ψ'(raised) with raised >= 8.
-  Expr numerator = zeroLike(z), denominator = z.like(1), raised = z;
+  Expr raised = z, zero = zeroLike(z);
+  std::vector<Expr> terms;
   for (int i = 0; i < 8; ++i) {
-    Expr inside = raised < far, square = raised * raised;
-    numerator = select(inside, fma(numerator, square, denominator), numerator);
-    denominator = select(inside, denominator * square, denominator);
+    Expr inside = raised < far;
+    terms.push_back(select(inside, 1.0 / (raised * raised), zero));
     raised = select(inside, raised + 1.0, raised);
   }
   Expr inverse = 1.0 / raised, u = inverse * inverse;
@@ -195,9 +198,18 @@ static Expr trigammaOfDouble(Expr x) {
                          -0x1.1110f7e998923p-5, 0x1.364413afda19ap-4, -0x1.0221033d95ccfp-2,
                          0x1.18ab5ef0858bfp+0, -0x1.170529a8b4b08p+2});
   Expr remote = fma(u * inverse, series, fma(u, u.like(0.5), inverse));
-  Expr positive = numerator / denominator + remote;
-  Expr cosecant = pi / sinPi(fraction(x));
-  return select(isNegative, cosecant * cosecant - positive, positive);
+  Expr positive = remote;
+  for (Expr term : llvm::reverse(terms)) // The largest last.
+    positive = positive + term;
+  Expr f = fraction(x), square = f * f;
+  // (π f / sin(πf))² - 1 over f²: 2^-54.02.
+  Expr ratio = poly(square, {0x1.a51a662530877p+1, 0x1.9f9cb402b3c9ap+2, 0x1.458cbe61808ffp+3,
+                             0x1.c1d39efb56519p+3, 0x1.204963e5189ep+4, 0x1.601463b3acd0ap+4,
+                             0x1.a02998ef0da9bp+4, 0x1.de1ad9939d92cp+4, 0x1.1984d2176b5e1p+5,
+                             0x1.d5bd75ae58168p+4, 0x1.5d778bcddecb9p+6, -0x1.ebfa9136dc261p+6,
+                             0x1.dee343951b405p+8, -0x1.39ac4588075b4p+9, 0x1.2f24b2cd42874p+9});
+  Expr cosecants = fma(square, ratio, square.like(1)) / square;
+  return select(isNegative, cosecants - positive, positive);
 }
 
 Expr trigamma(Expr x) { return fromDouble(trigammaOfDouble(toDouble(x)), x); }

@@ -13,18 +13,20 @@ using namespace mlir;
 
 namespace sinter::cpu {
 
-/// y 2^k, where k >= 0 is such that r / (y 2^k) has at most about `bits` bits; f64, y <= r.
+/// The power of two in a positive normal number.
+static Num powerIn(Num x) { return floatOf(bitsOf(x) & integerLike(x, uint64_t{0x7ff} << 52)); }
+
+/// y 2^k, where k >= 0 is such that the quotient of r by it has at most about `bits` bits; f64,
+/// y <= r.
 static Num divisorFor(Num r, Num y, int bits, bool mayOverflow) {
-  Num one = floatLike(y, 1.0), ratio = r / y, base = y, back = one;
-  if (mayOverflow) { // Then it is taken of numbers that are closer, and 2^1100 of k are known.
-    Num isFar = ratio >= 0x1p1000;
-    base = select(isFar, y * 0x1p1000, y);
-    back = select(isFar, floatLike(y, 0x1p100), one);
-    ratio = select(isFar, (r * 0x1p-100) / base, ratio);
-  }
-  Num exponentMask = integerLike(ratio, uint64_t{0x7ff} << 52);
-  Num scale = floatOf(bitsOf(ratio) & exponentMask) * std::ldexp(1.0, -bits) * back;
-  return base * atLeast(scale, 1.0);
+  Num ratio = r / y;
+  Num divisor = y * atLeast(powerIn(ratio) * std::ldexp(1.0, -bits), 1.0);
+  if (!mayOverflow)
+    return divisor;
+  // Where the quotient overflows, or nearly, that of numbers closer by 2^1100 does not.
+  Num closer = y * 0x1p1000;
+  Num known = powerIn((r * 0x1p-100) / closer);
+  return select(ratio >= 0x1p1000, closer * known * std::ldexp(1.0, 100 - bits), divisor);
 }
 
 /// r modulo a multiple of y that leaves it below that multiple.
@@ -59,8 +61,9 @@ static Num reduceFully(Num x, Num y, int bits, bool isExactProduct) {
         scf::ConditionOp::create(b, loc, more, state);
       },
       [&](OpBuilder &, Location loc, ValueRange state) {
-        Num rest = reduceOnce(e.wrap(state[0]), y, bits, isExactProduct);
-        scf::YieldOp::create(b, loc, rest.value);
+        Num r = e.wrap(state[0]);
+        Num rest = reduceOnce(r, y, bits, isExactProduct);
+        scf::YieldOp::create(b, loc, select(r >= y, rest, r).value); // Some lanes end earlier.
       });
   return e.wrap(loop.getResult(0));
 }

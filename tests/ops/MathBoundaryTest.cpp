@@ -180,7 +180,7 @@ TEST_P(MathBoundaryTest, EndsOfDomains) {
         {-inf, 3, -1074, nan, inf});
   check([=](auto &x) { return exp2(x, loc); }, {-1074, 10, 1024, -inf, 0.0},
         {0x1p-1074, 1024, inf, 0, 1});
-  check([=](auto &x) { return cbrt(x, loc); }, {0, -0.0, inf, -inf, 27}, {0, -0.0, inf, -inf, 3});
+  check([=](auto &x) { return cbrt(x, loc); }, {0, -0.0, inf, -inf, 8}, {0, -0.0, inf, -inf, 2});
   check([=](auto &x) { return trunc(x, loc); }, {-0.5, 1.9, -1.9, inf}, {-0.0, 1, -1, inf});
 }
 
@@ -191,9 +191,10 @@ TEST_P(MathBoundaryTest, PairsAtInfinityAndZero) {
       angle, {{0, -0.0, 0, -0.0, inf, -inf, inf, nan, 1}, {1, 1, -1, -0.0, inf, inf, -inf, 1, nan}},
       {0, -0.0, pi, -pi, pi / 4, -pi / 4, 3 * pi / 4, nan, nan});
   auto length = [](const Tensors &x) { return hypot(x[0], x[1]); };
-  expect<double>(length, {{3e200, 3e-200, inf, nan, nan, 0}, {4e200, 4e-200, nan, -inf, 1, -0.0}},
-                 {5e200, 5e-200, inf, inf, nan, 0});
-  expect<float>(length, {{3e30f, 3e-30f}, {4e30f, 4e-30f}}, {5e30f, 5e-30f});
+  expect<double>(length,
+                 {{0x3p699, 0x3p-699, inf, nan, nan, 0}, {0x4p699, 0x4p-699, nan, -inf, 1, -0.0}},
+                 {0x5p699, 0x5p-699, inf, inf, nan, 0});
+  expect<float>(length, {{0x3p100f, 0x3p-100f}, {0x4p100f, 0x4p-100f}}, {0x5p100f, 0x5p-100f});
   auto sum = [](const Tensors &x) { return logaddexp(x[0], x[1]); };
   expect<double>(sum, {{-inf, inf, -inf, 1000, inf, nan}, {-inf, inf, 2, -1000, -inf, 1}},
                  {-inf, inf, 2, 1000, inf, nan});

@@ -118,7 +118,9 @@ template <long double function(long double)> static double narrow(double x) {
 }
 
 // What the reflections of negative arguments subtract.
-static long double lgammaTerms(long double x) { return x < 0 ? std::lgamma(-x) : 0; }
+static long double lgammaTerms(long double x) {
+  return x < 0 ? std::max(1.0L, std::lgamma(-x)) : 0;
+}
 static long double digammaTerms(long double x) {
   return x < 0 ? std::max(std::fabs(digammaOracle(1 - x)), std::fabs(widePi * cosPi(x) / sinPi(x)))
                : 0;
@@ -137,9 +139,9 @@ static long double largerOf(long double a, long double b) {
 
 std::span<const PairFunction> pairFunctions() {
   static const std::vector<PairFunction> table = {
-      {"atan2", MathKernel::binary("math.atan2"), 4, 4, std::atan2},
-      {"hypot", MathKernel::scalar("hypot"), 4, 4, std::hypot},
-      {"logaddexp", MathKernel::scalar("logaddexp"), 4, 4, logAddExp, largerOf},
+      {"atan2", MathKernel::binary("math.atan2"), 1.75, 1.75, std::atan2},
+      {"hypot", MathKernel::scalar("hypot"), 0.51, 1.25, std::hypot},
+      {"logaddexp", MathKernel::scalar("logaddexp"), 0.51, 3, logAddExp, largerOf},
       {"rem", MathKernel::binary("arith.remf"), 0, 0, std::fmod},
   };
   return table;
@@ -173,25 +175,26 @@ std::span<const MathFunction> mathFunctions() {
       SINTER_FUNCTION(round, loop_round, 0, 0, -9, 9),
       {"roundeven", MathKernel::unary("math.roundeven"), 0, 0, -9, 9, std::nearbyint,
        std::nearbyint, nullptr, loop_roundeven},
-      SINTER_FUNCTION(exp2, SINTER_FAST(exp2), 4, 4, -1080, 1030),
-      SINTER_FUNCTION(log2, SINTER_FAST(log2), 4, 4, 0, 10),
-      SINTER_FUNCTION(log10, SINTER_FAST(log10), 4, 4, 0, 10),
-      SINTER_FUNCTION(cbrt, SINTER_FAST(cbrt), 4, 4, -10, 10),
-      SINTER_FUNCTION(tan, SINTER_FAST(tan), 4, 4, -200, 200),
-      SINTER_FUNCTION(asin, SINTER_FAST(asin), 4, 4, -1, 1),
-      SINTER_FUNCTION(acos, SINTER_FAST(acos), 4, 4, -1, 1),
-      SINTER_FUNCTION(atan, SINTER_FAST(atan), 4, 4, -10, 10),
-      SINTER_FUNCTION(sinh, SINTER_FAST(sinh), 4, 4, -720, 720),
-      SINTER_FUNCTION(cosh, SINTER_FAST(cosh), 4, 4, -720, 720),
-      SINTER_FUNCTION(asinh, SINTER_FAST(asinh), 4, 4, -100, 100),
-      SINTER_FUNCTION(acosh, SINTER_FAST(acosh), 4, 4, 1, 100),
-      SINTER_FUNCTION(atanh, SINTER_FAST(atanh), 4, 4, -1, 1),
-      {"erfinv", MathKernel::scalar("erfinv"), 4, 4, -1, 1, narrow<erfinvOracle>, erfinvOracle},
-      {"lgamma", MathKernel::scalar("lgamma"), 4, 4, -10, 20, narrow<std::lgamma>, std::lgamma,
+      SINTER_FUNCTION(exp2, SINTER_FAST(exp2), 1.25, 1.25, -1080, 1030),
+      SINTER_FUNCTION(log2, SINTER_FAST(log2), 2, 2, 0, 10),
+      SINTER_FUNCTION(log10, SINTER_FAST(log10), 2, 2, 0, 10),
+      SINTER_FUNCTION(cbrt, SINTER_FAST(cbrt), 1, 1, -10, 10),
+      SINTER_FUNCTION(tan, SINTER_FAST(tan), 3.75, 3.75, -200, 200),
+      SINTER_FUNCTION(asin, SINTER_FAST(asin), 2.5, 2.5, -1, 1),
+      SINTER_FUNCTION(acos, SINTER_FAST(acos), 1.5, 1.5, -1, 1),
+      SINTER_FUNCTION(atan, SINTER_FAST(atan), 1.75, 1.75, -10, 10),
+      SINTER_FUNCTION(sinh, SINTER_FAST(sinh), 1.75, 1.75, -720, 720),
+      SINTER_FUNCTION(cosh, SINTER_FAST(cosh), 1.75, 1.75, -720, 720),
+      SINTER_FUNCTION(asinh, SINTER_FAST(asinh), 2, 2, -100, 100),
+      SINTER_FUNCTION(acosh, SINTER_FAST(acosh), 2.25, 2.5, 1, 100),
+      SINTER_FUNCTION(atanh, SINTER_FAST(atanh), 2.25, 2.25, -1, 1),
+      {"erfinv", MathKernel::scalar("erfinv"), 2.5, 2.75, -1, 1, narrow<erfinvOracle>,
+       erfinvOracle},
+      {"lgamma", MathKernel::scalar("lgamma"), 0.75, 4, -10, 20, narrow<std::lgamma>, std::lgamma,
        lgammaTerms},
-      {"digamma", MathKernel::scalar("digamma"), 4, 4, -10, 20, narrow<digammaOracle>,
+      {"digamma", MathKernel::scalar("digamma"), 0.75, 5, -10, 20, narrow<digammaOracle>,
        digammaOracle, digammaTerms},
-      {"trigamma", MathKernel::scalar("trigamma"), 4, 4, -10, 20, narrow<trigammaOracle>,
+      {"trigamma", MathKernel::scalar("trigamma"), 0.75, 4, -10, 20, narrow<trigammaOracle>,
        trigammaOracle},
   };
 #undef SINTER_FUNCTION

@@ -139,6 +139,12 @@ Array numbers(int64_t rows, int64_t columns) {
 TEST_F(CudaHostRun, Elementwise) {
   compare("CudaElementwise.mlir", {numbers(5, 64), numbers(5, 64)}, {{"N", 5}});
 }
+TEST_F(CudaHostRun, NarrowFloatsAndBits) {
+  std::vector<uint64_t> counters;
+  for (uint64_t i = 0; i < 320; ++i)
+    counters.push_back(i * 0x9e3779b97f4a7c15);
+  compare("CudaMath.mlir", {numbers(5, 64).cast(f16), Array::from(counters, {5, 64})}, {{"N", 5}});
+}
 TEST_F(CudaHostRun, Softmax) { compare("CudaSoftmax.mlir", {numbers(3, 1000)}, {{"N", 3}}); }
 TEST_F(CudaHostRun, LayerNorm) {
   std::vector<float> gain(768, 1.5f);

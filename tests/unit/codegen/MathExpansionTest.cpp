@@ -98,10 +98,10 @@ template <typename T> std::vector<T> specials() {
   return values;
 }
 
-/// Every 4093rd float, and the special ones.
+/// Every 8191st float, and the special ones.
 std::vector<float> stridedFloats() {
   std::vector<float> values = specials<float>();
-  for (uint64_t bits = 0; bits < uint64_t(1) << 32; bits += 4093)
+  for (uint64_t bits = 0; bits < uint64_t(1) << 32; bits += 8191)
     values.push_back(std::bit_cast<float>(uint32_t(bits)));
   return values;
 }
@@ -123,17 +123,21 @@ std::vector<double> sampledDoubles(const MathFunction &function, int count) {
 
 TEST(MathExpansionTest, SingleFunctionsStayWithinTheirBound) {
   std::vector<float> x = stridedFloats();
-  for (const TargetInfo &target : targets())
-    for (const MathFunction &function : mathFunctions()) {
+  for (const MathFunction &function : mathFunctions()) {
+    std::vector<double> want;
+    for (float value : x)
+      want.push_back(function.exact(value));
+    for (const TargetInfo &target : targets()) {
       std::vector<float> got = run(function.body, kernelOptions(target, true), x);
       double worst = 0;
       float at = 0;
       for (size_t i = 0; i < x.size(); ++i)
-        if (double error = ulpError(got[i], function.exact(x[i])); error > worst)
+        if (double error = ulpError(got[i], want[i]); error > worst)
           worst = error, at = x[i];
       EXPECT_LE(worst, function.singleBound)
           << function.name << " on " << target.str() << " at " << at;
     }
+  }
 }
 
 double errorOf(const MathFunction &function, double got, double x) {
@@ -167,7 +171,7 @@ template <typename T> void expectSameBits(const MathFunction &function, const Ta
     x.push_back(any);
   }
   std::vector<T> scalar = run(function.body, kernelOptions(target, isSingle<T>, 1), x);
-  for (int lanes : {2, 8, 16, 64}) {
+  for (int lanes : {2, 16, 64}) {
     std::vector<T> vector = run(function.body, kernelOptions(target, isSingle<T>, lanes), x);
     size_t different = 0;
     for (size_t i = 0; i < x.size(); ++i) // Which NaN is not specified.
@@ -343,7 +347,7 @@ std::string expansionError(const std::string &text) {
 
 TEST(MathExpansionTest, RefusesWhatItCannotExpand) {
   EXPECT_NE(expansionError("func.func @f(%x: f32) -> f32 {\n"
-                           "  %r = math.acosh %x : f32\n  return %r : f32\n}")
+                           "  %r = math.erfc %x : f32\n  return %r : f32\n}")
                 .find("no inlined expansion"),
             std::string::npos);
   EXPECT_NE(expansionError("func.func @f(%x: f16) -> f16 {\n"
