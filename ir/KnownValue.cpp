@@ -2,6 +2,7 @@
 #include "sinter/ir/KnownValue.h"
 
 #include "sinter/ir/Indexing.h"
+#include "sinter/ir/KnownElement.h"
 
 #include "mlir/IR/DialectResourceBlobManager.h"
 
@@ -16,120 +17,6 @@ using Element = KnownValue::Element;
 using Index = std::vector<int64_t>;
 
 constexpr int64_t maxReads = int64_t{1} << 22;
-
-// -- Elements -------------------------------------------------------------------------------------
-
-/// Rounds to the dtype as storing does; integers wrap.
-Scalar rounded(const Scalar &value, DType dtype) {
-  return dispatch(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    T stored = value.isFloat ? convertElement<T>(value.f) : convertElement<T>(value.i);
-    if (isFloat(dtype))
-      return Scalar(convertElement<double>(stored));
-    return Scalar(convertElement<int64_t>(stored));
-  });
-}
-
-Element element(const DimExpr &size) {
-  if (std::optional<int64_t> constant = size.constant())
-    return Scalar(*constant);
-  return size;
-}
-
-std::optional<DimExpr> asSize(const Element &value) {
-  if (const auto *size = std::get_if<DimExpr>(&value))
-    return *size;
-  const Scalar &number = std::get<Scalar>(value);
-  if (number.isFloat)
-    return std::nullopt;
-  return DimExpr(number.i);
-}
-
-/// True when no binding makes it negative.
-bool isNonNegative(const DimExpr &size) {
-  DimExpr::Folder<bool> folder;
-  folder.constant = [](int64_t value) { return value >= 0; };
-  folder.symbol = [](const std::string &) { return true; };
-  folder.add = folder.mul = folder.floorDiv =
-      folder.ceilDiv = [](bool a, bool b) { return a && b; };
-  folder.max = [](bool a, bool b) { return a || b; };
-  return size.fold(folder);
-}
-
-/// Whether a < b (Less) or a == b, where it is the same for all bindings.
-enum class Relation { Less, Equal };
-std::optional<bool> compare(Relation relation, const DimExpr &a, const DimExpr &b) {
-  DimExpr difference = b - a;
-  if (std::optional<int64_t> constant = difference.constant())
-    return relation == Relation::Less ? *constant > 0 : *constant == 0;
-  if (isNonNegative(difference - 1)) // a < b
-    return relation == Relation::Less;
-  if (relation == Relation::Less ? isNonNegative(a - b) : isNonNegative(a - b - 1))
-    return false;
-  return std::nullopt;
-}
-
-std::optional<Element> truth(std::optional<bool> value) {
-  if (!value)
-    return std::nullopt;
-  return Scalar(static_cast<int64_t>(*value));
-}
-
-/// An elementwise op on operands of which at least one is an expression.
-std::optional<Element> onSizes(Operation *op, ArrayRef<Element> operands) {
-  StringRef name = op->getName().stripDialect();
-  if (name == "select") {
-    const auto *condition = std::get_if<Scalar>(&operands[0]);
-    if (!condition)
-      return std::nullopt;
-    return condition->i != 0 ? operands[1] : operands[2];
-  }
-  SmallVector<DimExpr> sizes;
-  for (const Element &operand : operands) {
-    std::optional<DimExpr> size = asSize(operand);
-    if (!size)
-      return std::nullopt;
-    sizes.push_back(*size);
-  }
-  if (name == "cast")
-    return isInteger(tensorType(op->getResult(0)).getDType()) ? std::optional(operands[0])
-                                                              : std::nullopt;
-  if (name == "neg")
-    return element(0 - sizes[0]);
-  if (name == "abs" && isNonNegative(sizes[0]))
-    return operands[0];
-  if (sizes.size() != 2)
-    return std::nullopt;
-  const DimExpr &a = sizes[0], &b = sizes[1];
-  if (name == "add")
-    return element(a + b);
-  if (name == "sub")
-    return element(a - b);
-  if (name == "mul")
-    return element(a * b);
-  if (name == "max")
-    return element(max(a, b));
-  if (name == "min") // Sizes have no min; -max(-a, -b) is one.
-    return element(0 - max(0 - a, 0 - b));
-  if (name == "div" && isNonNegative(a) && b.constant().value_or(0) > 0)
-    return element(floorDiv(a, b));
-  if (name == "less")
-    return truth(compare(Relation::Less, a, b));
-  if (name == "greater")
-    return truth(compare(Relation::Less, b, a));
-  if (name == "equal")
-    return truth(compare(Relation::Equal, a, b));
-  auto negated = [](std::optional<bool> value) {
-    return value ? std::optional(!*value) : std::nullopt;
-  };
-  if (name == "not_equal")
-    return truth(negated(compare(Relation::Equal, a, b)));
-  if (name == "less_equal")
-    return truth(negated(compare(Relation::Less, b, a)));
-  if (name == "greater_equal")
-    return truth(negated(compare(Relation::Less, a, b)));
-  return std::nullopt;
-}
 
 // -- Structural ops -------------------------------------------------------------------------------
 
@@ -283,43 +170,6 @@ private:
     return std::nullopt;
   }
 
-  std::optional<Element> combine(const Element &a, const Element &b, Combiner how) const {
-    const auto *x = std::get_if<Scalar>(&a), *y = std::get_if<Scalar>(&b);
-    if (!x || !y) {
-      std::optional<DimExpr> m = asSize(a), n = asSize(b);
-      if (!m || !n)
-        return std::nullopt;
-      switch (how) {
-      case Combiner::Sum:
-        return element(*m + *n);
-      case Combiner::Product:
-        return element(*m * *n);
-      case Combiner::Max:
-        return element(max(*m, *n));
-      default:
-        return element(0 - max(0 - *m, 0 - *n));
-      }
-    }
-    if (x->isFloat)
-      return number(x->f, y->f, how);
-    return number(x->i, y->i, how);
-  }
-
-  template <typename T> static Scalar number(T a, T b, Combiner how) {
-    constexpr bool isInt = std::is_integral_v<T>;
-    using Wide = std::conditional_t<isInt, uint64_t, T>;
-    switch (how) {
-    case Combiner::Sum:
-      return Scalar(static_cast<T>(static_cast<Wide>(a) + static_cast<Wide>(b)));
-    case Combiner::Product:
-      return Scalar(static_cast<T>(static_cast<Wide>(a) * static_cast<Wide>(b)));
-    case Combiner::Max:
-      return Scalar(a != a ? a : b != b ? b : std::max(a, b));
-    default:
-      return Scalar(a != a ? a : b != b ? b : std::min(a, b));
-    }
-  }
-
   /// What an empty reduction gives; nothing for max and min, whose limits depend on the dtype.
   std::optional<Element> neutral(Combiner how) const {
     if (how != Combiner::Sum && how != Combiner::Product)
@@ -400,7 +250,7 @@ bool evaluateElementwise(ElementwiseOpInterface op, ArrayRef<const KnownValue *>
       result.elements.push_back(rounded(op.evaluate(scalars), result.dtype));
       continue;
     }
-    std::optional<Element> value = onSizes(op, elements);
+    std::optional<Element> value = evaluateOnSizes(op, elements);
     if (!value)
       return false;
     result.elements.push_back(std::move(*value));
@@ -501,7 +351,7 @@ std::unique_ptr<KnownValue> KnownValues::evaluate(Operation *op) {
     std::optional<DimExpr> expression = DimExpr::parse(std::string_view(size.getExpression()));
     if (!expression || !isInteger(result->dtype))
       return nullptr;
-    result->elements.push_back(element(*expression));
+    result->elements.push_back(knownElement(*expression));
     return result;
   }
   if (std::optional<Array> array = constantArray(op)) {

@@ -72,7 +72,12 @@ int ExternalFolder::openBeneath(const std::string &location) {
       fail(ErrorCode::FileAccess, location,
            "cannot open the model's folder: " + std::string(std::strerror(errno)));
   }
-  int descriptor = openConfined(folderDescriptor, location, OpenWay::OpenAt2);
+  int descriptor = -1;
+  for (int attempt = 0; attempt < 8; ++attempt) { // A rename elsewhere may get in the way.
+    descriptor = openConfined(folderDescriptor, location, OpenWay::OpenAt2);
+    if (descriptor >= 0 || errno != EAGAIN)
+      break;
+  }
   if (descriptor < 0 && (errno == ENOSYS || errno == EPERM || errno == EINVAL))
     descriptor = openConfined(folderDescriptor, location, OpenWay::PartByPart);
   return descriptor;
