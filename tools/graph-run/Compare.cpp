@@ -75,7 +75,7 @@ std::string compare(const Array &got, const Array &expected, const Tolerance &to
   for (size_t i = 0; i < a.size(); ++i) {
     double delta = difference(a[i], b[i]);
     double allowed = atol + rtol * std::fabs(b[i]);
-    if (delta == 0 || delta <= allowed)
+    if (delta == 0 || (std::isfinite(delta) && delta <= allowed))
       continue;
     ++wrong;
     double excess = std::isinf(delta) ? delta : delta / std::max(allowed, 1e-300);
