@@ -98,12 +98,33 @@ Value Memory::loadVector(Value pointer, Type elementType, Value offset, Value ma
 
 Value Memory::gather(Value pointer, Type elementType, Value offsets, Value mask) {
   Type element = storageType(elementType);
+  unsigned width = byteWidth(element);
   auto type = VectorType::get({lanes}, element);
-  Value at = address(pointer, elementType, offsets);
-  Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
-  Value value = LLVM::masked_gather::create(builder, loc, type, at, mask ? mask : allTrue(),
-                                            ValueRange{zero}, byteWidth(element));
-  return fromStorage(value, elementType);
+  auto constant = [&](Type of, int64_t number) -> Value {
+    auto vector = VectorType::get({lanes}, of);
+    return arith::ConstantOp::create(
+        builder, loc, DenseElementsAttr::get(vector, builder.getIntegerAttr(of, number)));
+  };
+  auto load = [&](VectorType of, Value at, unsigned alignment) -> Value {
+    Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(of));
+    return LLVM::masked_gather::create(builder, loc, of, at, mask ? mask : allTrue(),
+                                       ValueRange{zero}, alignment);
+  };
+  if (width >= 4)
+    return fromStorage(load(type, address(pointer, elementType, offsets), width), elementType);
+  // There are no gathers of less than 4 bytes. The aligned word around an element lies in its page,
+  // and buffers start at multiples of 64 bytes.
+  Type word = builder.getI32Type(), i64 = builder.getI64Type();
+  auto words = VectorType::get({lanes}, word);
+  int64_t perWord = 4 / width;
+  Value number = arith::ShRUIOp::create(builder, loc, offsets, constant(i64, perWord == 4 ? 2 : 1));
+  Value whole = load(words, address(pointer, word, number), 4);
+  Value part = arith::AndIOp::create(builder, loc, offsets, constant(i64, perWord - 1));
+  Value shift =
+      arith::ShLIOp::create(builder, loc, arith::TruncIOp::create(builder, loc, words, part),
+                            constant(word, width == 1 ? 3 : 4));
+  Value moved = arith::ShRUIOp::create(builder, loc, whole, shift);
+  return fromStorage(arith::TruncIOp::create(builder, loc, type, moved), elementType);
 }
 
 void Memory::storeVector(Value value, Type elementType, Value pointer, Value offset, Value mask,

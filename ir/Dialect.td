@@ -17,7 +17,12 @@ def Sinter_Dialect : Dialect {
 
     - Elementwise operands have equal shapes; broadcasting is an op of its own.
     - Integer arithmetic wraps. x / 0 is 0; INT_MIN / -1 is INT_MIN. Integer division truncates.
-    - Casting float to integer truncates, saturates at the limits, and maps NaN to 0; to bool is x != 0.
+    - Casting float to integer truncates, saturates at the limits (negative numbers become 0 of an unsigned
+      dtype), and maps NaN to 0; integers wrap into each other; to bool is x != 0.
+    - f16 and bf16 are stored, f32 is computed: an op rounds its result to nearest even, once. Ops of one
+      fused kernel hand f32 on to each other and round what the kernel stores; a cast to f16 or bf16 always
+      rounds, once also from f64. A sum or product is accumulated in f32 (floats) or wraps (integers) at every
+      width, a contraction of narrow integers is one of i32. Compiling with strict rounding rounds after every op.
     - max, min, reduce_max, reduce_min and argmax propagate NaN (argmax: the first NaN wins, then the
       first of equals). Their gradient is shared equally among ties.
     - Empty reductions give the neutral element: 0, 1, -inf/lowest, +inf/highest.
@@ -39,6 +44,7 @@ def Sinter_TensorType : TypeDef<Sinter_Dialect, "Tensor"> {
   let summary = "A tensor: an element type and sizes, each a number or an expression over named dims.";
   let description = [{
     `!sinter.tensor<f32[N, 784]>`, `!sinter.tensor<i64[]>`, `!sinter.tensor<f32["2*N + 1", 4]>`.
+    Element types are f16, bf16, f32, f64, i8 to i64, ui8 to ui64 (the dtypes u8 to u64) and i1 (bool).
     A size is an IntegerAttr (i64) or a StringAttr with the canonical text of a DimExpr, so equal
     types have equal sizes as expressions.
   }];

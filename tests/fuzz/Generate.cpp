@@ -87,10 +87,10 @@ int Generator::addInput(DType dtype, const Shape &shape, double low, double high
 
 int Generator::randomInput() {
   DType dtype = allDTypes[below(std::size(allDTypes))];
-  if (isFloat(dtype) || below(2))
+  if (below(2) || (isFloat(dtype) && (plan.continuous || below(2))))
     dtype = randomFloat();
   if (isInteger(dtype))
-    return addInput(dtype, randomShape(), -9, 9);
+    return addInput(dtype, randomShape(), isUnsigned(dtype) ? 0 : -9, 9);
   return addInput(dtype, randomShape(), -2, 2);
 }
 
@@ -98,12 +98,14 @@ bool Generator::add(std::vector<int> operands, Info info, Apply apply, int ops) 
   if (!fits(info.shape))
     return false;
   if (isFloat(info.dtype) && !info.terminal) {
-    double digits = info.dtype == f32 ? 22 : 50;
+    double digits = info.dtype == f32 ? 22 : info.dtype == f16 ? 10 : info.dtype == bf16 ? 7 : 50;
     info.exact &= info.fraction + std::log2(std::max(info.bound, 1.0)) <= digits;
     info.error = info.exact ? 0 : std::max(info.error, epsilonOf(info.dtype) * info.bound);
     if (!(info.bound <= 1e4) || !(info.error <= 0.01))
       return false;
   }
+  if (isUnsigned(info.dtype)) // What was negative is large.
+    info.bound = std::max(info.bound, std::ldexp(1.0, static_cast<int>(8 * byteSize(info.dtype))));
   if (!isFloat(info.dtype)) {
     info.exact = true;
     info.error = 0;
@@ -123,7 +125,7 @@ Info Generator::unary(int x, double bound, double slope) const {
   return info;
 }
 
-/// The gradients of a float value in some of its inputs, and sometimes those of a gradient.
+/// The gradient of a float value in one of its inputs, and sometimes second derivatives.
 void Generator::addGradients() {
   int y = pick([](const Info &info) { return isFloat(info.dtype) && !info.inputs.empty(); });
   if (y < 0)
@@ -136,12 +138,18 @@ void Generator::addGradients() {
   info.shape = at(x).shape;
   info.terminal = info.gradient = true;
   info.exact = false;
-  bool second = below(3) == 0;
+  enum { First, ReverseOverReverse, ForwardOverReverse, ReverseOverForward, numKinds };
+  size_t kind = below(2) == 0 ? First : below(numKinds);
   add(
       {y, x}, info,
-      [second](Graph &, const Tensors &t) {
-        Tensor g = gradient(sum(t[0] * t[0]), t[1]);
-        return second ? gradient(sum(g * sin(g)), t[1]) : g;
+      [kind](Graph &, const Tensors &t) {
+        Tensor squares = t[0] * t[0];
+        if (kind == ReverseOverForward)
+          return gradient(sum(sin(tangent(squares, t[1], t[1]))), t[1]);
+        Tensor g = gradient(sum(squares), t[1]);
+        return kind == ReverseOverReverse   ? gradient(sum(g * sin(g)), t[1])
+               : kind == ForwardOverReverse ? tangent(g, t[1], sin(t[1]))
+                                            : g;
       },
       2);
 }

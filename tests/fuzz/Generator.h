@@ -27,7 +27,11 @@ private:
   int64_t evaluate(const DimExpr &size) const;
   bool fits(const Shape &shape) const;
   static double epsilonOf(DType dtype) {
-    return dtype == f32 ? 6e-8 : isFloat(dtype) ? 1.2e-16 : 0;
+    return dtype == f32     ? 6e-8
+           : dtype == f16   ? 4.9e-4
+           : dtype == bf16  ? 3.9e-3
+           : isFloat(dtype) ? 1.2e-16
+                            : 0;
   }
 
   // -- Adding (false: out of bounds) --

@@ -419,7 +419,7 @@ void addShapeOps(std::vector<Row> &rows) {
   rows.push_back(structural(
                      "pad", {In(-4, 4)}, {{{{3, 5}}}, {{{n, 5}}}, {{{0, 5}}}, {{{30, 40}}}},
                      [](Graph &, const Tensors &t) {
-                       return pad(t[0], {2, 0}, {1, 3}, t[0].dtype() == boolean ? 1 : -2);
+                       return pad(t[0], {2, 0}, {1, 3}, 3);
                      },
                      perElement(
                          [](auto &x) {
@@ -428,7 +428,7 @@ void addShapeOps(std::vector<Row> &rows) {
                          [](auto &x, const Index &i) {
                            bool inside =
                                i[0] >= 2 && i[0] < 2 + x[0].sizes[0] && i[1] < x[0].sizes[1];
-                           return inside ? x[0].at({i[0] - 2, i[1]}) : Real(-2);
+                           return inside ? x[0].at({i[0] - 2, i[1]}) : Real(3);
                          }))
                      .on(numbers)
                      .smooth());

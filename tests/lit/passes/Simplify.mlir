@@ -314,3 +314,24 @@ func.func @keeps_transpose_that_reorders_free_dims(%x: !sinter.tensor<f32[2, 3, 
      : (!sinter.tensor<f32[3, 2, 4]>, !sinter.tensor<f32[4, 8]>) -> !sinter.tensor<f32[3, 2, 8]>
   return %d : !sinter.tensor<f32[3, 2, 8]>
 }
+
+// An i8 becomes a u8 by wrapping, but by way of a float it saturates; a bf16 is a float of f32, but no f16.
+// CHECK-LABEL: @casts_merge_where_nothing_changes
+// CHECK-DAG: sinter.cast %arg0 : (!sinter.tensor<i8[4]>) -> !sinter.tensor<ui8[4]>
+// CHECK-DAG: %[[F:.*]] = sinter.cast %arg0 : (!sinter.tensor<i8[4]>) -> !sinter.tensor<f32[4]>
+// CHECK-DAG: sinter.cast %[[F]] : (!sinter.tensor<f32[4]>) -> !sinter.tensor<ui8[4]>
+// CHECK-DAG: %[[H:.*]] = sinter.cast %arg1 : (!sinter.tensor<bf16[4]>) -> !sinter.tensor<f16[4]>
+// CHECK-DAG: sinter.cast %[[H]] : (!sinter.tensor<f16[4]>) -> !sinter.tensor<f64[4]>
+// CHECK: return {{.*}}, %arg1
+func.func @casts_merge_where_nothing_changes(%i: !sinter.tensor<i8[4]>, %b: !sinter.tensor<bf16[4]>)
+    -> (!sinter.tensor<ui8[4]>, !sinter.tensor<ui8[4]>, !sinter.tensor<f64[4]>, !sinter.tensor<bf16[4]>) {
+  %0 = sinter.cast %i : (!sinter.tensor<i8[4]>) -> !sinter.tensor<i32[4]>
+  %1 = sinter.cast %0 : (!sinter.tensor<i32[4]>) -> !sinter.tensor<ui8[4]>
+  %2 = sinter.cast %i : (!sinter.tensor<i8[4]>) -> !sinter.tensor<f32[4]>
+  %3 = sinter.cast %2 : (!sinter.tensor<f32[4]>) -> !sinter.tensor<ui8[4]>
+  %4 = sinter.cast %b : (!sinter.tensor<bf16[4]>) -> !sinter.tensor<f16[4]>
+  %5 = sinter.cast %4 : (!sinter.tensor<f16[4]>) -> !sinter.tensor<f64[4]>
+  %6 = sinter.cast %b : (!sinter.tensor<bf16[4]>) -> !sinter.tensor<f32[4]>
+  %7 = sinter.cast %6 : (!sinter.tensor<f32[4]>) -> !sinter.tensor<bf16[4]>
+  return %1, %3, %5, %7 : !sinter.tensor<ui8[4]>, !sinter.tensor<ui8[4]>, !sinter.tensor<f64[4]>, !sinter.tensor<bf16[4]>
+}

@@ -1,0 +1,24 @@
+// RUN: sinter-opt %s -sinter-round-results | FileCheck %s
+
+!h = !sinter.tensor<bf16[N]>
+
+// CHECK-LABEL: @results_that_round_are_rounded
+// CHECK: %[[M:.*]] = sinter.mul %arg0, %arg0
+// CHECK: %[[W:.*]] = sinter.cast %[[M]] : (!sinter.tensor<bf16[N]>) -> !sinter.tensor<f32[N]>
+// CHECK: %[[R:.*]] = sinter.cast %[[W]] : (!sinter.tensor<f32[N]>) -> !sinter.tensor<bf16[N]>
+// CHECK: %[[X:.*]] = sinter.max %[[R]], %arg0
+// CHECK-NEXT: return %[[X]]
+func.func @results_that_round_are_rounded(%x: !h) -> !h {
+  %0 = sinter.mul %x, %x : (!h, !h) -> !h
+  %1 = sinter.max %0, %x : (!h, !h) -> !h
+  return %1 : !h
+}
+
+// CHECK-LABEL: @other_dtypes_stay
+// CHECK-NOT: sinter.cast
+// CHECK: return
+func.func @other_dtypes_stay(%x: !sinter.tensor<f32[N]>, %u: !sinter.tensor<ui8[N]>) -> (!sinter.tensor<f32[N]>, !sinter.tensor<ui8[N]>) {
+  %0 = sinter.mul %x, %x : (!sinter.tensor<f32[N]>, !sinter.tensor<f32[N]>) -> !sinter.tensor<f32[N]>
+  %1 = sinter.mul %u, %u : (!sinter.tensor<ui8[N]>, !sinter.tensor<ui8[N]>) -> !sinter.tensor<ui8[N]>
+  return %0, %1 : !sinter.tensor<f32[N]>, !sinter.tensor<ui8[N]>
+}
