@@ -107,6 +107,8 @@ Tensor reshape(const Tensor &x, const Shape &shape, std::source_location loc) {
     }
     DimExpr all = s.type.getNumElements();
     std::optional<DimExpr> size = known == DimExpr(0) ? std::nullopt : all.dividedExactlyBy(known);
+    if (!size && !(all.isConstant() && known.isConstant()))
+      size = floorDiv(all, known); // Whether it divides is checked at the call.
     if (!size)
       s.graph.fail(s.call, all.str() + " elements do not divide into rows of " + known.str(),
                    {s.shape, shape});
