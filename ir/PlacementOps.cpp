@@ -39,16 +39,23 @@ public:
   Expr scatter(Expr into, Expr values, StringRef mode) {
     return into.build<ScatterOp>(into.value(), values.value(), op.getIndices(), op.getDims(), mode);
   }
+  /// The row-major number of each update.
+  Expr numbers(TensorType type) {
+    if (type.getRank() == 0)
+      return x.build<FullOp>(type, IntegerAttr::get(type.getElementType(), 0));
+    TensorType scalar = TensorType::get(type.getContext(), type.getElementType(), {});
+    Expr number = x.build<IotaOp>(type, 0);
+    for (int64_t d = 1; d < type.getRank(); ++d) {
+      Expr size = broadcast(x.build<DimValueOp>(scalar, type.getDim(d).str()), type, {});
+      number = number * size + x.build<IotaOp>(type, d);
+    }
+    return number;
+  }
   /// True for the updates whose value stands in the result of a "set".
   Expr wins() {
-    TensorType type = updates.type();
-    Type i64 = IntegerType::get(type.getContext(), 64);
-    TensorType flat =
-        TensorType::get(type.getContext(), i64,
-                        toAttribute(type.getContext(), Shape{type.getNumElements()}).getValue());
-    TensorType owner = x.type().withElementType(i64);
-    Expr number = reshape(x.build<IotaOp>(flat, 0), type.withElementType(i64));
-    Expr none = x.build<FullOp>(owner, IntegerAttr::get(i64, -1));
+    Type i64 = IntegerType::get(updates.type().getContext(), 64);
+    Expr number = numbers(updates.type().withElementType(i64));
+    Expr none = x.build<FullOp>(x.type().withElementType(i64), IntegerAttr::get(i64, -1));
     return gather(scatter(none, number, "set")) == number;
   }
   /// How many of the element itself and its updates attain the extremum, 1 each.
