@@ -155,6 +155,21 @@ def parse_header(path):
     return entries
 
 
+def parse_structs(path):
+    """The plain structs of a header as text, with what is said before them."""
+    structs, lines, inside = [], [], False
+    for line in path.read_text().splitlines():
+        inside = inside or re.fullmatch(r"struct \w+ \{", line) is not None
+        if inside or line.startswith("///"):
+            lines.append(line)
+        if inside and line == "};":
+            structs.append("\n".join(lines))
+            inside = False
+        if not inside and not line.startswith("///"):
+            lines = []
+    return structs
+
+
 def op_function(op):
     loc = (LOC, "std::source_location::current()")
     if len(op.operands) == 1:
@@ -318,6 +333,10 @@ every function whose first parameter is a tensor is a method of `Tensor` as well
             out += f"\n### {section}\n\n"
             last = section
         out += f"- `{signature(f)}`: {f.doc}\n"
+    out += "\n## Options and results\n"
+    for header in ["OpArguments.h"] + STRUCTURAL + COMPOSITE:
+        for text in parse_structs(HERE / header):
+            out += f"\n```cpp\n{text}\n```\n"
     return out
 
 
