@@ -16,7 +16,9 @@ int main(int argc, char **argv) {
   size_t sample = 0;
   bool json = false;
   double minCore = 0;
-  app.add_option("FOLDER", folder, "Folder of cases: NAME/model.onnx, NAME/test_data_set_*")
+  app.add_option("FOLDER", folder,
+                 "Folder of cases: NAME/model.onnx with NAME/test_data_set_*, or NAME.onnx with "
+                 "NAME_output_0.pb")
       ->required();
   app.add_option("--expected-failures", expectedFile, "File of lines 'name: reason'");
   app.add_option("--filter", filter, "Only cases whose name contains this");

@@ -101,22 +101,66 @@ Prepared prepare(const fs::path &path, const ArrayMap &values, const RunOptions 
   return {std::move(model), std::move(program), time.count()};
 }
 
-std::string runDataSet(const fs::path &folder, const Case &which, const RunOptions &options,
-                       Outcome &outcome) {
-  proto::ModelProto model = onnx::readModel(which.folder / "model.onnx", {});
+using Infos = google::protobuf::RepeatedPtrField<proto::ValueInfoProto>;
+
+/// Inputs that are no constants.
+Infos inputsOf(const proto::ModelProto &model) {
   std::set<std::string> constants;
   for (const proto::TensorProto &tensor : model.graph().initializer())
     constants.insert(tensor.name());
-  google::protobuf::RepeatedPtrField<proto::ValueInfoProto> infos;
+  Infos infos;
   for (const proto::ValueInfoProto &info : model.graph().input())
     if (!constants.contains(info.name()))
       *infos.Add() = info;
-  std::vector<Array> inputs = readValues(folder, "input_", infos),
-                     wanted = readValues(folder, "output_", model.graph().output());
+  return infos;
+}
+
+/// What goes in and what must come out.
+struct DataSet {
+  std::vector<Array> inputs, wanted;
+};
+
+/// 0, 1/n, 2/n, ... in the shape of each input.
+std::vector<Array> ramps(const Infos &infos) {
+  std::vector<Array> inputs;
+  for (const proto::ValueInfoProto &info : infos) {
+    std::vector<int64_t> sizes;
+    for (const proto::TensorShapeProto_Dimension &dim : info.type().tensor_type().shape().dim())
+      sizes.push_back(dim.has_dim_value() ? dim.dim_value() : 1);
+    Array input(f32, sizes);
+    int64_t count = input.numElements();
+    for (int64_t i = 0; i < count; ++i)
+      input.as<float>()[i] =
+          static_cast<float>(static_cast<double>(i) / static_cast<double>(count));
+    inputs.push_back(input);
+  }
+  return inputs;
+}
+
+/// The data sets of a case.
+std::vector<DataSet> dataSetsOf(const Case &which, const proto::ModelProto &model) {
+  fs::path folder = which.model.parent_path();
+  Infos infos = inputsOf(model);
+  if (which.model.filename() != "model.onnx")
+    return {{ramps(infos), readValues(folder, which.name + "_output_", model.graph().output())}};
+  std::vector<DataSet> sets;
+  for (int i = 0;; ++i) {
+    fs::path data = folder / ("test_data_set_" + std::to_string(i));
+    if (!fs::exists(data))
+      return sets;
+    sets.push_back(
+        {readValues(data, "input_", infos), readValues(data, "output_", model.graph().output())});
+  }
+}
+
+std::string runDataSet(const DataSet &data, const Case &which, const proto::ModelProto &model,
+                       const RunOptions &options, Outcome &outcome) {
+  const auto &[inputs, wanted] = data;
+  Infos infos = inputsOf(model);
   ArrayMap values;
   for (size_t i = 0; i < inputs.size(); ++i)
     values[infos[static_cast<int>(i)].name()] = inputs[i];
-  Prepared prepared = prepare(which.folder / "model.onnx", values, options);
+  Prepared prepared = prepare(which.model, values, options);
   outcome.compileMs = prepared.milliseconds;
   std::set<std::string> fixed(prepared.model.fixedInputs.begin(), prepared.model.fixedInputs.end());
   for (const std::string &name : prepared.model.fixedInputs)
@@ -146,19 +190,16 @@ std::string runDataSet(const fs::path &folder, const Case &which, const RunOptio
 Outcome runCase(const Case &which, const RunOptions &options) {
   Outcome outcome;
   try {
-    bool any = false;
-    for (int set = 0;; ++set) {
-      fs::path folder = which.folder / ("test_data_set_" + std::to_string(set));
-      if (!fs::exists(folder))
-        break;
-      any = true;
-      outcome.message = runDataSet(folder, which, options, outcome);
+    proto::ModelProto model = onnx::readModel(which.model, {});
+    std::vector<DataSet> sets = dataSetsOf(which, model);
+    for (const DataSet &data : sets) {
+      outcome.message = runDataSet(data, which, model, options, outcome);
       if (!outcome.message.empty()) {
         outcome.status = Status::Wrong;
         return outcome;
       }
     }
-    outcome.status = any ? Status::Pass : Status::Crash;
+    outcome.status = sets.empty() ? Status::Crash : Status::Pass;
   } catch (const Error &error) {
     outcome.message = error.what();
     outcome.status = error.code() == ErrorCode::Unsupported ? Status::Unsupported

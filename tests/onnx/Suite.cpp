@@ -55,11 +55,11 @@ Facts factsOf(const proto::ModelProto &model) {
   return facts;
 }
 
-Case describe(const fs::path &folder) {
+Case describe(const std::string &name, const fs::path &file) {
   Case result;
-  result.name = folder.filename().string();
-  result.folder = folder;
-  proto::ModelProto model = onnx::readModel(folder / "model.onnx", {});
+  result.name = name;
+  result.model = file;
+  proto::ModelProto model = onnx::readModel(file, {});
   Facts facts = factsOf(model);
   auto within = [&](const std::set<int> &allowed) {
     return !facts.special &&
@@ -79,10 +79,15 @@ Case describe(const fs::path &folder) {
 
 std::vector<Case> findCases(const fs::path &root, const std::string &filter) {
   std::vector<Case> cases;
-  for (const fs::directory_entry &entry : fs::directory_iterator(root))
-    if (entry.path().filename().string().find(filter) != std::string::npos &&
-        fs::exists(entry.path() / "model.onnx"))
-      cases.push_back(describe(entry.path()));
+  for (const fs::directory_entry &entry : fs::directory_iterator(root)) {
+    const fs::path &path = entry.path();
+    if (path.filename().string().find(filter) == std::string::npos)
+      continue;
+    if (path.extension() == ".onnx")
+      cases.push_back(describe(path.stem().string(), path));
+    else if (fs::exists(path / "model.onnx"))
+      cases.push_back(describe(path.filename().string(), path / "model.onnx"));
+  }
   std::sort(cases.begin(), cases.end(),
             [](const Case &a, const Case &b) { return a.name < b.name; });
   return cases;

@@ -14,15 +14,16 @@ namespace sinter::onnxsuite {
 /// i32, i64 and bool. Wide: f64, f16, bf16, u8 and i8 as well. Other: the rest.
 enum class Class : uint8_t { Core, Wide, Other };
 
-/// A folder with model.onnx and test_data_set_*.
+/// A folder with model.onnx and test_data_set_*; or a whole network: a file NAME.onnx beside
+/// NAME_output_0.pb, whose inputs are 0, 1/n, 2/n, … for n elements.
 struct Case {
   std::string name;
-  std::filesystem::path folder;
+  std::filesystem::path model;
   Class kind = Class::Other;
   std::string op; ///< Of the only node, with its domain; "(several nodes)" otherwise.
 };
 
-/// All cases below `root`, by name; only those whose name contains `filter`.
+/// All cases in `root`, by name; only those whose name contains `filter`.
 std::vector<Case> findCases(const std::filesystem::path &root, const std::string &filter);
 
 /// `count` of them, evenly spread.
