@@ -59,9 +59,11 @@ std::string_view cType(DType dtype) {
   case DType::I64:
     return "int64_t";
   case DType::U16:
-  case DType::F16: // C has no type for these: their bits.
-  case DType::BF16:
     return "uint16_t";
+  case DType::F16: // C has no types for these.
+    return "uint16_t (the bits of an f16)";
+  case DType::BF16:
+    return "uint16_t (the bits of a bf16)";
   case DType::U32:
     return "uint32_t";
   case DType::U64:
