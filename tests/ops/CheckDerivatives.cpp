@@ -208,9 +208,10 @@ std::vector<size_t> casesFor(const Row &row, DType dtype, Engine engine) {
   for (size_t c = 0; c < row.cases.size(); ++c)
     if (isSmall(row.cases[c]))
       cases.push_back(c);
-  size_t most = engine == Engine::Interpreter || dtype == f64 ? cases.size()
-                : dtype == f32                                 ? 4
-                                                               : 2;
+  size_t most = engine == Engine::Interpreter ? cases.size()
+                : dtype == f64                ? 3
+                : dtype == f32                ? 2
+                                              : 1;
   if (cases.size() > most)
     cases.erase(cases.begin(), cases.end() - static_cast<long>(most));
   return cases;
