@@ -32,20 +32,21 @@ std::vector<Case> pairCases() { return {{{{3, 5}, {3, 5}}}, {{{n, 10}, {n, 10}}}
 
 Row normRow(std::string name, double p) {
   Row row = composite(
-             std::move(name), {In(0.25, 4)}, rowCases(),
-             [=](Graph &, const Tensors &t) { return norm(t[0] * -1, p, -1); },
-             perRow([=](auto &rows, int64_t count) {
-               Real sum = 0;
-               for (int64_t i = 0; i < count; ++i) {
-                 if (std::isinf(p))
-                   sum = std::max(sum, std::fabs(rows[0][i]));
-                 else
-                   sum += p == 0 ? Real(rows[0][i] != 0) : std::pow(std::fabs(rows[0][i]), Real(p));
-               }
-               return std::isinf(p) || p == 0 ? sum : std::pow(sum, 1 / Real(p));
-             }))
-      .within(24)
-      .smooth();
+                std::move(name), {In(0.25, 4)}, rowCases(),
+                [=](Graph &, const Tensors &t) { return norm(t[0] * -1, p, -1); },
+                perRow([=](auto &rows, int64_t count) {
+                  Real sum = 0;
+                  for (int64_t i = 0; i < count; ++i) {
+                    if (std::isinf(p))
+                      sum = std::max(sum, std::fabs(rows[0][i]));
+                    else
+                      sum +=
+                          p == 0 ? Real(rows[0][i] != 0) : std::pow(std::fabs(rows[0][i]), Real(p));
+                  }
+                  return std::isinf(p) || p == 0 ? sum : std::pow(sum, 1 / Real(p));
+                }))
+                .within(24)
+                .smooth();
   if (p == 0) // It counts.
     row.derivative = Derivative::None;
   return row;
