@@ -66,6 +66,9 @@ void importConvTranspose(Node &node) {
     sizes.erase(sizes.begin(), sizes.begin() + 2);
   if (extra.size() != n || (!sizes.empty() && sizes.size() != n))
     node.invalid("output_padding and output_shape have one entry per spatial axis");
+  for (int64_t value : extra)
+    if (value < 0 || value > INT32_MAX)
+      node.invalid("an output_padding of " + std::to_string(value));
   bool same =
       a.autoPad == SpatialAttributes::SameUpper || a.autoPad == SpatialAttributes::SameLower;
   for (size_t i = 0; i < n && (same || !sizes.empty()); ++i) {
@@ -158,6 +161,8 @@ void importDeformConv(Node &node) {
   Tensor x = floatInput(node, 0), weight = node.input(1), offset = node.input(2);
   int64_t axes = spatialAxes(node, x);
   size_t n = static_cast<size_t>(axes);
+  if (axes > 6)
+    node.unsupported("this many spatial axes");
   SpatialAttributes a(node, axes, kernelOf(node, weight, axes));
   int64_t groups = node.intAttribute("group", 1);
   int64_t offsetGroups = node.intAttribute("offset_group", 1);

@@ -3,15 +3,17 @@
 
 namespace sinter::onnx {
 
+/// So that sums and products of two sizes fit into 64 bits.
+static constexpr int64_t largestSize = int64_t{1} << 31;
+
 static std::vector<int64_t> list(Node &node, std::string_view name, size_t length,
                                  int64_t otherwise) {
   std::vector<int64_t> values = node.intsAttribute(name, std::vector<int64_t>(length, otherwise));
   if (values.size() != length)
     node.invalid("attribute " + std::string(name) + " has " + std::to_string(values.size()) +
                  " entries instead of " + std::to_string(length));
-  constexpr int64_t limit = int64_t{1} << 40; // so that sums and products of two fit
   for (int64_t value : values)
-    if (value < (name == "pads" ? -limit : 1) || value > limit)
+    if (value < (name == "pads" ? -largestSize : 1) || value > largestSize)
       node.invalid("attribute " + std::string(name) + " has an entry of " + std::to_string(value));
   return values;
 }
@@ -24,6 +26,9 @@ SpatialAttributes::SpatialAttributes(Node &node, int64_t axes,
   kernel = node.hasAttribute("kernel_shape") ? list(node, "kernel_shape", n, 1) : *kernelShape;
   if (kernelShape && kernel != *kernelShape)
     node.invalid("kernel_shape disagrees with the weights");
+  for (int64_t size : kernel)
+    if (size > largestSize)
+      node.unsupported("a window of " + std::to_string(size) + " elements");
   strides = list(node, "strides", n, 1);
   dilations = list(node, "dilations", n, 1);
   std::vector<int64_t> pads = list(node, "pads", 2 * n, 0);
