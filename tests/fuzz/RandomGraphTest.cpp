@@ -135,6 +135,8 @@ TEST(RandomGraphTest, EveryOpIsMetOften) {
                          "gather_rows",
                          "scatter_add_rows",
                          "pick",
+                         "window_read",
+                         "window_write",
                          "gradients"})
     EXPECT_GE(counts[op], 20) << op;
 }
