@@ -30,7 +30,7 @@ Prints the largest error of every function (default: all, and pow) as a table in
 the speed on one thread. Exit code 6: an error is beyond the stated bound.
   --element=f32|f64   f32: all 2^32 arguments (default); f64: random samples
   --stride=N          f32: every N-th argument only
-  --samples=N         how many samples for f64 and pow (default 4000000)
+  --samples=N         how many samples for f64 and functions of two arguments (default 4000000)
   --target=TARGET     cpu, cpu:x86-64-v4, cpu:x86-64-v3, cpu:x86-64 (default: this machine)
   --threads=N         default: all cores
 )";

@@ -189,6 +189,47 @@ TEST(MathExpansionTest, LanesGetTheBitsOfTheScalar) {
     }
 }
 
+template <typename T> void expectPairsWithinBound(const TargetInfo &target) {
+  std::vector<T> x, y;
+  for (T a : specials<T>())
+    for (T b : specials<T>()) {
+      x.push_back(a);
+      y.push_back(b);
+    }
+  std::mt19937_64 random(5);
+  std::uniform_real_distribution<double> unit(-1, 1);
+  for (int i = 0; i < 20000; ++i) {
+    x.push_back(T(std::exp(80 * unit(random)) * unit(random)));
+    y.push_back(T(double(x.back()) * std::exp((i % 2 ? 1 : 40) * unit(random))));
+  }
+  for (const PairFunction &function : pairFunctions()) {
+    std::vector<T> got = run(function.body, kernelOptions(target, isSingle<T>), x, y);
+    double worst = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      long double want = function.wide(x[i], y[i]);
+      double error;
+      if constexpr (isSingle<T>)
+        error = ulpError(got[i], double(want));
+      else
+        error = function.cancelled ? ulpErrorBeside(got[i], want, function.cancelled(x[i], y[i]))
+                                   : ulpError(got[i], want);
+      if (error > worst)
+        worst = error, at = i;
+    }
+    EXPECT_LE(worst, isSingle<T> ? function.singleBound : function.doubleBound)
+        << function.name << "(" << x[at] << ", " << y[at] << ") = " << got[at] << " on "
+        << target.str();
+  }
+}
+
+TEST(MathExpansionTest, PairsStayWithinTheirBound) {
+  for (const TargetInfo &target : targets()) {
+    expectPairsWithinBound<float>(target);
+    expectPairsWithinBound<double>(target);
+  }
+}
+
 template <typename T> void expectPowSpecials(const TargetInfo &target) {
   std::vector<T> x, y;
   for (T a : specials<T>())
@@ -297,6 +338,8 @@ TEST(MathExpansionTest, NoLibraryFunctionIsCalled) {
   std::vector<std::string> bodies = {MathKernel::binary("math.powf"),
                                      "%r = math.fma %x, %y, %x : TYPE\n"};
   for (const MathFunction &function : mathFunctions())
+    bodies.push_back(function.body);
+  for (const PairFunction &function : pairFunctions())
     bodies.push_back(function.body);
   for (const TargetInfo &target : targets())
     for (const std::string &body : bodies)
