@@ -177,8 +177,8 @@ TEST(GraphTest, OperatorsCarryTheCallersLine) {
   EXPECT_EQ(y.location().file, __FILE__);
 }
 
-static Tensor swish(const Tensor &x, std::source_location loc = std::source_location::current()) {
-  Scope scope(x, "swish", loc);
+static Tensor gated(const Tensor &x, std::source_location loc = std::source_location::current()) {
+  Scope scope(x, "gated", loc);
   return x * x.sigmoid();
 }
 
@@ -186,11 +186,11 @@ TEST(GraphTest, ScopesPointAtTheCaller) {
   Graph g;
   Tensor x = g.placeholder("x", f32, {3});
   unsigned line = __LINE__ + 1;
-  Tensor y = swish(x);
+  Tensor y = gated(x);
   EXPECT_EQ(y.location().line, line);
-  EXPECT_NE(g.str(Graph::Locations::Print).find("loc(\"swish\""), std::string::npos);
-  EXPECT_MISTAKE("swish", "in sigmoid: operand 0 must be f32 or f64",
-                 swish(g.placeholder("i", i32, {3})));
+  EXPECT_NE(g.str(Graph::Locations::Print).find("loc(\"gated\""), std::string::npos);
+  EXPECT_MISTAKE("gated", "in sigmoid: operand 0 must be f32 or f64",
+                 gated(g.placeholder("i", i32, {3})));
   // The scope is closed again.
   EXPECT_MISTAKE("exp", "must be f32 or f64", g.argument("i").exp());
 }
