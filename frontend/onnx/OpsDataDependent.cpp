@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operators whose result has a size that depends on data. They are evaluated at import, on values
-// that are known then.
+// that are known then. (NonMaxSuppression is in OpsVision.cpp.)
 #include "sinter/frontend/onnx/Helpers.h"
 #include "sinter/frontend/onnx/OpsCommon.h"
 
@@ -8,7 +8,6 @@
 #include <bit>
 #include <limits>
 #include <map>
-#include <numeric>
 
 namespace sinter::onnx {
 
@@ -123,77 +122,11 @@ static void importUnique(Node &node) {
   node.output(3, indexConstant(node, found.counts, {count}));
 }
 
-// -- NonMaxSuppression ----------------------------------------------------------------------------
-
-/// Corners of a box, in order.
-struct Box {
-  double y1, x1, y2, x2;
-  double area() const { return (y2 - y1) * (x2 - x1); }
-};
-
-static Box boxAt(const double *at, bool centered) {
-  if (centered)
-    return {at[1] - at[3] / 2, at[0] - at[2] / 2, at[1] + at[3] / 2, at[0] + at[2] / 2};
-  return {std::min(at[0], at[2]), std::min(at[1], at[3]), std::max(at[0], at[2]),
-          std::max(at[1], at[3])};
-}
-
-static double overlap(const Box &a, const Box &b) {
-  double height = std::min(a.y2, b.y2) - std::max(a.y1, b.y1);
-  double width = std::min(a.x2, b.x2) - std::max(a.x1, b.x1);
-  if (height <= 0 || width <= 0)
-    return 0;
-  double shared = height * width, all = a.area() + b.area() - shared;
-  return all > 0 ? shared / all : 0;
-}
-
-static void importNonMaxSuppression(Node &node) {
-  Array boxes = node.known(0), scores = node.known(1);
-  if (boxes.rank() != 3 || scores.rank() != 3 || boxes.sizes()[2] != 4 ||
-      boxes.sizes()[0] != scores.sizes()[0] || boxes.sizes()[1] != scores.sizes()[2])
-    node.invalid("boxes " + boxes.str() + " do not go with scores " + scores.str());
-  int64_t most = node.has(2) ? node.knownInt(2) : 0;
-  double allowed = node.has(3) ? node.knownFloat(3) : 0;
-  bool hasThreshold = node.has(4);
-  double threshold = hasThreshold ? node.knownFloat(4) : 0;
-  bool centered = node.flagAttribute("center_point_box", false);
-  std::vector<double> corners = boxes.toVector<double>(), values = scores.toVector<double>();
-  int64_t batches = scores.sizes()[0], classes = scores.sizes()[1], count = scores.sizes()[2];
-  std::vector<int64_t> selected;
-  for (int64_t batch = 0; batch < batches; ++batch)
-    for (int64_t label = 0; label < classes; ++label) {
-      const double *score = values.data() + (batch * classes + label) * count;
-      auto box = [&](int64_t i) {
-        return boxAt(corners.data() + (batch * count + i) * 4, centered);
-      };
-      std::vector<int64_t> order(static_cast<size_t>(count)), kept;
-      std::iota(order.begin(), order.end(), 0);
-      std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-        return score[a] != score[b] ? score[a] > score[b] : a < b;
-      });
-      for (int64_t candidate : order) {
-        if (static_cast<int64_t>(kept.size()) >= most)
-          break;
-        if (hasThreshold && !(score[candidate] > threshold))
-          break;
-        if (std::any_of(kept.begin(), kept.end(), [&](int64_t other) {
-              return overlap(box(candidate), box(other)) > allowed;
-            }))
-          continue;
-        kept.push_back(candidate);
-        for (int64_t index : {batch, label, candidate})
-          selected.push_back(index);
-      }
-    }
-  node.output(0, indexConstant(node, selected, {static_cast<int64_t>(selected.size() / 3), 3}));
-}
-
 // -- Table ----------------------------------------------------------------------------------------
 
 std::span<const OpHandler> dataDependentHandlers() {
   static constexpr OpHandler table[] = {
       {"Compress", 9, importCompress},
-      {"NonMaxSuppression", 10, importNonMaxSuppression},
       {"NonZero", 9, importNonZero},
       {"Unique", 11, importUnique},
   };

@@ -103,7 +103,8 @@ void importDequantizeLinear(Node &node) {
 void importDynamicQuantizeLinear(Node &node) {
   Tensor x = floatInput(node, 0);
   Tensor low = minimum(x.min(), 0), high = maximum(x.max(), 0);
-  Tensor scale = (high - low) / 255;
+  Tensor range = high - low;
+  Tensor scale = where(equal(range, 0), 1, range) / 255; // As ONNX's reference has it.
   Tensor zero = clamp(round(-low / scale), 0, 255);
   node.output(0, saturated(node, round(x / scale) + zero, DType::U8));
   if (node.wants(1))

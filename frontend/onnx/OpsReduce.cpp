@@ -91,14 +91,17 @@ template <bool largest> void importArg(Node &node) {
   bool keepDims = node.flagAttribute("keepdims", true);
   bool last = node.opset() >= 12 && node.flagAttribute("select_last_index", false);
   if (!last) {
-    // -1 - x reverses the order of all integers without overflow.
-    Tensor ordered = largest ? x : isFloat(x.dtype()) ? -x : -1 - x;
+    // Inverted bits reverse the order of all integers, without overflow.
+    Tensor ordered = largest ? x : isFloat(x.dtype()) ? -x : bitNot(x);
     return node.output(0, ordered.argmax(axis, keepDims));
   }
   std::vector<int64_t> over{axis};
   Tensor extreme = largest ? x.max(Axes(over), true) : x.min(Axes(over), true);
   Tensor positions = node.graph().iota(i64, x.shape(), axis);
-  node.output(0, where(x.equal(extreme), positions, -1).max(Axes(over), keepDims));
+  Tensor found = x.equal(extreme);
+  if (isFloat(x.dtype()))
+    found = found || isNan(x); // Where there is a NaN, it is the extreme.
+  node.output(0, where(found, positions, -1).max(Axes(over), keepDims));
 }
 
 } // namespace

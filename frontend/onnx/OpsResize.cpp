@@ -102,8 +102,11 @@ std::vector<ResizedAxis> axesBySizes(Node &node, const std::vector<int64_t> &axe
     double scale = policy == 1 ? std::min_element(resized.begin(), resized.end(), smaller)->scale
                                : std::max_element(resized.begin(), resized.end(), smaller)->scale;
     for (ResizedAxis &a : resized) {
+      double output = std::floor(scale * static_cast<double>(a.input) + 0.5);
+      if (!(output <= static_cast<double>(largestSize)))
+        node.unsupported("a size of " + std::to_string(output));
       a.scale = scale;
-      a.output = static_cast<int64_t>(scale * static_cast<double>(a.input) + 0.5);
+      a.output = static_cast<int64_t>(output);
     }
   }
   return resized;

@@ -184,7 +184,13 @@ constexpr int64_t maxPositions = int64_t{1} << 22;
 static double padValue(Node &node) {
   if (node.opset() < 11)
     return node.floatAttribute("value", 0);
-  return node.has(2) ? node.knownFloat(2) : 0;
+  if (!node.has(2))
+    return 0;
+  // Paddings are doubles.
+  if (node.inputDType(2) == i64 || node.inputDType(2) == u64)
+    if (int64_t value = node.knownInt(2); value < -(int64_t{1} << 53) || value > int64_t{1} << 53)
+      node.unsupported("a padding of " + std::to_string(value));
+  return node.knownFloat(2);
 }
 
 static void importPad(Node &node) {

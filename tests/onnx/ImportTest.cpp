@@ -137,6 +137,52 @@ TEST(OnnxImport, AnInputWithAnInitializerIsAConstant) {
             (std::vector<float>{10, 40}));
 }
 
+TEST(OnnxImport, ArgMinOfUnsignedIntegersAndOfNaN) {
+  Model model;
+  model.input("bytes", {4}, TensorProto::UINT8);
+  model.node("ArgMin", {"bytes"}, {"least"});
+  model.output("least");
+  model.input("x", {4});
+  Model::setInt(model.node("ArgMin", {"x"}, {"last"}), "select_last_index", 1);
+  model.output("last");
+  float nan = std::numeric_limits<float>::quiet_NaN();
+  std::vector<Array> got =
+      run(import(model), {{"bytes", Array::from(std::vector<uint8_t>{3, 255, 0, 7})},
+                          {"x", Array::from(std::vector<float>{3, nan, 1, 1})}});
+  EXPECT_EQ(got[0].toVector<int64_t>(), std::vector<int64_t>{2});
+  EXPECT_EQ(got[1].toVector<int64_t>(), std::vector<int64_t>{1});
+}
+
+TEST(OnnxImport, PaddingThatADoubleCannotHoldIsRefused) {
+  for (int64_t value : {int64_t{1} << 53, (int64_t{1} << 53) + 1}) {
+    Model model;
+    model.input("x", {2}, TensorProto::INT64);
+    model.ints("pads", {1, 0});
+    model.ints("value", {value}).clear_dims();
+    model.node("Pad", {"x", "pads", "value"}, {"y"});
+    model.output("y");
+    std::string message = errorOf(model);
+    if (value == int64_t{1} << 53)
+      EXPECT_EQ(message, "");
+    else
+      EXPECT_NE(message.find("a padding of 9007199254740993"), std::string::npos) << message;
+  }
+}
+
+TEST(OnnxImport, ResizeThatKeepsTheAspectStaysWithinLimits) {
+  Model model;
+  model.input("x", {1, 1 << 22});
+  model.ints("sizes", {1 << 23, 1 << 23});
+  model.node("Resize", {"x", "", "", "sizes"}, {"y"});
+  auto *policy = model.graph().mutable_node(0)->add_attribute();
+  policy->set_name("keep_aspect_ratio_policy");
+  policy->set_type(proto::AttributeProto::STRING);
+  policy->set_s("not_smaller");
+  model.output("y");
+  std::string message = errorOf(model);
+  EXPECT_NE(message.find("not supported: a size of 3518437208883"), std::string::npos) << message;
+}
+
 TEST(OnnxImport, FunctionsAreExpanded) {
   Model model;
   model.import("local", 1);
