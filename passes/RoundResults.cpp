@@ -16,9 +16,16 @@ namespace {
 
 /// Ops whose results are numbers of the dtype when their operands are.
 bool isExact(Operation *op) {
-  return !isa<ElementwiseOpInterface, ReduceSumOp, ReduceProdOp, IotaOp, DimValueOp>(op) ||
-         isa<AbsOp, BitcastOp, CastOp, FullOp, MaxOp, MinOp, NegOp, ReluOp, SelectOp,
-             StopGradientOp>(op);
+  if (isa<ElementwiseOpInterface>(op))
+    return isa<AbsOp, BitcastOp, CastOp, FullOp, MaxOp, MinOp, NegOp, ReluOp, SelectOp,
+               StopGradientOp>(op);
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  if (!indexed)
+    return true;
+  // Contractions are rounded by a cast behind them, scatters by the memory they add into.
+  Indexing indexing = indexed.getIndexing();
+  return indexing.combiner != Combiner::Sum && indexing.combiner != Combiner::Product &&
+         !indexing.generator;
 }
 
 struct RoundResultsPass : impl::RoundResultsBase<RoundResultsPass> {

@@ -206,9 +206,11 @@ Value simplifyCast(CastOp op, PatternRewriter &rewriter) {
   bool mayWrap = isInteger(from) && isFloat(between) && isInteger(to) && !isLossless(from, to);
   if (!isLossless(from, between) || mayWrap)
     return {};
-  if (inner.getX().getType() == op.getType())
-    return inner.getX();
-  return CastOp::create(rewriter, op.getLoc(), op.getType(), inner.getX());
+  if (inner.getX().getType() != op.getType())
+    return CastOp::create(rewriter, op.getLoc(), op.getType(), inner.getX());
+  // A kernel may hold a narrow float with more digits: the way back to its dtype rounds them off.
+  Type element = op.getType().getElementType();
+  return isa<FloatType>(element) && registerType(element) != element ? Value() : inner.getX();
 }
 
 /// Only autodiff reads it, and that has been.

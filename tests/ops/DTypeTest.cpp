@@ -228,12 +228,22 @@ TEST_P(DTypeOpsTest, FusedValuesAreRoundedOnceUnlessCastOrStrict) {
   Array x = Array::from<Half>(std::vector<Half>(40, Half(1))),
         tiny = Array::from<Half>(std::vector<Half>(40, Half(0x1p-11)));
   auto difference = [](auto &t) { return (t[0] + t[1]) - t[0]; };
-  auto explicitly = [](auto &t) { return cast(t[0] + t[1], f16).cast(f32).cast(f16) - t[0]; };
+  auto explicitly = [](auto &t) { return (t[0] + t[1]).cast(f32).cast(f16) - t[0]; };
   auto throughSingle = [](auto &t) { return cast(cast(t[0], f32) + cast(t[1], f32), f16) - t[0]; };
   EXPECT_EQ(run({x, tiny}, difference).at({7}), compiled ? 0x1p-11 : 0);
   EXPECT_EQ(run({x, tiny}, difference, true).at({7}), 0);
   EXPECT_EQ(run({x, tiny}, throughSingle).at({7}), 0);
-  (void)explicitly;
+  EXPECT_EQ(run({x, tiny}, explicitly).at({7}), 0);
+}
+
+TEST_P(DTypeOpsTest, StrictRunningReductionsAreRounded) {
+  auto ofSum = [](auto &t) { return cumsum(t[0], 0) - t[0]; };
+  auto ofProduct = [](auto &t) { return cumprod(t[0], 0) - t[0]; };
+  // 1 + 2^-11 and (1 + 2^-10)^2 = 1 + 2^-9 + 2^-20 have more digits than f16.
+  Array terms = Array::from<Half>({Half(1), Half(0x1p-11)}),
+        factors = Array::from<Half>({Half(1 + 0x1p-10), Half(1 + 0x1p-10)});
+  EXPECT_EQ(run({terms}, ofSum, true).at({1}), 1 - 0x1p-11);
+  EXPECT_EQ(run({factors}, ofProduct, true).at({1}), 0x1p-10);
 }
 
 TEST_P(DTypeOpsTest, SumsAndProductsOfNarrowDTypes) {

@@ -14,6 +14,23 @@ func.func @results_that_round_are_rounded(%x: !h) -> !h {
   return %1 : !h
 }
 
+// A look-up moves numbers, running sums and positions make some.
+// CHECK-LABEL: @structural_results
+// CHECK: %[[S:.*]] = sinter.cumsum %arg0
+// CHECK: %[[W:.*]] = sinter.cast %[[S]] : (!sinter.tensor<bf16[N]>) -> !sinter.tensor<f32[N]>
+// CHECK: %[[R:.*]] = sinter.cast %[[W]] : (!sinter.tensor<f32[N]>) -> !sinter.tensor<bf16[N]>
+// CHECK: %[[I:.*]] = sinter.iota
+// CHECK: %[[J:.*]] = sinter.cast %[[I]]
+// CHECK: %[[P:.*]] = sinter.cast %[[J]]
+// CHECK: %[[G:.*]] = sinter.gather %[[R]], %arg1
+// CHECK-NEXT: return %[[G]], %[[P]]
+func.func @structural_results(%x: !h, %i: !sinter.tensor<i64[N]>) -> (!h, !h) {
+  %0 = sinter.cumsum %x {axis = 0 : i64} : (!h) -> !h
+  %1 = sinter.iota {axis = 0 : i64} : !h
+  %2 = sinter.gather %0, %i {dims = array<i64: -1>} : (!h, !sinter.tensor<i64[N]>) -> !h
+  return %2, %1 : !h, !h
+}
+
 // CHECK-LABEL: @other_dtypes_stay
 // CHECK-NOT: sinter.cast
 // CHECK: return
