@@ -14,8 +14,8 @@ void checkConditions(const Program &program, const DimBinding &binding) {
   for (const Condition &condition : program.conditions)
     if (condition.value.evaluate(binding).value_or(0) < 0)
       throw Error({.op = condition.site.op, .location = condition.site.location},
-                  "needs that " + condition.site.what + ", which does not hold for " +
-                      describe(binding));
+                  "needs that " + condition.site.what + ", which does not hold" +
+                      (binding.empty() ? "" : " for " + describe(binding)));
 }
 
 std::vector<int64_t> evaluateTable(const Program &program, const DimBinding &binding,
