@@ -13,6 +13,8 @@ Scalar rounded(const Scalar &value, DType dtype) {
     T stored = value.isFloat ? convertElement<T>(value.f) : convertElement<T>(value.i);
     if (isFloat(dtype))
       return Scalar(convertElement<double>(stored));
+    if (isUnsigned(dtype))
+      return Scalar(convertElement<uint64_t>(stored));
     return Scalar(convertElement<int64_t>(stored));
   });
 }
@@ -156,6 +158,8 @@ std::optional<Element> combine(const Element &a, const Element &b, Combiner how)
   }
   if (x->isFloat)
     return combineNumbers(x->f, y->f, how);
+  if (x->isUnsigned)
+    return combineNumbers(x->as<uint64_t>(), y->as<uint64_t>(), how);
   return combineNumbers(x->i, y->i, how);
 }
 

@@ -358,9 +358,10 @@ std::unique_ptr<KnownValue> KnownValues::evaluate(Operation *op) {
     dispatch(array->dtype(), [&](auto zero) {
       using T = decltype(zero);
       for (T stored : ArrayRef(array->as<T>(), total))
-        result->elements.push_back(isFloat(array->dtype())
-                                       ? Scalar(convertElement<double>(stored))
-                                       : Scalar(convertElement<int64_t>(stored)));
+        result->elements.push_back(rounded(isFloat(array->dtype())
+                                               ? Scalar(convertElement<double>(stored))
+                                               : Scalar(convertElement<int64_t>(stored)),
+                                           array->dtype()));
     });
     return result;
   }

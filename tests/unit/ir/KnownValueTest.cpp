@@ -71,6 +71,19 @@ TEST(KnownValue, AgreesWithTheInterpreter) {
   }
 }
 
+TEST(KnownValue, TheUpperHalfOfU64IsNotNegative) {
+  Graph graph;
+  Tensor x = graph.constant(Array::from<uint64_t>({uint64_t{1} << 63, 6, 0, UINT64_MAX}, {2, 2}));
+  Tensor y = graph.constant(Array::from<uint64_t>({3, uint64_t{1} << 63, 1, 2}, {2, 2}));
+  std::vector<std::pair<std::string, Tensor>> values = {
+      {"div", x / y},    {"maximum", x.maximum(y)}, {"less", x < y},
+      {"max", x.max(0)}, {"min", x.min(1)},         {"cast", x.cast(f64)},
+      {"sum", x.sum(0)}, {"rem", rem(x, y)},        {"cummax", cummax(x)},
+  };
+  for (const auto &[name, value] : values)
+    expectSameAsInterpreter(graph, name, value);
+}
+
 /// The known size of an i64 scalar.
 std::optional<DimExpr> sizeOf(const Tensor &value) {
   ir::KnownValues known;
