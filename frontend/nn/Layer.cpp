@@ -58,11 +58,15 @@ std::vector<int64_t> Layer::perAxis(const std::vector<int64_t> &given, int64_t c
   return result;
 }
 
-Tensor Layer::sizeValue(const DimExpr &size) const {
+Tensor Layer::sizeValue(const DimExpr &size, DType as) const {
   if (std::optional<int64_t> number = size.constant())
-    return graph().scalar(dtype, isFloat(dtype) ? Operand(static_cast<double>(*number))
-                                                : Operand(*number));
-  return graph().dimValue(dtype, size);
+    return graph().scalar(as,
+                          isFloat(as) ? Operand(static_cast<double>(*number)) : Operand(*number));
+  return graph().dimValue(as, size);
+}
+
+Tensor Layer::widened(const Tensor &x) const {
+  return isFloat(x.dtype()) && byteSize(x.dtype()) == 2 ? x.cast(f32) : x;
 }
 
 DimExpr Geometry::reach(size_t i) const {

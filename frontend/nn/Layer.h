@@ -34,8 +34,11 @@ struct Layer {
   /// One positive number per spatial axis: none given means `otherwise`, a single one serves all.
   std::vector<int64_t> perAxis(const std::vector<int64_t> &given, int64_t count, int64_t otherwise,
                                const std::string &what) const;
-  /// A size as a scalar of this dtype.
-  Tensor sizeValue(const DimExpr &size) const;
+  /// A size as a scalar of that dtype.
+  Tensor sizeValue(const DimExpr &size, DType as) const;
+  /// x in the dtype for sums of many: f32 for the 16-bit floats, which they would overflow.
+  Tensor widened(const Tensor &x) const;
+  Tensor narrowed(const Tensor &x) const { return x.cast(dtype); }
 
   Call call;
   Scope scope;

@@ -49,9 +49,10 @@ void checkEpsilon(const Layer &layer, double epsilon) {
 }
 
 /// x less its mean over the axes, over its deviation.
-Tensor normalised(const Tensor &x, const Axes &axes, double epsilon) {
-  Tensor centred = x - mean(x, axes, true);
-  return centred * rsqrt(mean(centred * centred, axes, true) + epsilon);
+Tensor normalised(const Layer &layer, const Tensor &x, const Axes &axes, double epsilon) {
+  Tensor wide = layer.widened(x);
+  Tensor centred = wide - mean(wide, axes, true);
+  return layer.narrowed(centred * rsqrt(mean(centred * centred, axes, true) + epsilon));
 }
 
 } // namespace
@@ -83,22 +84,30 @@ BatchNormResult batchNormTraining(const Tensor &x, const Tensor &gamma, const Te
   int64_t rank = layer.shape.rank();
   std::vector<int64_t> axes = batchAxes(layer);
   BatchNormResult result;
-  result.mean = mean(x, axes);
-  Tensor centred = x - perChannel(result.mean, rank);
-  result.variance = mean(centred * centred, axes);
-  Tensor scale = gamma * rsqrt(result.variance + options.epsilon);
-  result.y = centred * perChannel(scale, rank) + perChannel(beta, rank);
+  Tensor wide = layer.widened(x), batchMean = mean(wide, axes);
+  Tensor centred = wide - perChannel(batchMean, rank);
+  Tensor variance = mean(centred * centred, axes);
+  Tensor scale = layer.widened(gamma) * rsqrt(variance + options.epsilon);
+  result.y =
+      layer.narrowed(centred * perChannel(scale, rank) + perChannel(layer.widened(beta), rank));
+  result.mean = layer.narrowed(batchMean);
+  result.variance = layer.narrowed(variance);
 
-  Tensor newVariance = result.variance.stopGradient();
+  Tensor newVariance = variance.stopGradient();
   if (options.unbiased) {
     DimExpr count = 1;
     for (int64_t axis : axes)
       count *= layer.shape[axis];
-    newVariance = newVariance * layer.sizeValue(count) / layer.sizeValue(count - DimExpr(1));
+    DType dtype = variance.dtype();
+    newVariance =
+        newVariance * layer.sizeValue(count, dtype) / layer.sizeValue(count - DimExpr(1), dtype);
   }
   double old = options.momentum;
-  result.runningMean = old * runningMean + (1 - old) * result.mean.stopGradient();
-  result.runningVariance = old * runningVariance + (1 - old) * newVariance;
+  auto moved = [&](const Tensor &running, const Tensor &batch) {
+    return layer.narrowed(old * layer.widened(running) + (1 - old) * batch);
+  };
+  result.runningMean = moved(runningMean, batchMean.stopGradient());
+  result.runningVariance = moved(runningVariance, newVariance);
   return result;
 }
 
@@ -119,7 +128,7 @@ Tensor groupNorm(const Tensor &x, int64_t groups, const Tensor &gamma, const Ten
   std::vector<DimExpr> sizes = layer.shape.vector();
   sizes[1] = groups;
   sizes.insert(sizes.begin() + 2, *each);
-  Tensor y = normalised(reshape(x, Shape(std::move(sizes))), axesFrom(2, rank - 1), epsilon);
+  Tensor y = normalised(layer, reshape(x, Shape(std::move(sizes))), axesFrom(2, rank - 1), epsilon);
   return reshape(y, layer.shape) * perChannel(gamma, rank) + perChannel(beta, rank);
 }
 
@@ -131,7 +140,7 @@ Tensor instanceNorm(const Tensor &x, const Tensor &gamma, const Tensor &beta, do
   layer.requirePerChannel(gamma, "gamma");
   layer.requirePerChannel(beta, "beta");
   int64_t n = layer.numSpatial();
-  return normalised(x, axesFrom(2, n), epsilon) * perChannel(gamma, n + 2) +
+  return normalised(layer, x, axesFrom(2, n), epsilon) * perChannel(gamma, n + 2) +
          perChannel(beta, n + 2);
 }
 
@@ -147,7 +156,9 @@ Tensor rmsNorm(const Tensor &x, const Tensor &gamma, double epsilon, std::source
   for (int64_t i = 0; i < scale.rank(); ++i)
     if (scale[i] != layer.shape[first + i])
       layer.fail("gamma does not have the sizes of the last axes", {layer.shape, scale});
-  return x * rsqrt(mean(x * x, axesFrom(first, scale.rank()), true) + epsilon) * gamma;
+  Tensor wide = layer.widened(x);
+  Tensor square = mean(wide * wide, axesFrom(first, scale.rank()), true);
+  return layer.narrowed(wide * rsqrt(square + epsilon)) * gamma;
 }
 
 Tensor lpNormalize(const Tensor &x, double p, int64_t axis, std::source_location loc) {
@@ -155,9 +166,9 @@ Tensor lpNormalize(const Tensor &x, double p, int64_t axis, std::source_location
   layer.requireFloat();
   if (!(p > 0))
     layer.fail("p = " + std::to_string(p) + " is not positive");
-  Tensor norm = nn::rootOfSum(x, layer.axis(axis), p, true);
+  Tensor wide = layer.widened(x), norm = nn::rootOfSum(wide, layer.axis(axis), p, true);
   Tensor isZero = equal(norm, 0);
-  return where(isZero, 0, x / where(isZero, 1, norm));
+  return layer.narrowed(where(isZero, 0, wide / where(isZero, 1, norm)));
 }
 
 Tensor localResponseNorm(const Tensor &x, const LocalResponseOptions &options,
@@ -170,11 +181,12 @@ Tensor localResponseNorm(const Tensor &x, const LocalResponseOptions &options,
     layer.fail("size " + std::to_string(options.size) + " is out of range");
   int64_t before = (options.size - 1) / 2;
   // Windows lie over last axes, so the channels go there and come back.
-  Tensor squares =
-      nn::extend(swapAxes(x * x, 1, -1), layer.shape.rank() - 1, before, options.size - 1 - before);
+  Tensor wide = layer.widened(x);
+  Tensor squares = nn::extend(swapAxes(wide * wide, 1, -1), layer.shape.rank() - 1, before,
+                              options.size - 1 - before);
   Tensor total = swapAxes(sum(windows(squares, {options.size}), -1), 1, -1);
   Tensor base = options.bias + options.alpha / static_cast<double>(options.size) * total;
-  return x / pow(base, options.beta);
+  return layer.narrowed(wide / pow(base, options.beta));
 }
 
 } // namespace sinter

@@ -133,7 +133,7 @@ std::vector<Tensor> maxPoolWithIndices(const Tensor &x, const std::vector<int64_
 namespace {
 
 /// How many elements each window counts, as a tensor of the windows' sizes.
-Tensor countsOf(const Layer &layer, const Pool &pool, bool includePad) {
+Tensor countsOf(const Layer &layer, const Pool &pool, bool includePad, DType dtype) {
   Graph graph = layer.graph();
   const Geometry &geometry = pool.geometry;
   Tensor product;
@@ -150,7 +150,7 @@ Tensor countsOf(const Layer &layer, const Pool &pool, bool includePad) {
       axis.low[0] = 0;
       axis.high[0] = pool.extra[i];
     }
-    Tensor ones = nn::padSpatial(graph.ones(layer.dtype, {counted}), axis, 0);
+    Tensor ones = nn::padSpatial(graph.ones(dtype, {counted}), axis, 0);
     Tensor count = slice(sum(nn::windowsOf(ones, axis), 1), 0, 0, pool.count[i]);
     std::vector<DimExpr> along(geometry.rank(), DimExpr(1));
     along[i] = pool.count[i];
@@ -167,15 +167,15 @@ Tensor avgPool(const Tensor &x, const std::vector<int64_t> &window, const PoolOp
   Layer layer(x, "avgPool", loc);
   layer.requireFloat();
   Pool pool(layer, window, options);
-  Tensor total = sum(pool.windows(x, 0), pool.windowAxes(x));
+  Tensor total = sum(pool.windows(layer.widened(x), 0), pool.windowAxes(x));
   bool isWhole =
       !pool.hasPartialWindows() && (options.countIncludePad || !pool.geometry.isPadded());
   if (!isWhole)
-    return total / countsOf(layer, pool, options.countIncludePad);
+    return layer.narrowed(total / countsOf(layer, pool, options.countIncludePad, total.dtype()));
   double elements = 1;
   for (int64_t size : window)
     elements *= static_cast<double>(size);
-  return total / elements;
+  return layer.narrowed(total / elements);
 }
 
 Tensor lpPool(const Tensor &x, const std::vector<int64_t> &window, double p,
@@ -185,7 +185,8 @@ Tensor lpPool(const Tensor &x, const std::vector<int64_t> &window, double p,
   if (!(p > 0))
     layer.fail("p = " + std::to_string(p) + " is not positive");
   Pool pool(layer, window, options);
-  return nn::rootOfSum(pool.windows(x, 0), pool.windowAxes(x), p, false);
+  return layer.narrowed(
+      nn::rootOfSum(pool.windows(layer.widened(x), 0), pool.windowAxes(x), p, false));
 }
 
 // -- Adaptive -------------------------------------------------------------------------------------

@@ -49,6 +49,56 @@ TEST_P(NnBoundaryTest, TiesInAWindowShareTheGradient) {
   EXPECT_EQ(gradientOf({1, 5, 2, 4}, {1, 1, 4}, overlapping), (Doubles{0, 2, 0, 1}));
 }
 
+/// Squares and sums of numbers that f16 holds would be infinite in f16.
+TEST_P(NnBoundaryTest, SumsOfSmallFloatsDoNotOverflow) {
+  auto ones = [](const Tensor &x, int64_t n) { return fullLike(x, 1, {n}); };
+  auto zeros = [](const Tensor &x, int64_t n) { return fullLike(x, 0, {n}); };
+  auto trained = [&](const Tensor &x) {
+    return batchNormTraining(x, ones(x, 1), zeros(x, 1), zeros(x, 1), ones(x, 1)).y;
+  };
+  struct Case {
+    const char *name;
+    Doubles x;
+    Build build;
+    Doubles expected;
+  };
+  const Case cases[] = {
+      {"rmsNorm",
+       {1000, 500},
+       [&](auto &x) { return rmsNorm(x, ones(x, 2)); },
+       {1.26491, 0.632456}},
+      {"groupNorm",
+       {1000, 500},
+       [&](auto &x) { return groupNorm(x, 1, ones(x, 1), zeros(x, 1)); },
+       {1, -1}},
+      {"instanceNorm",
+       {1000, 500},
+       [&](auto &x) { return instanceNorm(x, ones(x, 1), zeros(x, 1)); },
+       {1, -1}},
+      {"batchNormTraining", {1000, 500}, trained, {1, -1}},
+      {"lpNormalize", {1000, 500}, [](auto &x) { return lpNormalize(x); }, {0.894427, 0.447214}},
+      {"localResponseNorm",
+       {1000, 500},
+       [](auto &x) { return localResponseNorm(x, {.size = 1}); },
+       {31.3877, 43.4250}},
+      {"avgPool", {60000, 60000}, [](auto &x) { return avgPool(x, {2}); }, {60000}},
+      {"avgPool of whole and cut windows",
+       {60000, 60000},
+       [](auto &x) { return avgPool(x, {2}, {.strides = {1}, .padding = 1}); },
+       {60000, 60000, 60000}},
+      {"lpPool", {1000, 500}, [](auto &x) { return lpPool(x, {2}, 2); }, {1118.034}},
+  };
+  for (const Case &test : cases) {
+    Array x = Array::from(test.x).cast(f16).reshape({1, 1, 2});
+    Array y = run(x, test.build);
+    EXPECT_EQ(y.dtype(), f16) << test.name;
+    Doubles got = y.cast(f64).toVector<double>();
+    ASSERT_EQ(got.size(), test.expected.size()) << test.name;
+    for (size_t i = 0; i < got.size(); ++i)
+      EXPECT_NEAR(got[i], test.expected[i], std::abs(test.expected[i]) * 0.002) << test.name;
+  }
+}
+
 TEST_P(NnBoundaryTest, NanAndInfinityInWindows) {
   Build pool = [](const Tensor &x) { return maxPool(x, {2}, {.padding = 1}); };
   Doubles got = values({nan, 1, -inf, -inf, 2, inf}, {1, 1, 6}, pool);
