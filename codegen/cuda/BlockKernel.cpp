@@ -23,11 +23,14 @@ using Values = llvm::SmallVector<Value>;
 struct BlockReduction {
   ir::Combiner combiner;
   llvm::StringRef function;
+  bool compares = false; ///< Then the sign of integers matters.
 };
 constexpr BlockReduction blockReductions[] = {
-    {ir::Combiner::Sum, "blockSum"},       {ir::Combiner::Product, "blockProduct"},
-    {ir::Combiner::Max, "blockMax"},       {ir::Combiner::Min, "blockMin"},
-    {ir::Combiner::ArgMax, "blockArgMax"},
+    {ir::Combiner::Sum, "blockSum"},
+    {ir::Combiner::Product, "blockProduct"},
+    {ir::Combiner::Max, "blockMax", true},
+    {ir::Combiner::Min, "blockMin", true},
+    {ir::Combiner::ArgMax, "blockArgMax", true},
 };
 
 class Emitter {
@@ -243,8 +246,11 @@ private:
     ir::Combiner combiner = cast<ir::IndexedOpInterface>(anchor).getIndexing().combiner;
     auto row = llvm::find_if(blockReductions,
                              [&](const BlockReduction &r) { return r.combiner == combiner; });
+    Type type = ir::tensorType(anchor->getOperand(0)).getElementType();
+    if (!row->compares || !type.isUnsignedInteger())
+      type = state.front().getType();
     std::string name;
-    llvm::raw_string_ostream(name) << row->function << "." << state.front().getType();
+    llvm::raw_string_ostream(name) << row->function << "." << type;
     return call(name, state, state.back().getType());
   }
 

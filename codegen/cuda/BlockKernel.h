@@ -33,7 +33,7 @@ struct BlockKernelOptions {
 };
 
 /// Functions of the prelude are called by names like `blockSum.f32`: the part behind the dot tells
-/// types apart.
+/// types apart. It is unsigned (`blockMax.ui8`) where the function compares unsigned integers.
 BlockKernel emitBlockKernel(ir::FusedOp fused, const codegen::KernelPlan &plan,
                             const BlockKernelOptions &options);
 

@@ -317,7 +317,7 @@ private:
     return op->getName().stripDialect().str();
   }
 
-  /// Types are told apart by a suffix that C++ does not need.
+  /// Types are told apart by a suffix that C++ needs only where values are unsigned.
   static llvm::StringRef functionName(func::CallOp call) {
     return call.getCallee().split('.').first;
   }
@@ -341,7 +341,10 @@ private:
       std::string arguments;
       for (Value operand : call.getOperands())
         arguments += (arguments.empty() ? "" : ", ") + plain(operand);
-      return {functionName(call).str() + "(" + arguments + ")"};
+      std::string function = functionName(call).str();
+      if (call.getCallee().split('.').second.starts_with("ui"))
+        function += "<" + typeName(call.getOperand(0).getType(), /*isUnsigned=*/true) + ">";
+      return {function + "(" + arguments + ")"};
     }
     const OpRow *row = findRow(op);
     if (!row)

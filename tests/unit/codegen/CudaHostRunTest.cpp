@@ -154,6 +154,13 @@ TEST_F(CudaHostRun, Reductions) {
   std::vector<int32_t> integers(5 * 30, 2'000'000'000); // The sum wraps.
   compare("CudaReduce.mlir", {numbers(5, 30), Array::from(integers, {5, 30})}, {{"N", 5}});
 }
+TEST_F(CudaHostRun, UnsignedIntegers) {
+  std::vector<uint32_t> words;
+  for (uint32_t i = 0; i < 3 * 70; ++i)
+    words.push_back(0x5fffffffu + i * 0x01234567u); // On both sides of the sign bit.
+  Array all = Array::from(words, {3, 70});
+  compare("CudaUnsigned.mlir", {all.cast(u8), all, all.cast(u16)}, {{"N", 3}});
+}
 TEST_F(CudaHostRun, GatherReportsABadIndex) {
   std::vector<double> rows(1600, 4.0);
   int64_t status[4] = {};
