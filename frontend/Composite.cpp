@@ -93,9 +93,9 @@ Tensor logsumexp(const Tensor &x, const Axes &axes, bool keepDims, std::source_l
   c.requireFloat();
   // Any finite number may be subtracted, so no gradient flows through it. Of infinite maxima
   // nothing is: inf - inf would make NaN of what is ±inf.
-  Tensor largest = x.max(axes, true).stopGradient();
+  Tensor wide = c.widened(x), largest = wide.max(axes, true).stopGradient();
   largest = where(abs(largest) < infinity, largest, 0);
-  Tensor result = log((x - largest).exp().sum(axes, true)) + largest;
+  Tensor result = c.narrowed(log((wide - largest).exp().sum(axes, true)) + largest);
   return keepDims ? result : result.reshape(x.sum(axes).shape());
 }
 

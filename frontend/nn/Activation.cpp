@@ -17,16 +17,16 @@ Tensor softmax(const Tensor &x, int64_t axis, std::source_location loc) {
   CompositeCall c(x, "softmax", loc);
   c.requireFloat();
   axis = c.axis(axis);
-  Tensor e = exp(x - shift(x, axis));
-  return e / e.sum(axis, true);
+  Tensor wide = c.widened(x), e = exp(wide - shift(wide, axis));
+  return c.narrowed(e / e.sum(axis, true));
 }
 
 Tensor logSoftmax(const Tensor &x, int64_t axis, std::source_location loc) {
   CompositeCall c(x, "logSoftmax", loc);
   c.requireFloat();
   axis = c.axis(axis);
-  Tensor shifted = x - shift(x, axis);
-  return shifted - log(shifted.exp().sum(axis, true));
+  Tensor wide = c.widened(x), shifted = wide - shift(wide, axis);
+  return c.narrowed(shifted - log(shifted.exp().sum(axis, true)));
 }
 
 Tensor gelu(const Tensor &x, Gelu form, std::source_location loc) {

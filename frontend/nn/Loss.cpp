@@ -55,9 +55,9 @@ Tensor softmaxCrossEntropy(const Tensor &logits, const Tensor &labels, std::sour
     c.fail("logits need at least one axis");
   requireLabels(c, labels, c.shape.rank() - 1);
   // As in logSoftmax, but nothing of the logits' size is kept: only the label's entry is read.
-  Tensor largest = logits.max(-1, true).stopGradient();
-  Tensor total = (logits - largest).exp().sum(-1);
-  return log(total) - (logits.pick(labels) - largest.reshape(labels.shape()));
+  Tensor wide = c.widened(logits), largest = wide.max(-1, true).stopGradient();
+  Tensor total = (wide - largest).exp().sum(-1);
+  return c.narrowed(log(total) - (wide.pick(labels) - largest.reshape(labels.shape())));
 }
 
 /// The value of each label from scores whose classes are last: minus the logarithm of its

@@ -99,6 +99,23 @@ TEST_P(NnBoundaryTest, SumsOfSmallFloatsDoNotOverflow) {
   }
 }
 
+TEST_P(NnBoundaryTest, SoftmaxOfMoreClassesThanSmallFloatsCount) {
+  constexpr int64_t classes = 70000; // The largest f16 is 65504.
+  Array x = Array::from(Doubles(classes, 0)).cast(f16);
+  auto first = [&](const Build &build) {
+    return run(x, [&](const Tensor &t) { return build(t).reshape({-1}).slice(0, 0, 1); })
+        .cast(f64)
+        .toVector<double>()
+        .at(0);
+  };
+  double entropy = std::log(static_cast<double>(classes));
+  EXPECT_NEAR(first([](auto &t) { return softmax(t); }), 1.0 / classes, 1e-7);
+  EXPECT_NEAR(first([](auto &t) { return logSoftmax(t); }), -entropy, 0.01);
+  EXPECT_NEAR(first([](auto &t) { return logsumexp(t); }), entropy, 0.01);
+  EXPECT_NEAR(first([](auto &t) { return softmaxCrossEntropy(t, fullLike(t, 0, {}).cast(i32)); }),
+              entropy, 0.01);
+}
+
 TEST_P(NnBoundaryTest, NanAndInfinityInWindows) {
   Build pool = [](const Tensor &x) { return maxPool(x, {2}, {.padding = 1}); };
   Doubles got = values({nan, 1, -inf, -inf, 2, inf}, {1, 1, 6}, pool);
