@@ -39,9 +39,10 @@ Tensor sumSquareOf(const Tensor &x, const Axes &axes, bool keepDims) {
   return (x * x).sum(axes, keepDims);
 }
 
-/// Integers go through f64 where the function needs a float.
+/// Integers go through f64 where the function needs a float, 16-bit floats through f32.
 template <typename Fn> Tensor throughFloat(const Tensor &x, Fn function) {
-  return isFloat(x.dtype()) ? function(x) : function(x.cast(f64)).cast(x.dtype());
+  DType compute = isFloat(x.dtype()) ? computeDType(x.dtype()) : f64;
+  return function(x.cast(compute)).cast(x.dtype());
 }
 
 Tensor l2Of(const Tensor &x, const Axes &axes, bool keepDims) {
