@@ -78,7 +78,9 @@ Tensor withMask(Node &node, const Tensor &scores, Tensor mask) {
   // A mask may end early: what lies beyond is masked out.
   DimExpr missing = scores.size(3) - mask.size(-1);
   if (missing != DimExpr(0)) {
-    if (!missing.constant() || *missing.constant() < 0)
+    if (!missing.constant()) // The names may stand for the same number, but nothing says so.
+      node.unsupported("mask " + mask.str() + " for scores " + scores.str());
+    if (*missing.constant() < 0)
       node.invalid("mask " + mask.str() + " for scores " + scores.str());
     std::vector<DimExpr> low(static_cast<size_t>(mask.rank()), DimExpr(0)), high = low;
     high.back() = missing;

@@ -136,6 +136,8 @@ static void importSize(Node &node) {
 static DimExpr exactQuotient(Node &node, const DimExpr &size, int64_t divisor) {
   if (std::optional<DimExpr> quotient = size.dividedExactlyBy(divisor))
     return *quotient;
+  if (!size.isConstant())
+    node.unsupported("size " + size.str() + ", which must divide by " + std::to_string(divisor));
   node.invalid("size " + size.str() + " is no multiple of " + std::to_string(divisor));
 }
 
