@@ -110,6 +110,18 @@ int64_t regionCost(FusedOp fused) {
   return cost;
 }
 
+/// Neither reads at computed indices nor gives an index.
+bool isPointwise(Operation *op) {
+  if (isa<ElementwiseOpInterface>(op))
+    return true;
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  if (!indexed)
+    return false;
+  Indexing indexing = indexed.getIndexing();
+  return passes::anchorKind(indexing) == passes::AnchorKind::Reduction &&
+         indexing.combiner != Combiner::ArgMax;
+}
+
 /// Bytes of a lane. Where wide and narrow values meet, wide ones take several registers.
 int64_t laneBytes(FusedOp fused) {
   bool pointwise = true; // Indices of other ops take 8 bytes a lane.
@@ -123,7 +135,7 @@ int64_t laneBytes(FusedOp fused) {
     widest = std::max(widest, bytes);
   };
   for (Operation &op : bodyOf(fused).without_terminator()) {
-    pointwise &= isa<ElementwiseOpInterface, ReduceSumOp, ReduceProdOp, ReduceMaxOp, ReduceMinOp>(op);
+    pointwise &= isPointwise(&op);
     for (Value value : op.getOperands())
       look(value);
   }
@@ -174,8 +186,8 @@ bool shouldStream(FusedOp fused, const TargetInfo &target, const DimExpr &inner,
   return total >= streamBytes && (domain.rank() == 1 || inner.constant().value_or(1) % lanes == 0);
 }
 
-/// Rows of a few elements, of which nothing but what they are reduced to is stored: lanes that share a
-/// row would mostly be idle.
+/// Rows of a few elements, of which nothing but what they are reduced to is stored: lanes that
+/// share a row would mostly be idle.
 bool hasShortRows(FusedOp fused, const KernelAnalysis &analysis) {
   constexpr int64_t shortRow = 128, shortLine = 8, longEnough = 8;
   Shape kept = analysis.keptShape();
@@ -239,7 +251,8 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
       schedule.lanes = chooseLanes(fused, target, last);
       schedule.block = std::min<int64_t>(
           1024, roundUp(std::max<int64_t>(last.constant().value_or(1024), 1), schedule.lanes));
-      double points = static_cast<double>(std::min(schedule.block, last.constant().value_or(unknownSize)));
+      double points =
+          static_cast<double>(std::min(schedule.block, last.constant().value_or(unknownSize)));
       for (int64_t axis : analysis.axes)
         points *= static_cast<double>(*domain[axis].constant());
       schedule.grain = grainFor(pointsTime(fused, points, schedule.lanes));
@@ -308,8 +321,8 @@ FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
     int64_t length = domain[analysis.axes.front()].constant().value_or(unknownSize);
     double points = static_cast<double>(length);
     if (!alongInner) {
-      schedule.block = std::max<int64_t>(
-          1, std::min(blockColumns, inner.constant().value_or(blockColumns)));
+      schedule.block =
+          std::max<int64_t>(1, std::min(blockColumns, inner.constant().value_or(blockColumns)));
       points *= static_cast<double>(schedule.block);
     } else if (analysis.hasFewLongRows() && length >= longRow && analysis.anchors.size() == 1) {
       schedule.block = std::max(chunk, roundUp((length + maxChunks - 1) / maxChunks, chunk));
