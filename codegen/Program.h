@@ -102,7 +102,7 @@ struct Condition {
 
 /// A compiled graph as plain data. Sizes are expressions over `dims`, evaluated once per binding.
 struct Program {
-  static constexpr int version = 1;
+  static constexpr int version = 2;
   std::string name = "main";
   std::string target; ///< TargetInfo::str()
   std::vector<Argument> arguments;

@@ -364,6 +364,7 @@ def main():
     missing = [op.mnemonic for op in ops if op.kind == "manual" and not op.internal and op.name not in known]
     if missing:
         print(f"no function in frontend/*.h for: {', '.join(missing)}", file=sys.stderr)
+        return 1
     methods = [op_function(op) for op in functions]
     methods += [f for _, f in structural + composite if f.is_method]
     if options.header:

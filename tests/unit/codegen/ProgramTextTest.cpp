@@ -72,7 +72,7 @@ TEST(ProgramTextTest, MalformedTextIsADiagnostic) {
     text.replace(text.find(from), from.size(), to);
     return text;
   };
-  expectError(replaced("sinter-program 1", "sinter-program 2"));
+  expectError(replaced("sinter-program 2", "sinter-program 1"));
   expectError(replaced("dim \"N\"", "dim \"M\""));        // N is used but not declared.
   expectError(replaced("dim \"N\"", "dim \"$workers\"")); // Twice.
   expectError(replaced("\"w\" parameter", "\"x\" parameter"));

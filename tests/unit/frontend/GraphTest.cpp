@@ -189,10 +189,10 @@ TEST(GraphTest, ScopesPointAtTheCaller) {
   Tensor y = gated(x);
   EXPECT_EQ(y.location().line, line);
   EXPECT_NE(g.str(Graph::Locations::Print).find("loc(\"gated\""), std::string::npos);
-  EXPECT_MISTAKE("gated", "in sigmoid: operand 0 must be f32 or f64",
+  EXPECT_MISTAKE("gated", "in sigmoid: operand 0 must be f16, bf16, f32 or f64",
                  gated(g.placeholder("i", i32, {3})));
   // The scope is closed again.
-  EXPECT_MISTAKE("exp", "must be f32 or f64", g.argument("i").exp());
+  EXPECT_MISTAKE("exp", "must be f16, bf16, f32 or f64", g.argument("i").exp());
 }
 
 TEST(GraphTest, NothingIsAddedByAFailedCall) {

@@ -104,7 +104,7 @@ static const Malformed malformed[] = {
     {"func.func @main(", 1, "expected"},
     {"\nfunc.func @main(%a: f32) { return }", 2, "arguments are tensors"},
     {"func.func @main(%a: !sinter.tensor<f33[2]>) { return }", 1, ""},
-    {"func.func @main(%a: !sinter.tensor<f16[2]>) { return }", 1, "f32, f64"},
+    {"func.func @main(%a: !sinter.tensor<i4[2]>) { return }", 1, "f32, f64"},
     {"func.func @main(%a: !sinter.tensor<f32[-1]>) { return }", 1, "negative"},
     {"func.func @main(%a: !sinter.tensor<f32[\"N +\"]>) { return }", 1, "not a size expression"},
     {"func.func @main(%a: !sinter.tensor<f32[4611686018427387904, 4]>) { return }", 1, "too large"},
@@ -117,7 +117,7 @@ static const Malformed malformed[] = {
     {"func.func @main() {\n  %c = arith.constant 1 : i32\n  return }", 2, "no operator of a graph"},
     {"func.func @main(%a: !sinter.tensor<i32[2]>) {\n  %0 = sinter.exp %a : (!sinter.tensor<i32[2]>) -> "
      "!sinter.tensor<i32[2]>\n  return }",
-     2, "must be f32 or f64"},
+     2, "must be f16, bf16, f32 or f64"},
     {"func.func @main(%a: !sinter.tensor<f32[2]>, %b: !sinter.tensor<f32[3]>) {\n  %0 = sinter.add %a, %b : "
      "(!sinter.tensor<f32[2]>, !sinter.tensor<f32[3]>) -> !sinter.tensor<f32[2]>\n  return }",
      2, ""},

@@ -197,7 +197,10 @@ TEST(SessionTest, TooSmallSizesAreRefused) {
     Executable exe = compile(g, {.outputs = {inner.sum()}, .engine = engine});
     EXPECT_EQ(exe({{"a", Array(f32, {4})}})[0].item(), 0);
     std::string text = errorOf([&] { exe({{"a", Array(f32, {3})}}); });
-    EXPECT_NE(text.find("N - 4 is -1"), std::string::npos) << text;
+    EXPECT_NE(text.find("slice: needs that the range [2, N - 2) lies within dim 0 of f32[N], which "
+                        "does not hold for N = 3"),
+              std::string::npos)
+        << text;
   }
 }
 
