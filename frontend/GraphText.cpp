@@ -199,13 +199,14 @@ void GraphImpl::adoptResults(func::FuncOp main, IRMapping &mapping) {
 
 Graph Graph::parse(std::string_view text, std::string_view filename) {
   checkNesting(text, filename);
+  std::string terminated(text); // MLIR's lexer looks at the character behind the last one.
   Graph graph;
   GraphImpl &impl = *graph.impl;
   DiagnosticCollector diagnostics(impl.mlirContext());
   ParserConfig config(&impl.mlirContext());
   OwningOpRef<ModuleOp> module;
   try {
-    module = parseSourceString<ModuleOp>(llvm::StringRef(text), config, llvm::StringRef(filename));
+    module = parseSourceString<ModuleOp>(terminated, config, llvm::StringRef(filename));
   } catch (const Error &error) { // Sizes out of range in a type rule.
     throw Error({.location = {std::string(filename), 1, 1}, .hint = error.hint()}, error.message());
   }

@@ -51,8 +51,8 @@ TEST(GraphTextTest, KeepsWhatArgumentsAre) {
 
 TEST(GraphTextTest, AnyDimNameRoundTrips) {
   Graph g;
-  for (const char *name : {"N", "f32", "i64", "true", "dense", "loc", "max", "floordiv", "_", "$a", "x0",
-                           "tensor", "none", "index", "affine_map", "return", "N1x2"})
+  for (const char *name : {"N", "f32", "i64", "true", "dense", "loc", "max", "floordiv", "_", "$a",
+                           "x0", "tensor", "none", "index", "affine_map", "return", "N1x2"})
     g.output("out." + std::string(name),
              g.placeholder(name, f32, {dim(name), 2 * dim(name) + 1, max(dim(name), 3)}) + 1);
   EXPECT_EQ(Graph::parse(g.str()).str(), g.str());
@@ -82,10 +82,11 @@ TEST(GraphTextTest, NamesAreGivenWhereMissing) {
 }
 
 TEST(GraphTextTest, OpsKnowTheLineOfTheText) {
-  Graph g = Graph::parse("func.func @main(%x: !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]> {\n"
-                         "  %0 = sinter.exp %x : (!sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]>\n"
-                         "  return %0 : !sinter.tensor<f32[2]>\n}",
-                         "model.mlir");
+  Graph g =
+      Graph::parse("func.func @main(%x: !sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]> {\n"
+                   "  %0 = sinter.exp %x : (!sinter.tensor<f32[2]>) -> !sinter.tensor<f32[2]>\n"
+                   "  return %0 : !sinter.tensor<f32[2]>\n}",
+                   "model.mlir");
   EXPECT_EQ(g.outputs()[0].location().file, "model.mlir");
   EXPECT_EQ(g.outputs()[0].location().line, 2u);
 }
@@ -115,38 +116,58 @@ static const Malformed malformed[] = {
     {"func.func @main() {\n  %0 = sinter.frobnicate\n  return }", 2, ""},
     {"func.func @main() {\n  %0 = foo.bar\n  return }", 2, ""},
     {"func.func @main() {\n  %c = arith.constant 1 : i32\n  return }", 2, "no operator of a graph"},
-    {"func.func @main(%a: !sinter.tensor<i32[2]>) {\n  %0 = sinter.exp %a : (!sinter.tensor<i32[2]>) -> "
+    {"func.func @main(%a: !sinter.tensor<i32[2]>) {\n  %0 = sinter.exp %a : "
+     "(!sinter.tensor<i32[2]>) -> "
      "!sinter.tensor<i32[2]>\n  return }",
      2, "must be f16, bf16, f32 or f64"},
-    {"func.func @main(%a: !sinter.tensor<f32[2]>, %b: !sinter.tensor<f32[3]>) {\n  %0 = sinter.add %a, %b : "
+    {"func.func @main(%a: !sinter.tensor<f32[2]>, %b: !sinter.tensor<f32[3]>) {\n  %0 = sinter.add "
+     "%a, %b : "
      "(!sinter.tensor<f32[2]>, !sinter.tensor<f32[3]>) -> !sinter.tensor<f32[2]>\n  return }",
      2, ""},
     {"func.func @main(%a: !sinter.tensor<f32[2]> {sinter.kind = \"placeholdr\"}) { return }", 1,
      "did you mean 'placeholder'"},
-    {"func.func @main(%a: !sinter.tensor<f32[2]> {sinter.kind = 3}) { return }", 1, "must be a string"},
+    {"func.func @main(%a: !sinter.tensor<f32[2]> {sinter.kind = 3}) { return }", 1,
+     "must be a string"},
     {"func.func @main(%a: !sinter.tensor<f32[2]> {sinter.nme = \"a\"}) { return }", 1,
      "did you mean 'sinter.name'"},
-    {"func.func @main(%a: !sinter.tensor<f32[2]> {sinter.name = \"a b\"}) { return }", 1, "invalid name"},
-    {"func.func @main(%a: !sinter.tensor<f32[2]> {sinter.name = \"a\"},\n  %b: !sinter.tensor<f32[2]> "
+    {"func.func @main(%a: !sinter.tensor<f32[2]> {sinter.name = \"a b\"}) { return }", 1,
+     "invalid name"},
+    {"func.func @main(%a: !sinter.tensor<f32[2]> {sinter.name = \"a\"},\n  %b: "
+     "!sinter.tensor<f32[2]> "
      "{sinter.name = \"a\"}) { return }",
      2, "already has"},
     {"func.func @main(%a: !sinter.tensor<f32[N]> {sinter.kind = \"parameter\"}) { return }", 1,
      "constant sizes"},
-    {"func.func @main(%a: !sinter.tensor<f32[2]> {sinter.kind = \"parameter\", sinter.init = 1}) { return }",
+    {"func.func @main(%a: !sinter.tensor<f32[2]> {sinter.kind = \"parameter\", sinter.init = 1}) { "
+     "return }",
      1, "needs a kind"},
-    {"func.func @main(%a: !sinter.tensor<f32[2]> {sinter.kind = \"parameter\", sinter.init = {kind = "
+    {"func.func @main(%a: !sinter.tensor<f32[2]> {sinter.kind = \"parameter\", sinter.init = {kind "
+     "= "
      "\"normal\", a = 1}}) { return }",
      1, "must be a float"},
-    {"func.func @main(%a: !sinter.tensor<f32[2]>) -> (!sinter.tensor<f32[2]> {sinter.updates = \"b\"}) {\n"
+    {"func.func @main(%a: !sinter.tensor<f32[2]>) -> (!sinter.tensor<f32[2]> {sinter.updates = "
+     "\"b\"}) {\n"
      "  return %a : !sinter.tensor<f32[2]> }",
      2, "no argument 'b'"},
-    {"func.func @main(%a: !sinter.tensor<f32[2]>) -> (!sinter.tensor<f32[2]> {sinter.updates = \"arg0\"}) {\n"
+    {"func.func @main(%a: !sinter.tensor<f32[2]>) -> (!sinter.tensor<f32[2]> {sinter.updates = "
+     "\"arg0\"}) {\n"
      "  return %a : !sinter.tensor<f32[2]> }",
      2, "cannot be updated"},
-    {"func.func @main(%a: !sinter.tensor<f32[2]>) {\n  cf.br ^next\n^next:\n  return }", 1, "one block"},
-    {"func.func @main() {\n  %0 = sinter.constant dense<[1.0, 2.0]> : tensor<2xf32> : <f32[3]>\n  return }",
+    {"func.func @main(%a: !sinter.tensor<f32[2]>) {\n  cf.br ^next\n^next:\n  return }", 1,
+     "one block"},
+    {"func.func @main() {\n  %0 = sinter.constant dense<[1.0, 2.0]> : tensor<2xf32> : <f32[3]>\n  "
+     "return }",
      2, ""},
 };
+
+TEST(GraphTextTest, NothingBehindTheTextIsRead) {
+  std::string_view longer = "func.func @main() { return }garbage";
+  EXPECT_EQ(Graph::parse(longer.substr(0, longer.size() - 7)).numOps(), 0);
+  // Without a terminator on the heap, where AddressSanitizer watches.
+  std::string_view cut = "func.func @main(%x: !sinter.tensor<f32[N]> {sinter";
+  std::vector<char> bytes(cut.begin(), cut.end());
+  EXPECT_THROW(Graph::parse(std::string_view(bytes.data(), bytes.size())), Error);
+}
 
 TEST(GraphTextTest, MalformedTextNamesFileAndLine) {
   for (const Malformed &row : malformed) {
