@@ -22,7 +22,8 @@ def Sinter_Dialect : Dialect {
     - f16 and bf16 are stored, f32 is computed: an op rounds its result to nearest even, once. Ops of one
       fused kernel hand f32 on to each other and round what the kernel stores; a cast to f16 or bf16 always
       rounds, once also from f64. A sum or product is accumulated in f32 (floats) or wraps (integers) at every
-      width, a contraction of narrow integers is one of i32. Compiling with strict rounding rounds after every op.
+      width, a contraction of narrow integers is one of i32; a scatter rounds with every update that it combines.
+      Compiling with strict rounding rounds after every op.
     - max, min, reduce_max, reduce_min and argmax propagate NaN (argmax: the first NaN wins, then the
       first of equals). Their gradient is shared equally among ties.
     - Empty reductions give the neutral element: 0, 1, -inf/lowest, +inf/highest.
