@@ -179,8 +179,8 @@ public:
         if (end > maxBytes)
           fail("more than 1 GiB of code and constants");
       }
-    stubOffset = roundUp(sizes[Text], stubSize);
-    sizes[Text] = stubOffset + pointers * stubSize;
+    trampolineOffset = roundUp(sizes[Text], trampolineSize);
+    sizes[Text] = trampolineOffset + pointers * trampolineSize;
     slotOffset = roundUp(sizes[Constants], sizeof(void *));
     sizes[Constants] = slotOffset + pointers * sizeof(void *);
     size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -213,7 +213,7 @@ public:
 
 private:
   static constexpr size_t maxBytes = size_t{1} << 30;
-  static constexpr size_t stubSize = 8;
+  static constexpr size_t trampolineSize = 8;
   /// Callers built with -fsanitize=function read the words before a function.
   static constexpr std::array<size_t, NumRegions> initialSizes = {64, 0, 0};
 
@@ -277,15 +277,16 @@ private:
   }
 
   /// A jump through a slot, for call targets out of the reach of a 32-bit displacement.
-  char *stubFor(char *target) {
-    auto [entry, isNew] = stubs.emplace(target, nullptr);
+  char *trampolineFor(char *target) {
+    auto [entry, isNew] = trampolines.emplace(target, nullptr);
     if (isNew) {
-      char *stub = base + starts[Text] + stubOffset + (stubs.size() - 1) * stubSize;
-      auto displacement = static_cast<int32_t>(slotFor(target) - (stub + 6));
+      char *trampoline =
+          base + starts[Text] + trampolineOffset + (trampolines.size() - 1) * trampolineSize;
+      auto displacement = static_cast<int32_t>(slotFor(target) - (trampoline + 6));
       const char jump[] = {'\xff', '\x25'}; // jmp *displacement(%rip)
-      std::memcpy(stub, jump, sizeof(jump));
-      std::memcpy(stub + sizeof(jump), &displacement, sizeof(displacement));
-      entry->second = stub;
+      std::memcpy(trampoline, jump, sizeof(jump));
+      std::memcpy(trampoline + sizeof(jump), &displacement, sizeof(displacement));
+      entry->second = trampoline;
     }
     return entry->second;
   }
@@ -321,7 +322,7 @@ private:
       }
       case R_X86_64_PLT32:
         if (!isNear(distanceTo(target)))
-          target = stubFor(target);
+          target = trampolineFor(target);
         [[fallthrough]];
       case R_X86_64_PC32:
         write32(place, distanceTo(target));
@@ -349,10 +350,10 @@ private:
 
   std::vector<Object> objects;
   std::array<size_t, NumRegions> sizes = initialSizes, starts{};
-  size_t stubOffset = 0, slotOffset = 0;
+  size_t trampolineOffset = 0, slotOffset = 0;
   char *base = nullptr;
   std::unordered_map<std::string, void *> globals;
-  std::map<char *, char *> slots, stubs;
+  std::map<char *, char *> slots, trampolines;
 };
 
 } // namespace
