@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/Jit.h"
 
+#include "sinter/codegen/cpu/ElfObject.h"
 #include "sinter/ir/base/Error.h"
 
 #include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <elf.h>
 #include <map>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -86,60 +86,9 @@ constexpr size_t roundUp(size_t value, size_t alignment) {
 enum Region { Text, Constants, Data, NumRegions };
 
 /// One parsed object; section addresses are filled in by the layout.
-struct Object {
-  std::string_view bytes;
-  std::vector<Elf64_Shdr> sections;
-  std::vector<Elf64_Sym> symbols;
-  std::string_view names;
-  std::vector<char *> addresses;
+struct Object : ElfObject {
+  explicit Object(std::string_view bytes) : ElfObject(bytes), addresses(sections.size()) {}
 
-  explicit Object(std::string_view bytes) : bytes(bytes) {
-    auto header = read<Elf64_Ehdr>(0);
-    if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-        header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_type != ET_REL ||
-        header.e_machine != EM_X86_64 || header.e_shentsize != sizeof(Elf64_Shdr))
-      fail("not an x86-64 ELF object");
-    sections = readAll<Elf64_Shdr>(header.e_shoff, header.e_shnum);
-    for (const Elf64_Shdr &section : sections)
-      if (section.sh_type == SHT_SYMTAB) {
-        symbols = readAll<Elf64_Sym>(section.sh_offset, section.sh_size / sizeof(Elf64_Sym));
-        names = contents(at(section.sh_link));
-      }
-    addresses.resize(sections.size());
-  }
-
-  template <typename T> T read(uint64_t offset) const {
-    T value;
-    std::memcpy(&value, slice(offset, sizeof(T)).data(), sizeof(T));
-    return value;
-  }
-  template <typename T> std::vector<T> readAll(uint64_t offset, uint64_t count) const {
-    if (count > bytes.size() / sizeof(T))
-      fail("truncated object");
-    std::vector<T> values(count);
-    if (count)
-      std::memcpy(values.data(), slice(offset, count * sizeof(T)).data(), count * sizeof(T));
-    return values;
-  }
-  std::string_view slice(uint64_t offset, uint64_t size) const {
-    if (offset > bytes.size() || size > bytes.size() - offset)
-      fail("truncated object");
-    return bytes.substr(offset, size);
-  }
-  std::string_view contents(const Elf64_Shdr &section) const {
-    return slice(section.sh_offset, section.sh_size);
-  }
-  const Elf64_Shdr &at(size_t index) const {
-    if (index >= sections.size())
-      fail("section number out of range");
-    return sections[index];
-  }
-  std::string_view name(const Elf64_Sym &symbol) const {
-    if (symbol.st_name >= names.size())
-      fail("symbol name out of range");
-    std::string_view rest = names.substr(symbol.st_name);
-    return rest.substr(0, rest.find('\0'));
-  }
   static bool isLoaded(const Elf64_Shdr &section) {
     // Unwind tables are of no use to code that cannot throw, and nobody would read them here.
     return (section.sh_flags & SHF_ALLOC) && section.sh_type != SHT_X86_64_UNWIND &&
@@ -150,6 +99,8 @@ struct Object {
            : section.sh_flags & SHF_WRITE   ? Data
                                             : Constants;
   }
+
+  std::vector<char *> addresses;
 };
 
 /// Places sections, then resolves and relocates. Everything lies in one mapping, so that the 32-bit

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/forms/FormRules.h"
+#include "sinter/codegen/forms/Region.h"
+
+using namespace mlir;
+using namespace sinter::ir;
+using sinter::passes::KernelAnalysis;
+using sinter::passes::Role;
+
+namespace sinter::codegen {
+namespace {
+
+/// Reduce form: the second launch writes a kept output from kept inputs, all read before it writes.
+/// The first launch is over by then, so what it reads does not matter.
+bool mayShareKept(const KernelAnalysis &analysis, Value source) {
+  Shape shape = tensorType(source).getShape();
+  if (shape != analysis.keptShape())
+    return false;
+  // A value that moved elements of the input must not reach a kept output but through a reduction.
+  llvm::SmallVector<std::pair<Value, bool>> work{{source, false}};
+  llvm::DenseSet<std::pair<Value, unsigned>> seen;
+  while (!work.empty()) {
+    auto [value, moved] = work.pop_back_val();
+    if (!seen.insert({value, moved}).second)
+      continue;
+    for (Operation *user : value.getUsers()) {
+      if (llvm::is_contained(analysis.anchors, user))
+        continue;
+      if (isa<YieldOp>(user)) {
+        if (moved && analysis.roles.lookup(value) == Role::Kept)
+          return false;
+        continue;
+      }
+      bool moves = moved || !isa<ElementwiseOpInterface>(user);
+      for (Value result : user->getResults())
+        work.push_back({result, moves});
+    }
+  }
+  return true;
+}
+
+LogicalResult chooseReduce(const ScheduledRegion &region, Schedule &schedule) {
+  FusedOp fused = region.fused;
+  const KernelAnalysis &analysis = region.analysis;
+  const TargetInfo &target = region.target;
+  const Shape &domain = analysis.domain;
+  const DimExpr inner = region.inner();
+  schedule.lanes = chooseLanes(fused, target, inner);
+  schedule.unroll = 4;
+  int64_t first = analysis.axes.front();
+  DimExpr before = 1, behind = 1;
+  for (int64_t d = 0; d < domain.rank(); ++d)
+    (d < first ? before : behind) *= d == first ? DimExpr(1) : domain[d];
+  int64_t perPoint = std::max<int64_t>(behind.constant().value_or(unknownSize), 1);
+  schedule.block = std::max<int64_t>(64, 16384 / perPoint);
+  if (auto size = domain[first].constant())
+    schedule.block = std::max(schedule.block, (*size + 63) / 64);
+  if (before.constant().value_or(1) >= 64)
+    schedule.block = std::max<int64_t>(domain[first].constant().value_or(int64_t{1} << 30), 1);
+  schedule.block =
+      roundUp(schedule.block, analysis.isReduced(domain.rank() - 1) && first == domain.rank() - 1
+                                  ? schedule.lanes * schedule.unroll
+                                  : schedule.unroll);
+  int64_t points =
+      std::min(schedule.block, domain[first].constant().value_or(unknownSize)) * perPoint;
+  schedule.grain = grainFor(pointsTime(fused, static_cast<double>(points), schedule.lanes));
+  return success();
+}
+
+LogicalResult planReduce(FusedOp, KernelPlan &plan) {
+  const KernelAnalysis &analysis = plan.analysis;
+  const Shape &domain = plan.analysis.domain;
+  if (plan.schedule.threads > 0) { // A block per kept point needs no partial results in memory.
+    plan.stages.push_back({analysis.keptShape().numElements(), 1});
+    return success();
+  }
+  int64_t first = analysis.axes.front();
+  DimExpr chunks = ceilDiv(domain[first], std::max<int64_t>(plan.schedule.block, 1));
+  DimExpr before = 1, kept = analysis.keptShape().numElements();
+  for (int64_t d = 0; d < first; ++d)
+    before *= domain[d];
+  plan.stages.push_back({before * chunks, plan.schedule.grain});
+  plan.stages.push_back({ceilDiv(kept, plan.schedule.lanes), 64});
+  for (Operation *anchor : analysis.anchors) {
+    plan.workspaces.push_back(alignedBytes(chunks * kept * registerBytes(anchor->getOperand(0))));
+    if (cast<IndexedOpInterface>(anchor).getIndexing().combiner == Combiner::ArgMax)
+      plan.workspaces.push_back(alignedBytes(chunks * kept * 8));
+  }
+  return success();
+}
+
+bool mayShareReduce(const KernelAnalysis &analysis, Value source, Value result) {
+  return analysis.roles.lookup(result) == Role::Kept && analysis.roles.contains(result) &&
+         byteSize(tensorType(source).getDType()) == byteSize(tensorType(result).getDType()) &&
+         mayShareKept(analysis, source);
+}
+
+} // namespace
+
+const FormRules reduceRules = {chooseReduce, planReduce, mayShareReduce, /*onGpu=*/true};
+
+} // namespace sinter::codegen
