@@ -25,6 +25,7 @@ struct Measurement {
   std::optional<int64_t> bytesMoved = {}, bytesNeeded = {}, kernels = {}, peakBytes = {};
   double compileMs = 0;
   std::optional<double> maxError = {};
+  bool checkedSmaller = false; ///< The error is that of a smaller instance of the graph.
   /// One call of the reference interpreter, scaled from the rows that it computes.
   std::optional<double> interpreterMs = {};
   double flops = 0;

@@ -14,8 +14,9 @@ class Probes {
 public:
   explicit Probes(CpuDevice &device) : device(device) {}
 
-  /// Floating-point operations per second of independent fused multiply-adds on f32.
-  double flopsPerSecond();
+  /// Floating-point operations per second of independent fused multiply-adds on f32, or of dot
+  /// products of bf16 where the CPU has them.
+  double flopsPerSecond(bool bf16 = false);
   /// Seconds to read `readBytes` and to write `writeBytes`: pairs of a read and a write go at the
   /// better speed of a plain and a non-temporal copy, reads beyond them at that of a summing read,
   /// writes beyond them at that of the copy. All over memory of that size, so that what fits a

@@ -64,6 +64,8 @@ std::string tableRow(const Measurement &m, const TableColumns &columns) {
   text += m.kernels ? print(" %7lld", static_cast<long long>(*m.kernels)) : "       -";
   text += " " + bytes(m.peakBytes) + print(" %8.1f ms", m.compileMs);
   text += m.maxError ? print(" %9.1e", *m.maxError) : "         -";
+  if (m.checkedSmaller)
+    text += " (of a smaller instance)";
   if (m.rejected * 2 > m.samples)
     text += "  REJECTED: faster than its probe";
   else if (m.rejected > 0)

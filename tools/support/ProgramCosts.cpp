@@ -22,6 +22,8 @@ ProgramCosts costsOf(const Program &program, int64_t workers) {
   }
   for (const Argument &argument : program.arguments)
     costs.bytesNeeded += argument.shape.numElements() * byteSize(argument.dtype);
+  for (const Array &constant : program.constants)
+    costs.bytesNeeded += constant.numBytes();
   for (const Result &result : program.results) {
     DimExpr bytes = result.shape.numElements() * byteSize(result.dtype);
     costs.bytesNeeded += bytes;

@@ -10,7 +10,7 @@ namespace sinter::tools {
 /// What a program costs, as formulas over its named dimensions (numbers where there are none).
 struct ProgramCosts {
   DimExpr bytesMoved;   ///< By all kernels and copies.
-  DimExpr bytesNeeded;  ///< Arguments and results once each.
+  DimExpr bytesNeeded;  ///< Arguments, constants and results once each.
   DimExpr flops;
   DimExpr arenaBytes;
   DimExpr resultBytes;  ///< Of results that are not updates.

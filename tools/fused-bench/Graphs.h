@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The graphs of the cases, written as a user would. Each takes the leading size of its inputs.
+#pragma once
+
+#include "tools/fused-bench/Cases.h"
+
+namespace sinter::tools {
+
+// GraphsElementwise.cpp
+Model chain10(int64_t elements);
+Model diffSquareSum(int64_t rows);
+Model rbfBoth(int64_t points);
+Model adamW(int64_t rows);
+Model scalarAdd(int64_t);
+
+// GraphsRows.cpp
+Model softmaxForward(int64_t rows);
+Model softmaxBoth(int64_t rows);
+Model layerNormForward(int64_t rows);
+Model layerNormBoth(int64_t rows);
+Model gatherRowsOfTable(int64_t count);
+Model scatterAdd(int64_t count);
+Model embeddingBoth(int64_t count);
+Model sortLongRow(int64_t count);
+Model sortShortRows(int64_t rows);
+Model cumsumLongRow(int64_t count);
+Model cumsumColumns(int64_t rows);
+
+// GraphsContraction.cpp
+Model gemm(int64_t rows);
+Model gemmBf16(int64_t rows);
+Model gemmSkinny(int64_t rows);
+Model gemmBatched(int64_t batches);
+Model linearGelu(int64_t rows);
+Model attentionForward(int64_t heads);
+Model attentionBoth(int64_t heads);
+
+// GraphsConvolution.cpp
+Model conv3x3(int64_t images);
+Model conv1x1(int64_t images);
+Model convDepthwise(int64_t images);
+Model convGradients(int64_t images);
+Model convUp(int64_t images);
+Model convSet(int64_t images);
+Model maxPool2x2(int64_t images);
+Model avgPool3x3(int64_t images);
+Model maxPoolBoth(int64_t images);
+
+// GraphsNetworks.cpp
+Model mlpStep(int64_t rows);
+Model vwwInference(int64_t images);
+Model resNet8Step(int64_t images);
+Model gptMiniStep(int64_t sequences);
+Model gptMiniBf16Step(int64_t sequences);
+/// The same with two layers and 64 positions, for one sequence.
+Model gptMiniSmall(int64_t sequences);
+Model gptMiniBf16Small(int64_t sequences);
+
+/// Fixed numbers around 0, of that deviation: the weights of a trained model.
+Tensor weights(Graph graph, const std::vector<int64_t> &sizes, double deviation);
+
+} // namespace sinter::tools
