@@ -5,10 +5,11 @@ if(SINTER_PCH)
   sinter_add_pch(SinterPchTest ${CMAKE_CURRENT_LIST_DIR}/PrecompiledTest.h GTest::gtest)
 endif()
 
+# No test depends on what its user's cache holds.
+set(SINTER_TEST_ENVIRONMENT "SINTER_CACHE=0")
 # Code in LLVM's headers poisons its allocators under AddressSanitizer, the packaged libraries never unpoison.
-set(SINTER_TEST_ENVIRONMENT "")
 if(SINTER_SANITIZE)
-  set(SINTER_TEST_ENVIRONMENT
+  list(APPEND SINTER_TEST_ENVIRONMENT
       "ASAN_OPTIONS=allow_user_poisoning=0"
       "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
 endif()

@@ -6,6 +6,7 @@
 #include "sinter/codegen/cpu/CompileKernels.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/LowerToLlvm.h"
+#include "sinter/codegen/cpu/ObjectCache.h"
 #include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/passes/Passes.h"
 #include "sinter/passes/StageContracts.h"
@@ -157,7 +158,10 @@ void program(Compilation &compilation, const PipelineOptions &options) {
   compileOptions.symbolPrefix = cpu::toIdentifier(options.name) + "_kernel";
   compileOptions.object.level = options.optLevel;
   compileOptions.threads = options.threads;
+  cpu::ObjectCache cache(options.cache);
+  compileOptions.cache = &cache;
   cpu::CompiledKernels compiled = cpu::compileKernels(modules, options.target, compileOptions);
+  compilation.cache = cache.report();
   compilation.objects = std::move(compiled.objects);
   // Launches named kernels by their own number; now equal ones share one.
   std::vector<Kernel> unique(compiled.symbols.size());
@@ -173,7 +177,8 @@ void program(Compilation &compilation, const PipelineOptions &options) {
   for (auto [name, milliseconds] : {std::pair("kernels: deduplicate", compiled.times.deduplicate),
                                     std::pair("kernels: lower", compiled.times.lower),
                                     std::pair("kernels: translate", compiled.times.translate),
-                                    std::pair("kernels: codegen", compiled.times.codegen)})
+                                    std::pair("kernels: codegen", compiled.times.codegen),
+                                    std::pair("kernels: cache", compiled.times.cache)})
     compilation.times.push_back({name, milliseconds});
 }
 

@@ -3,6 +3,7 @@
 
 #include "sinter/codegen/BuildProgram.h"
 #include "sinter/codegen/cpu/CompileObject.h"
+#include "sinter/ir/base/CacheOptions.h"
 #include "sinter/ir/base/TargetInfo.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -52,6 +53,8 @@ struct PipelineOptions {
   int optLevel = 2;
   /// Threads that compile kernels; 0: one per hardware thread.
   int threads = 0;
+  /// Off unless enabled is true and there is a folder; resolveCache() fills in the defaults.
+  CacheOptions cache;
   /// Called with the text of every stage that changed something, as it completes.
   std::function<void(std::string_view stage, std::string_view text)> dump;
   /// Adds MLIR's own flags (printing, timing, crash reproducer) to the pass managers.
@@ -66,6 +69,7 @@ struct Compilation {
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>>
       kernels;                      ///< One per launch, before equal ones are merged.
   std::vector<std::string> objects; ///< One per distinct kernel.
+  CacheReport cache;                ///< Of the objects.
   std::vector<StageTime> times;
   double milliseconds = 0;
 

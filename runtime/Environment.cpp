@@ -17,6 +17,10 @@ constexpr EnvironmentSwitch table[] = {
      1, 1024},
     {"SINTER_SPIN_US", "microseconds an idle pool thread spins before it sleeps (default: 30)", 0,
      1000000},
+    {"SINTER_CACHE", "0: keep no machine code between processes (default: 1)", 0, 1},
+    {"SINTER_CACHE_DIR",
+     "folder of the machine code that is kept (default: sinter in XDG_CACHE_HOME or ~/.cache)", 0,
+     0},
 };
 
 /// CPUs granted by cgroup v2's quota, or nullopt when there is none.
@@ -32,15 +36,25 @@ std::optional<int64_t> cgroupQuota() {
   return (quota + period - 1) / period;
 }
 
+const EnvironmentSwitch *find(std::string_view name) {
+  const auto *entry = std::find_if(std::begin(table), std::end(table),
+                                   [&](const auto &s) { return s.name == name; });
+  if (entry == std::end(table))
+    throw Error({.kind = ErrorKind::Internal}, "no environment switch '" + std::string(name) + "'");
+  return entry;
+}
+
+std::filesystem::path pathOf(const char *name) {
+  const char *text = secure_getenv(name);
+  return text ? text : "";
+}
+
 } // namespace
 
 std::span<const EnvironmentSwitch> environmentTable() { return table; }
 
 std::optional<int64_t> environmentInteger(std::string_view name) {
-  const auto *entry = std::find_if(std::begin(table), std::end(table),
-                                   [&](const auto &s) { return s.name == name; });
-  if (entry == std::end(table))
-    throw Error({.kind = ErrorKind::Internal}, "no environment switch '" + std::string(name) + "'");
+  const EnvironmentSwitch *entry = find(name);
   const char *text = std::getenv(entry->name.data());
   if (!text || !*text)
     return std::nullopt;
@@ -53,6 +67,27 @@ std::optional<int64_t> environmentInteger(std::string_view name) {
                 std::string(name) + "='" + text + "' is not an integer from " +
                     std::to_string(entry->least) + " to " + std::to_string(entry->most));
   return value;
+}
+
+std::optional<std::filesystem::path> environmentPath(std::string_view name) {
+  std::filesystem::path path = pathOf(find(name)->name.data());
+  if (path.empty())
+    return std::nullopt;
+  return path;
+}
+
+CacheOptions resolveCache(CacheOptions options) {
+  if (!options.enabled)
+    options.enabled = environmentInteger("SINTER_CACHE").value_or(1) != 0;
+  if (options.folder.empty())
+    options.folder = environmentPath("SINTER_CACHE_DIR").value_or("");
+  // Relative paths there are to be ignored, says the XDG specification.
+  if (auto base = pathOf("XDG_CACHE_HOME"); options.folder.empty() && base.is_absolute())
+    options.folder = base / "sinter";
+  if (auto home = pathOf("HOME"); options.folder.empty() && home.is_absolute())
+    options.folder = home / ".cache" / "sinter";
+  options.enabled = *options.enabled && !options.folder.empty();
+  return options;
 }
 
 int64_t availableCpus() {

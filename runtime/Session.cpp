@@ -7,6 +7,7 @@
 #include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/frontend/GraphImpl.h"
 #include "sinter/runtime/CpuDevice.h"
+#include "sinter/runtime/Environment.h"
 
 namespace sinter {
 namespace {
@@ -25,6 +26,7 @@ codegen::PipelineOptions pipelineOptions(const CompileOptions &options) {
   result.disabledPasses = options.disabledPasses;
   result.strictRounding = options.strictRounding;
   result.optLevel = options.optLevel;
+  result.cache = resolveCache(options.cache);
   result.dump = options.onStage;
   if (options.engine == Engine::Interpreter)
     result.stopAfter = codegen::StageId::Differentiated;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sinter/frontend/Graph.h"
+#include "sinter/ir/base/CacheOptions.h"
 #include "sinter/runtime/Executable.h"
 #include "sinter/runtime/Target.h"
 
@@ -41,6 +42,8 @@ struct CompileOptions {
   bool strictRounding = false;
   /// 0 to 3: how hard machine code is optimised.
   int optLevel = 2;
+  /// Whether and where machine code is kept for the next process that needs it.
+  CacheOptions cache = {};
   /// Called with the name and the text of every stage that changed something, e.g. "fused".
   std::function<void(std::string_view stage, std::string_view text)> onStage = nullptr;
   /// Where it runs, if not on the shared CPU device.

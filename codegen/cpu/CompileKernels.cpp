@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/CompileKernels.h"
 
+#include "sinter/codegen/cpu/ElfObject.h"
+#include "sinter/codegen/cpu/Jit.h"
+#include "sinter/codegen/cpu/KernelKey.h"
 #include "sinter/codegen/cpu/LowerToLlvm.h"
+#include "sinter/codegen/cpu/ObjectCache.h"
 #include "sinter/ir/base/Error.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -15,6 +19,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 using namespace mlir;
@@ -72,74 +77,8 @@ func::FuncOp entryOf(ModuleOp module) {
   return entry;
 }
 
-/// The exact structure of a module as a sequence of words: equal keys mean equal code. Attributes
-/// and types are uniqued per context, so their addresses identify them. Locations are left out.
-class StructuralKey {
-public:
-  static std::vector<uintptr_t> of(ModuleOp module, func::FuncOp entry) {
-    StructuralKey key(entry);
-    key.add(module.getBodyRegion());
-    return std::move(key.words);
-  }
-
-private:
-  explicit StructuralKey(func::FuncOp entry) : entry(entry) {}
-
-  void add(const void *pointer) { words.push_back(reinterpret_cast<uintptr_t>(pointer)); }
-  void number(Value value) { numbers.try_emplace(value, numbers.size()); }
-
-  void add(Region &region) {
-    words.push_back(region.getBlocks().size());
-    // Branches and regions may refer to blocks and values that come later in the text.
-    for (Block &block : region) {
-      blocks.try_emplace(&block, blocks.size());
-      words.push_back(block.getNumArguments());
-      for (BlockArgument argument : block.getArguments()) {
-        number(argument);
-        add(argument.getType().getAsOpaquePointer());
-      }
-      for (Operation &op : block)
-        for (Value result : op.getResults())
-          number(result);
-    }
-    for (Block &block : region) {
-      words.push_back(block.getOperations().size());
-      for (Operation &op : block)
-        add(op);
-    }
-  }
-
-  void add(Operation &op) {
-    add(op.getName().getAsOpaquePointer());
-    if (&op == entry.getOperation())
-      addWithoutName(op);
-    else
-      add(op.getAttrDictionary().getAsOpaquePointer());
-    words.push_back(op.getNumOperands());
-    for (Value operand : op.getOperands())
-      words.push_back(numbers.lookup(operand));
-    words.push_back(op.getNumResults());
-    for (Type type : op.getResultTypes())
-      add(type.getAsOpaquePointer());
-    for (Block *successor : op.getSuccessors())
-      words.push_back(blocks.lookup(successor));
-    for (Region &region : op.getRegions())
-      add(region);
-  }
-
-  void addWithoutName(Operation &op) {
-    for (NamedAttribute attribute : op.getAttrDictionary())
-      if (attribute.getName() != SymbolTable::getSymbolAttrName()) {
-        add(attribute.getName().getAsOpaquePointer());
-        add(attribute.getValue().getAsOpaquePointer());
-      }
-  }
-
-  func::FuncOp entry;
-  std::vector<uintptr_t> words;
-  llvm::DenseMap<Value, size_t> numbers;
-  llvm::DenseMap<Block *, size_t> blocks;
-};
+/// What every kernel's function is called while it is compiled and in the cache.
+constexpr const char *entryName = "sinter_kernel";
 
 std::unique_ptr<llvm::Module> toLlvmIr(ModuleOp module, const TargetInfo &target,
                                        llvm::LLVMContext &context, CompileTimes &times) {
@@ -152,16 +91,81 @@ std::unique_ptr<llvm::Module> toLlvmIr(ModuleOp module, const TargetInfo &target
   return llvmModule;
 }
 
-void hide(llvm::Module &module, const std::string &entry) {
+void hide(llvm::Module &module) {
   for (llvm::Function &function : module)
     if (!function.isDeclaration()) {
-      if (function.getName() == entry)
+      if (function.getName() == entryName)
         function.setVisibility(llvm::GlobalValue::HiddenVisibility);
       else
         function.setLinkage(llvm::GlobalValue::InternalLinkage);
       function.setDSOLocal(true);
     }
 }
+
+/// A cached object that the loader takes as well; one that it does not leaves the cache.
+std::optional<std::string> cachedObject(ObjectCache &cache, const KernelKey &key) {
+  std::optional<std::string> object = cache.load(key);
+  if (!object)
+    return std::nullopt;
+  try {
+    Jit({*object}).lookup(entryName);
+    return object;
+  } catch (const Error &) {
+    cache.drop(key);
+    return std::nullopt;
+  }
+}
+
+/// One thread's part of compileKernels().
+class KernelCompiler {
+public:
+  KernelCompiler(const TargetInfo &target, const CompileKernelsOptions &options,
+                 DiagnosticText &diagnostics)
+      : target(target), options(options), diagnostics(diagnostics) {}
+
+  /// The object of `module`, whose entry is called entryName.
+  std::string object(ModuleOp module) {
+    std::optional<KernelKey> key;
+    if (options.cache && options.cache->isOpen()) {
+      Stopwatch watch;
+      key = kernelKey(module, entryOf(module), target, options.object);
+      std::optional<std::string> known = key ? cachedObject(*options.cache, *key) : std::nullopt;
+      times.cache += watch.lap();
+      if (known)
+        return std::move(*known);
+    }
+    std::string object = compile(module);
+    if (key)
+      made.push_back({*key, object});
+    return object;
+  }
+
+  CompileTimes times;
+  size_t numCompiled = 0;
+  std::vector<ObjectCache::Entry> made; ///< What the cache lacked.
+
+private:
+  std::string compile(ModuleOp module) {
+    ++numCompiled;
+    // A context per module: it would otherwise keep every constant and type of the ones before.
+    llvm::LLVMContext llvmContext;
+    std::unique_ptr<llvm::Module> llvmModule = toLlvmIr(module, target, llvmContext, times);
+    if (!llvmModule)
+      diagnostics.raise("kernel does not lower to LLVM IR");
+    Stopwatch watch;
+    hide(*llvmModule);
+    if (!compiler)
+      compiler.emplace(target, options.object);
+    std::string object = compiler->object(*llvmModule);
+    times.codegen += watch.lap();
+    return object;
+  }
+
+  const TargetInfo &target;
+  const CompileKernelsOptions &options;
+  DiagnosticText &diagnostics;
+  std::optional<ObjectCompiler> compiler; ///< Costs time that hits need not spend.
+};
 
 } // namespace
 
@@ -176,10 +180,10 @@ CompiledKernels compileKernels(const std::vector<ModuleOp> &modules, const Targe
   for (ModuleOp module : modules) {
     func::FuncOp entry = entryOf(module);
     auto [found, isNew] =
-        known.emplace(StructuralKey::of(module, entry), static_cast<int>(unique.size()));
+        known.emplace(structureOf(module, entry), static_cast<int>(unique.size()));
     if (isNew) {
       result.symbols.push_back(options.symbolPrefix + std::to_string(unique.size()));
-      entry.setName(result.symbols.back());
+      entry.setName(entryName);
       unique.push_back(module);
     }
     result.mapping.push_back(found->second);
@@ -209,21 +213,13 @@ CompiledKernels compileKernels(const std::vector<ModuleOp> &modules, const Targe
   std::atomic<size_t> next = 0;
   std::mutex mutex;
   std::exception_ptr problem;
+  std::vector<ObjectCache::Entry> made;
   auto work = [&] {
-    CompileTimes times;
+    KernelCompiler compiler(target, options, diagnostics);
     try {
-      ObjectCompiler compiler(target, options.object);
       for (size_t turn; (turn = next++) < order.size();) {
         size_t i = order[turn];
-        // A context per module: it would otherwise keep every constant and type of the ones before.
-        llvm::LLVMContext llvmContext;
-        std::unique_ptr<llvm::Module> module = toLlvmIr(unique[i], target, llvmContext, times);
-        if (!module)
-          diagnostics.raise("kernel does not lower to LLVM IR");
-        Stopwatch codegen;
-        hide(*module, result.symbols[i]);
-        result.objects[i] = compiler.object(*module);
-        times.codegen += codegen.lap();
+        result.objects[i] = renameSymbol(compiler.object(unique[i]), entryName, result.symbols[i]);
       }
     } catch (...) {
       std::lock_guard lock(mutex);
@@ -232,9 +228,12 @@ CompiledKernels compileKernels(const std::vector<ModuleOp> &modules, const Targe
       next = order.size();
     }
     std::lock_guard lock(mutex);
-    result.times.lower += times.lower;
-    result.times.translate += times.translate;
-    result.times.codegen += times.codegen;
+    result.times.lower += compiler.times.lower;
+    result.times.translate += compiler.times.translate;
+    result.times.codegen += compiler.times.codegen;
+    result.times.cache += compiler.times.cache;
+    result.numCompiled += compiler.numCompiled;
+    std::move(compiler.made.begin(), compiler.made.end(), std::back_inserter(made));
   };
   std::vector<std::thread> threads;
   for (size_t i = 1; i < numThreads; ++i)
@@ -244,6 +243,11 @@ CompiledKernels compileKernels(const std::vector<ModuleOp> &modules, const Targe
     thread.join();
   if (problem)
     std::rethrow_exception(problem);
+  if (!made.empty()) {
+    watch.lap();
+    options.cache->store(made);
+    result.times.cache += watch.lap();
+  }
   result.times.wall = wall.lap();
   return result;
 }

@@ -11,12 +11,15 @@
 
 namespace sinter::cpu {
 
+class ObjectCache;
+
 /// Milliseconds per phase. The per-kernel phases are summed over threads; `wall` is elapsed time.
 struct CompileTimes {
   double deduplicate = 0;
   double lower = 0;     ///< MLIR to the LLVM dialect, math expansion included.
   double translate = 0; ///< To LLVM IR.
   double codegen = 0;   ///< To machine code.
+  double cache = 0;     ///< Looking up and storing.
   double wall = 0;
 };
 
@@ -26,6 +29,8 @@ struct CompileKernelsOptions {
   std::string symbolPrefix = "kernel";
   /// 0: one per hardware thread, at most one per kernel.
   int threads = 0;
+  /// Where objects are looked up and stored; may be null.
+  ObjectCache *cache = nullptr;
 };
 
 struct CompiledKernels {
@@ -35,6 +40,8 @@ struct CompiledKernels {
   std::vector<std::string> symbols;
   /// For each input module, the number of its unique kernel.
   std::vector<int> mapping;
+  /// How many LLVM compiled; the others came out of the cache.
+  size_t numCompiled = 0;
   CompileTimes times;
 };
 

@@ -14,6 +14,7 @@ config.test_exec_root = config.sinterBinaryRoot
 
 config.environment["PATH"] = os.pathsep.join(
     [config.sinterToolsDir, config.llvmToolsDir, os.environ["PATH"]])
+config.environment["SINTER_CACHE"] = "0"
 for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "HOME"):
     if name in os.environ:
         config.environment[name] = os.environ[name]

@@ -13,6 +13,7 @@
 #include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/codegen/cuda/PrintCuda.h"
 #include "sinter/frontend/GraphImpl.h"
+#include "sinter/runtime/Environment.h"
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
@@ -321,6 +322,7 @@ int compileAndEmit(const CompileRequest &request) {
   options.disabledPasses = request.disabledPasses;
   options.strictRounding = request.strict;
   options.optLevel = request.optLevel;
+  options.cache = resolveCache(request.cache);
   if (row.form == Form::StageText || !request.dumpDir.empty())
     options.dump = [&](std::string_view stage, std::string_view text) { dump(stage, text); };
   options.configure = [&](mlir::PassManager &passes) { diagnosis.configure(passes); };
@@ -365,7 +367,7 @@ int compileAndEmit(const CompileRequest &request) {
   if (!request.stats.empty()) {
     bool textOnStdout =
         !onlyStats && !isLibrary(row.form) && (request.output.empty() || request.output == "-");
-    (textOnStdout ? std::cerr : std::cout) << statisticsText(program, workers, statsForm);
+    (textOnStdout ? std::cerr : std::cout) << statisticsText(program, workers, statsForm, compilation.cache);
   }
   return 0;
 }

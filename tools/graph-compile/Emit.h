@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sinter/ir/base/CacheOptions.h"
+
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@ struct CompileRequest {
   std::string stats, memBudget, dumpDir;
   bool printIr = false, timing = false;
   std::string crashReproducer;
+  CacheOptions cache;
 };
 
 /// Names the forms that --emit takes.

@@ -93,8 +93,21 @@ void member(JsonWriter &json, std::string_view name, const DimExpr &size) {
     json.member(name, size.str());
 }
 
+/// Empty when there was no cache and nothing to say about that.
+std::string cacheLine(const CacheReport &cache) {
+  std::string text;
+  if (cache.hits + cache.misses > 0)
+    text = std::to_string(cache.hits) + " kernels found, " + std::to_string(cache.misses) +
+           " compiled, " + std::to_string(cache.stored) + " stored" +
+           (cache.dropped ? ", " + std::to_string(cache.dropped) + " damaged" : "");
+  if (!cache.notice.empty())
+    text += (text.empty() ? "" : "; ") + cache.notice;
+  return text.empty() ? "" : "  object cache  " + text + "\n";
+}
+
 std::string asJson(const Program &program, const ProgramCosts &costs,
-                   const std::vector<KernelCosts> &kernels, int64_t workers) {
+                   const std::vector<KernelCosts> &kernels, int64_t workers,
+                   const CacheReport &cache) {
   JsonWriter json;
   json.beginObject().member("program", program.name).member("target", targetOf(program));
   json.key("dims").beginArray();
@@ -126,7 +139,11 @@ std::string asJson(const Program &program, const ProgramCosts &costs,
     member(json, "flops", kernels[i].flops);
     json.endObject();
   }
-  return json.endArray().endObject().str() + "\n";
+  json.endArray();
+  json.key("object_cache").beginObject();
+  json.member("hits", cache.hits).member("misses", cache.misses).member("stored", cache.stored);
+  json.member("dropped", cache.dropped).member("notice", cache.notice).endObject();
+  return json.endObject().str() + "\n";
 }
 
 struct Tensor {
@@ -162,11 +179,12 @@ std::vector<Tensor> plannedTensors(const Program &program, int64_t workers) {
 
 } // namespace
 
-std::string statisticsText(const Program &program, int64_t workers, StatisticsForm form) {
+std::string statisticsText(const Program &program, int64_t workers, StatisticsForm form,
+                           const CacheReport &cache) {
   ProgramCosts costs = costsOf(program, workers);
   std::vector<KernelCosts> kernels = kernelCosts(program, workers);
-  return form == StatisticsForm::Json ? asJson(program, costs, kernels, workers)
-                                      : asText(program, costs, kernels, workers);
+  return form == StatisticsForm::Json ? asJson(program, costs, kernels, workers, cache)
+                                      : asText(program, costs, kernels, workers) + cacheLine(cache);
 }
 
 void requireBudget(const Program &program, int64_t workers, int64_t budget) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sinter/codegen/Program.h"
+#include "sinter/ir/base/CacheOptions.h"
 
 #include <cstdint>
 #include <string>
@@ -9,7 +10,8 @@
 namespace sinter::tools {
 
 enum class StatisticsForm { Text, Json };
-std::string statisticsText(const Program &program, int64_t workers, StatisticsForm form);
+std::string statisticsText(const Program &program, int64_t workers, StatisticsForm form,
+                           const CacheReport &cache = {});
 
 /// Throws Error(Limit), naming the largest tensors and their lines, when the planned peak is above
 /// `budget`; Error(Usage) when it depends on a dimension.

@@ -25,6 +25,7 @@ struct RunRequest {
   std::string target, engine = "compiled", threads = "0", seed;
   Tolerance tolerance;
   bool quiet = false, strict = false;
+  CacheOptions cache;
 };
 
 bool isElf(const std::string &path) {
@@ -78,7 +79,10 @@ Executable loadExecutable(const RunRequest &request, Inputs &inputs) {
   }
   if (!request.program.empty())
     failUsage("--program goes with a compiled library");
-  CompileOptions options{.engine = engine, .threads = threads, .strictRounding = request.strict};
+  CompileOptions options{.engine = engine,
+                         .threads = threads,
+                         .strictRounding = request.strict,
+                         .cache = request.cache};
   if (!request.target.empty())
     options.target = Target::parse(request.target);
   if (options.target.info().kind == TargetInfo::Kind::Cuda)
@@ -229,6 +233,7 @@ int main(int argc, char **argv) {
                "Round f16 and bf16 after every op, also inside of fused kernels");
   app.add_option("--threads", request.threads, "Threads (default: all)");
   app.add_option("--program", request.program, "Which program of a library that holds several");
+  addCacheOptions(app, request.cache);
   app.add_flag("-q,--quiet", request.quiet, "Do not print the results");
   app.footer(
       "Exit codes: 0 ok, 1 errors in graph or data, 2 usage, 3 file access, 4 unsupported, 5 "

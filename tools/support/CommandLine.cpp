@@ -76,6 +76,16 @@ int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &bo
   }
 }
 
+void addCacheOptions(CLI::App &app, CacheOptions &cache) {
+  app.add_flag_callback(
+      "--no-cache", [&] { cache.enabled = false; },
+      "Neither use nor keep machine code of earlier runs");
+  app.add_option_function<std::string>(
+      "--cache-dir", [&](const std::string &folder) { cache.folder = folder; },
+      "Where machine code is kept (default: SINTER_CACHE_DIR, else sinter in the user's cache "
+      "folder)");
+}
+
 size_t parseChoice(std::string_view what, std::string_view text,
                    const std::vector<std::string> &candidates) {
   auto found = std::find(candidates.begin(), candidates.end(), text);

@@ -2,6 +2,7 @@
 // What every command line tool shares: its options are CLI11's, its exit codes are ErrorCode.
 #pragma once
 
+#include "sinter/ir/base/CacheOptions.h"
 #include "sinter/ir/base/Error.h"
 
 #include <CLI/CLI.hpp>
@@ -17,6 +18,9 @@ namespace sinter::tools {
 /// option gets a 'did you mean', one of `later` the remark that its feature does not exist yet.
 int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &body,
             const std::vector<std::string> &later = {});
+
+/// --no-cache and --cache-dir.
+void addCacheOptions(CLI::App &app, CacheOptions &cache);
 
 /// Throws Error(Usage).
 [[noreturn]] void failUsage(const std::string &message, const std::string &hint = "");

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/cpu/KernelKey.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/BLAKE3.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+
+namespace sinter::cpu {
+
+namespace {
+
+/// Walks the structure of a module. A Sink takes numbers by word(), and names, attributes and types
+/// by add().
+template <typename Sink> class StructureWalk {
+public:
+  StructureWalk(Sink &sink, func::FuncOp entry) : sink(sink), entry(entry) {}
+
+  void add(Region &region) {
+    sink.word(region.getBlocks().size());
+    // Branches and regions may refer to blocks and values that come later in the text.
+    for (Block &block : region) {
+      blocks.try_emplace(&block, blocks.size());
+      sink.word(block.getNumArguments());
+      for (BlockArgument argument : block.getArguments()) {
+        number(argument);
+        sink.add(argument.getType());
+      }
+      for (Operation &op : block)
+        for (Value result : op.getResults())
+          number(result);
+    }
+    for (Block &block : region) {
+      sink.word(block.getOperations().size());
+      for (Operation &op : block)
+        add(op);
+    }
+  }
+
+private:
+  void number(Value value) { numbers.try_emplace(value, numbers.size()); }
+
+  void add(Operation &op) {
+    sink.add(op.getName());
+    if (&op == entry.getOperation())
+      addWithoutName(op);
+    else
+      sink.add(op.getAttrDictionary());
+    sink.word(op.getNumOperands());
+    for (Value operand : op.getOperands())
+      sink.word(numbers.lookup(operand));
+    sink.word(op.getNumResults());
+    for (Type type : op.getResultTypes())
+      sink.add(type);
+    sink.word(op.getNumSuccessors());
+    for (Block *successor : op.getSuccessors())
+      sink.word(blocks.lookup(successor));
+    sink.word(op.getNumRegions());
+    for (Region &region : op.getRegions())
+      add(region);
+  }
+
+  void addWithoutName(Operation &op) {
+    for (NamedAttribute attribute : op.getAttrDictionary())
+      if (attribute.getName() != SymbolTable::getSymbolAttrName()) {
+        sink.add(attribute.getName());
+        sink.add(attribute.getValue());
+      }
+  }
+
+  Sink &sink;
+  func::FuncOp entry;
+  llvm::DenseMap<Value, size_t> numbers;
+  llvm::DenseMap<Block *, size_t> blocks;
+};
+
+/// Attributes and types are uniqued per context, so their addresses identify them.
+struct PointerSink {
+  void word(size_t value) { words.push_back(value); }
+  template <typename Uniqued> void add(Uniqued object) {
+    words.push_back(reinterpret_cast<uintptr_t>(object.getAsOpaquePointer()));
+  }
+  std::vector<uintptr_t> words;
+};
+
+/// Each name, attribute and type as text where it occurs first, and by its number from then on.
+class TextSink {
+public:
+  explicit TextSink(MLIRContext *context) : state(context) {}
+
+  void word(uint64_t value) {
+    bytes.append(reinterpret_cast<const char *>(&value), sizeof(value));
+  }
+  void add(OperationName name) {
+    if (isNew(name.getAsOpaquePointer()))
+      string(name.getStringRef());
+  }
+  void add(Type type) {
+    if (isNew(type.getAsOpaquePointer()))
+      string(print(type));
+  }
+  void add(Attribute attribute) {
+    if (!isNew(attribute.getAsOpaquePointer()))
+      return;
+    // Its text is the name of a blob.
+    attribute.walk([&](DenseResourceElementsAttr) { isComplete = false; });
+    string(print(attribute));
+  }
+
+  std::string bytes;
+  bool isComplete = true;
+
+private:
+  bool isNew(const void *object) {
+    auto [entry, inserted] = seen.try_emplace(object, seen.size());
+    word(entry->second);
+    return inserted;
+  }
+  void string(llvm::StringRef text) {
+    word(text.size());
+    bytes.append(text);
+  }
+  template <typename Printed> llvm::StringRef print(Printed object) {
+    text.clear();
+    llvm::raw_string_ostream stream(text);
+    object.print(stream, state);
+    return text;
+  }
+
+  AsmState state;
+  llvm::DenseMap<const void *, uint64_t> seen;
+  std::string text;
+};
+
+} // namespace
+
+std::vector<uintptr_t> structureOf(ModuleOp module, func::FuncOp entry) {
+  PointerSink sink;
+  StructureWalk(sink, entry).add(module.getBodyRegion());
+  return std::move(sink.words);
+}
+
+std::optional<KernelKey> kernelKey(ModuleOp module, func::FuncOp entry, const TargetInfo &target,
+                                   const ObjectOptions &options) {
+  TextSink sink(module.getContext());
+  StructureWalk(sink, entry).add(module.getBodyRegion());
+  if (!sink.isComplete)
+    return std::nullopt;
+  std::string context = std::string("sinter ") + codegenFingerprint() + "\nllvm " +
+                        LLVM_VERSION_STRING + "\ntarget " + target.exactStr() + "\n" + target.arch +
+                        "\n" + target.features + "\n";
+  for (int64_t number : {static_cast<int64_t>(target.vectorBytes), int64_t{target.hasFma},
+                         int64_t{target.hasF16c}, static_cast<int64_t>(options.level),
+                         int64_t{options.cleanUp}})
+    context += std::to_string(number) + "\n";
+  llvm::BLAKE3 hash;
+  hash.update(context);
+  hash.update(sink.bytes);
+  return hash.final();
+}
+
+} // namespace sinter::cpu
