@@ -22,6 +22,8 @@ struct Model {
   bool multipliesBf16 = false;
   /// Integer placeholders are below these (10 when not named).
   std::map<std::string, int64_t> ranges = {};
+  /// The constants of the graph that other programs need too, to compute the same.
+  ArrayMap constants = {};
 
   /// Adds to both counts; `saved` is by how much an algorithm with tricks may divide.
   void addFlops(double count, double saved = 1) {

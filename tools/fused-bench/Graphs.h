@@ -56,7 +56,8 @@ Model gptMiniBf16Step(int64_t sequences);
 Model gptMiniSmall(int64_t sequences);
 Model gptMiniBf16Small(int64_t sequences);
 
-/// Fixed numbers around 0, of that deviation: the weights of a trained model.
-Tensor weights(Graph graph, const std::vector<int64_t> &sizes, double deviation);
+/// Fixed numbers around 0, of that deviation: weights of a trained model.
+Tensor weights(Model &model, const std::string &name, const std::vector<int64_t> &sizes,
+               double deviation);
 
 } // namespace sinter::tools

@@ -5,7 +5,8 @@
 
 namespace sinter::tools {
 
-Tensor weights(Graph graph, const std::vector<int64_t> &sizes, double deviation) {
+Tensor weights(Model &model, const std::string &name, const std::vector<int64_t> &sizes,
+               double deviation) {
   Array array(f32, sizes);
   auto *values = array.as<float>();
   // Splitmix64; uniform numbers of deviation 1 lie within the root of 3.
@@ -17,7 +18,8 @@ Tensor weights(Graph graph, const std::vector<int64_t> &sizes, double deviation)
     double uniform = static_cast<double>(bits >> 40) * 0x1p-23 - 1;
     values[i] = static_cast<float>(uniform * deviation * std::sqrt(3.0));
   }
-  return graph.constant(array);
+  model.constants[name] = array;
+  return model.graph.constant(array);
 }
 
 namespace {
@@ -68,7 +70,7 @@ Model gemmSkinny(int64_t rows) {
   model.addFlops(2.0 * static_cast<double>(rows) * 4096 * 4096);
   Graph &g = model.graph;
   Tensor x = g.placeholder("x", f32, {rows, 4096});
-  g.output("y", x.matmul(weights(g, {4096, 4096}, 1.0 / 64)));
+  g.output("y", x.matmul(weights(model, "w", {4096, 4096}, 1.0 / 64)));
   return model;
 }
 

@@ -63,8 +63,8 @@ Model convSet(int64_t images) {
     model.addFlops(2.0 * static_cast<double>(images * size * size * channels) * fanIn, winograd);
     std::string number = std::to_string(size);
     Tensor x = g.placeholder("x" + number, f32, {images, channels, size, size});
-    Tensor w = weights(g, {channels, channels, 3, 3}, std::sqrt(2 / fanIn));
-    Tensor b = weights(g, {channels}, 0.1);
+    Tensor w = weights(model, "w" + number, {channels, channels, 3, 3}, std::sqrt(2 / fanIn));
+    Tensor b = weights(model, "b" + number, {channels}, 0.1);
     g.output("y" + number, conv(x, w, b, {.padding = 1}).relu());
   }
   return model;

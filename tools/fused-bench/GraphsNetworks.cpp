@@ -28,9 +28,10 @@ Tensor fixedConv(Model &model, const Tensor &x, int64_t channels, int64_t kernel
   int64_t from = *x.size(1).constant();
   Shape shape = {channels, depthwise ? 1 : from, kernel, kernel};
   double fanIn = number(shape, 1) * number(shape, 2) * number(shape, 3);
-  Tensor w =
-      weights(model.graph, {channels, depthwise ? 1 : from, kernel, kernel}, std::sqrt(2 / fanIn));
-  Tensor b = weights(model.graph, {channels}, 0.1);
+  std::string number = std::to_string(model.constants.size() / 2);
+  Tensor w = weights(model, "w" + number, {channels, depthwise ? 1 : from, kernel, kernel},
+                     std::sqrt(2 / fanIn));
+  Tensor b = weights(model, "b" + number, {channels}, 0.1);
   Tensor y =
       conv(x, w, b, {.strides = {stride}, .padding = kernel / 2, .groups = depthwise ? from : 1});
   countConvolution(model, y.shape(), shape, stride);
@@ -209,7 +210,8 @@ Model vwwInference(int64_t images) {
     h = fixedConv(model, h, block.channels, 1, 1, false);
   }
   Tensor features = globalAvgPool(h).flatten(1);
-  Tensor scores = linear(features, weights(g, {256, 2}, 0.1), weights(g, {2}, 0.1));
+  Tensor scores =
+      linear(features, weights(model, "out.w", {256, 2}, 0.1), weights(model, "out.b", {2}, 0.1));
   g.output("probabilities", softmax(scores));
   return model;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // fused-bench: named cases, each beside its limit and its unfused self.
 #include "tools/fused-bench/Report.h"
+#include "tools/fused-bench/Serve.h"
 #include "tools/support/CommandLine.h"
 
 #include "sinter/runtime/Target.h"
@@ -17,7 +18,7 @@ namespace {
 struct BenchRequest {
   std::vector<std::string> cases;
   std::string filter, versus, target = "cpu:native", threads = "0", runs = "15", coldCompile, graph;
-  bool json = false, roofline = false, list = false;
+  bool json = false, roofline = false, list = false, serve = false;
 };
 
 std::vector<std::string> caseNames() {
@@ -58,6 +59,8 @@ int run(const BenchRequest &request) {
     std::cout << row.make(row.rows).graph.str();
     return 0;
   }
+  if (request.serve)
+    return serve(parseNumber("--threads", request.threads));
   if (!request.versus.empty())
     parseChoice("comparison", request.versus, {"unfused", "interpreter"});
   TargetInfo target = TargetInfo::parse(request.target);
@@ -102,6 +105,7 @@ int run(const BenchRequest &request) {
 } // namespace
 
 int main(int argc, char **argv) {
+  setenv("SINTER_CACHE", "0", /*overwrite=*/1); // Compile times are those of compiling.
   BenchRequest request;
   CLI::App app(
       "Measures named cases. Each is checked against the interpreter, then timed beside "
@@ -116,6 +120,8 @@ int main(int argc, char **argv) {
                  "Print the graph of this case, for graph-compile, and stop");
   app.add_flag("--json", request.json, "Print one JSON array (includes --vs=unfused)");
   app.add_flag("--roofline", request.roofline, "Also tell what bounds each case, and its speed");
+  app.add_flag("--serve", request.serve,
+               "Take commands from standard input: prepare CASE, save FILE, sample, probe, quit");
   app.add_option("--vs", request.versus,
                  "unfused: also measure with every op as a kernel of its own; interpreter: also "
                  "tell the reference interpreter's time");

@@ -92,7 +92,7 @@ double timeCalls(BoundCall &call, int64_t times) {
 int64_t callsPerSample(BoundCall &call, double enough) {
   call();
   double once = std::max(timeCalls(call, 1), 1e-7);
-  return std::clamp<int64_t>(static_cast<int64_t>(enough / once), 1, 1000);
+  return std::max<int64_t>(static_cast<int64_t>(enough / once), 1);
 }
 
 } // namespace sinter::tools
