@@ -123,6 +123,7 @@ template <typename Loops, typename... OpTys> void attachLoops(mlir::MLIRContext 
   (OpTys::template attachInterface<LoopModel<Loops, OpTys>>(context), ...);
 }
 void attachIndexInterpretations(mlir::MLIRContext &context);
+void attachAttentionInterpretations(mlir::MLIRContext &context);
 void attachWindowInterpretations(mlir::MLIRContext &context);
 
 } // namespace sinter::codegen

@@ -364,6 +364,7 @@ void attachInterpretations(MLIRContext &context) {
          ir::ReduceMaxOp, ir::ReduceMinOp, ir::ArgmaxOp, ir::DotGeneralOp, ir::GatherRowsOp,
          ir::ScatterAddRowsOp, ir::PickOp, ir::FusedOp>(context);
   attachIndexInterpretations(context);
+  attachAttentionInterpretations(context);
   attachWindowInterpretations(context);
 }
 

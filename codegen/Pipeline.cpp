@@ -59,7 +59,12 @@ struct PassEntry {
   std::unique_ptr<Pass> (*whenDisabled)();
 };
 
+std::unique_ptr<Pass> expandAll() {
+  return passes::createExpandAttention(passes::ExpandAttentionOptions{.all = true});
+}
+
 constexpr PassEntry passTable[] = {
+    {"attention", StageId::Simplified, [] { return passes::createExpandAttention(); }, expandAll},
     {"simplify", StageId::Simplified, [] { return passes::createSimplify(); }, nullptr},
     {"fuse", StageId::Fused, [] { return passes::createFuse(); },
      [] { return passes::createFuse(passes::FuseOptions{.fusion = false}); }},
@@ -106,7 +111,10 @@ void differentiated(Compilation &compilation, const PipelineOptions &options) {
 }
 
 void simplified(Compilation &compilation, const PipelineOptions &options) {
-  runPasses(compilation, options, StageId::Simplified, "simplify", {});
+  std::vector<std::unique_ptr<Pass>> required;
+  if (options.strictRounding || options.target.kind == TargetInfo::Kind::Cuda)
+    required.push_back(expandAll());
+  runPasses(compilation, options, StageId::Simplified, "simplify", std::move(required));
 }
 
 void fused(Compilation &compilation, const PipelineOptions &options) {

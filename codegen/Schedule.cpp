@@ -23,6 +23,8 @@ template <typename S, typename Fn> static void forEachField(S &s, Fn fn) {
   fn("grain", s.grain);
   fn("threads", s.threads);
   fn("streamStores", s.streamStores);
+  if (s.form == KernelForm::Attention)
+    fn("keyBlock", s.keyBlock);
   if (s.form != KernelForm::Contraction)
     return;
   auto &t = s.tiles;

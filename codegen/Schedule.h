@@ -16,8 +16,9 @@ struct Schedule {
   /// Loop: elements of the innermost dim per parallel unit. Row: elements of the last kept dim per unit,
   /// where lanes run along that dim; 0 where a row is a unit and lanes run along it. Reduce: points of the outermost reduced
   /// dim per chunk. Scatter: columns per unit. Cumulative: elements of the innermost dim per unit; 0
-  /// for whole rows.
+  /// for whole rows. Attention: queries per unit; `unroll` is the rows of a tile.
   int64_t block = 0;
+  int64_t keyBlock = 0; ///< Attention only: keys whose scores are held at once.
   int64_t grain = 1; ///< Parallel units per chunk of work.
   /// GPU: threads per block. A unit is then an element (Loop) or a kept point (Row, Reduce) in one
   /// launch. CPU: 0.

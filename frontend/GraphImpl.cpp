@@ -271,6 +271,11 @@ Value GraphImpl::create(const Call &call, StringRef name, ValueRange operands,
                            op->getPropertiesStorage(), op->getRegions(), types));
       if (valid)
         op->getResult(0).setType(types.front());
+      if (valid && types.size() > 1) {
+        op->destroy();
+        state.types.assign(types.begin(), types.end());
+        op = Operation::create(state);
+      }
     }
     valid = valid && succeeded(verify(op));
   } catch (const Error &error) { // Sizes out of range.

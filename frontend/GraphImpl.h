@@ -82,7 +82,7 @@ public:
   mlir::OpBuilder builder();
   /// Checks sizes that a user wrote, and makes the type.
   ir::TensorType type(const Call &call, DType dtype, const Shape &shape);
-  /// Adds an op with one result. Without a type the op infers it. The op's own rules decide whether
+  /// Adds an op and gives its first result. Without a type the op infers those of all. The op's own rules decide whether
   /// it is valid; what they say becomes the Error.
   mlir::Value create(const Call &call, llvm::StringRef op, mlir::ValueRange operands,
                      llvm::ArrayRef<mlir::NamedAttribute> attributes = {},

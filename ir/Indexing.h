@@ -81,6 +81,7 @@ enum class Combiner : uint8_t {
   ScatterAdd, ///< Adds access 0 at a position given by data: see `scatter`.
   Scatter,    ///< Combines access 0 into access 1 at a position given by data: see `scatter`.
   Sort,       ///< The order of access 0 along one range: see `order`.
+  Attention,  ///< Softmax of a contraction, contracted again: see the op. There are several results.
 };
 
 /// How Combiner::Scatter combines an update with what is there.

@@ -219,6 +219,44 @@ def Sinter_DotGeneralOp : Sinter_InferredOp<"dot_general"> {
   let results = (outs Sinter_NumericTensor:$result);
 }
 
+// -- Attention ------------------------------------------------------------------------------------
+
+def Sinter_AttentionOp : Sinter_InferredOp<"attention"> {
+  let summary = "softmax(scale * q . k + mask) . v, and the log of each softmax's sum.";
+  let description = [{
+    q is [b..., L, E], k is [b..., S, E], v is [b..., S, V]; a leading size of 1 of k and v serves all of q. Scores
+    are q . k times `scale`, plus `mask` or -inf where a bool mask is false; the mask has q's rank, and any of its
+    sizes may be 1. With `causal`, which holds one size, query i sees the keys up to i + that size. The results are
+    [b..., L, V] and, in f32 or f64, lse [b..., L]. A query that sees nothing gives 0 and an lse of inf, or NaN and
+    -inf with `strictRows`. Scores, weights and sums of 16-bit floats are f32.
+    [attention_c1] q, k and v have equal ranks of at least 2 and equal element types. [attention_c2] k and v have equal
+    leading sizes, those of q or 1. [attention_c3] widths of q and k, and numbers of keys and values, are equal.
+    [attention_c4] the mask is bool or of the type of q or lse, and its sizes are 1 or those of the scores.
+    [attention_c5] `causal` holds one size.
+  }];
+  let frontend = "none";
+  let arguments = (ins Sinter_FloatTensor:$q, Sinter_FloatTensor:$k, Sinter_FloatTensor:$v,
+                       Optional<Sinter_AnyTensor>:$mask, F64Attr:$scale, OptionalAttr<ArrayAttr>:$causal,
+                       UnitAttr:$strictRows);
+  let results = (outs Sinter_FloatTensor:$result, Sinter_FloatTensor:$lse);
+}
+
+def Sinter_AttentionBackwardOp : Sinter_InferredOp<"attention_backward"> {
+  let summary = "The gradients of attention in q, k and v.";
+  let description = [{
+    Weights are p = exp(scores - lse), with scores as in attention; their gradient is
+    ds = p * (dout . v - delta), where delta = sum(dout * out) - dlse. Results are scale * ds . k, scale * ds . q and
+    p . dout, summed where k and v have a size of 1. [attention_c1] to [attention_c5] as in attention.
+    [attention_backward_c1] dout has the type of attention's result. [attention_backward_c2] lse and delta have the type of
+    its lse.
+  }];
+  let frontend = "none";
+  let arguments = (ins Sinter_FloatTensor:$q, Sinter_FloatTensor:$k, Sinter_FloatTensor:$v,
+                       Sinter_FloatTensor:$lse, Sinter_FloatTensor:$delta, Sinter_FloatTensor:$dout,
+                       Optional<Sinter_AnyTensor>:$mask, F64Attr:$scale, OptionalAttr<ArrayAttr>:$causal);
+  let results = (outs Sinter_FloatTensor:$dq, Sinter_FloatTensor:$dk, Sinter_FloatTensor:$dv);
+}
+
 // -- Indexing -------------------------------------------------------------------------------------
 
 def Sinter_GatherOp : Sinter_InferredOp<"gather"> {

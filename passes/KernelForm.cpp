@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/passes/KernelForm.h"
 
+#include "sinter/passes/AttentionForm.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -11,7 +13,8 @@ namespace sinter::passes {
 
 llvm::StringRef stringify(KernelForm form) {
   static constexpr llvm::StringLiteral names[numKernelForms] = {
-      "loop", "row", "reduce", "contraction", "scatter", "cumulative", "sort"};
+      "loop", "row", "reduce", "contraction", "scatter", "cumulative", "sort",
+      "attention"};
   return names[static_cast<size_t>(form)];
 }
 
@@ -102,6 +105,13 @@ private:
       break;
     case AnchorKind::Scatter:
       result.form = KernelForm::Scatter;
+      break;
+    case AnchorKind::Attention:
+      if (ops.size() != 1 || !hasAttentionKernel(ops.front()))
+        return "attention is a kernel of its own, for some shapes";
+      result.form = KernelForm::Attention;
+      for (Value value : ops.front()->getResults())
+        result.roles[value] = Role::Full;
       break;
     case AnchorKind::Sort:
       result.form = KernelForm::Sort;

@@ -20,8 +20,9 @@ enum class KernelForm : uint8_t {
   Scatter,     ///< One scatter with the producers of what it reads.
   Cumulative,  ///< Running reductions along one axis, and what goes along element by element.
   Sort,        ///< One argsort with its operand's producers, and what follows element by element.
+  Attention,   ///< One attention or its gradient, and nothing else.
 };
-inline constexpr size_t numKernelForms = 7;
+inline constexpr size_t numKernelForms = 8;
 llvm::StringRef stringify(KernelForm form);
 
 /// How a value that depends on an anchor (see AnchorKind) lies in the domain.

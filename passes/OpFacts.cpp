@@ -27,6 +27,8 @@ AnchorKind anchorKind(const Indexing &indexing) {
     return AnchorKind::Scatter;
   case Combiner::Sort:
     return AnchorKind::Sort;
+  case Combiner::Attention:
+    return AnchorKind::Attention;
   }
   llvm_unreachable("a combiner without a kind of anchor");
 }

@@ -19,8 +19,9 @@ enum class AnchorKind : uint8_t {
   Contraction,
   Scatter,
   Sort,
+  Attention,
 };
-inline constexpr size_t numAnchorKinds = 6;
+inline constexpr size_t numAnchorKinds = 7;
 AnchorKind anchorKind(const ir::Indexing &indexing);
 /// Only one anchor of this kind fits into a kernel.
 inline bool standsAlone(AnchorKind kind) { return kind >= AnchorKind::Contraction; }

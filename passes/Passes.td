@@ -41,6 +41,20 @@ def Simplify : Pass<"sinter-simplify", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::sinter::ir::SinterDialect"];
 }
 
+def ExpandAttention : Pass<"sinter-expand-attention", "::mlir::func::FuncOp"> {
+  let summary = "Writes attention out in products and a softmax where no kernel computes it.";
+  let description = [{
+    Kernels need widths of heads that are known and at most 256, and enough queries; with `all`, none is left.
+
+    ```
+    %y, %lse = attention %q, %k, %v   ==>   %s = dot_general %q, %k;  %e = exp (%s - reduce_max %s)
+                                            %y = dot_general (%e / reduce_sum %e), %v
+    ```
+  }];
+  let options = [Option<"all", "all", "bool", "false", "Also what a kernel could compute.">];
+  let dependentDialects = ["::sinter::ir::SinterDialect"];
+}
+
 def NormalizeContractions : Pass<"sinter-normalize-contractions", "::mlir::func::FuncOp"> {
   let summary = "Makes every contraction a batch of matrix products with evenly spaced operands.";
   let description = [{

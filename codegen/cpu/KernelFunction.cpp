@@ -169,6 +169,9 @@ OwningOpRef<ModuleOp> emitKernel(ir::FusedOp fused, const KernelPlan &plan, unsi
   case passes::KernelForm::Sort:
     emitSort(kernel);
     break;
+  case passes::KernelForm::Attention:
+    emitAttention(kernel, stage);
+    break;
   }
   return kernel.finish();
 }

@@ -92,5 +92,6 @@ void emitContractionKernel(KernelFunction &kernel);
 void emitScatter(KernelFunction &kernel);
 void emitCumulative(KernelFunction &kernel, unsigned stage);
 void emitSort(KernelFunction &kernel);
+void emitAttention(KernelFunction &kernel, unsigned stage);
 
 } // namespace sinter::cpu

@@ -23,12 +23,90 @@ public:
       : c(call), options(options), q(c.shape), k(key.shape()), v(value.shape()),
         rank(c.shape.rank()) {
     check(key, value);
+    originalQuery = grouped(query);
+    originalKey = key;
+    originalValue = value;
+    if (isOneOp() && (options.scale || q[rank - 1].isConstant()))
+      return;
     this->query = grouped(c.widened(query));
     this->key = c.widened(key);
     this->value = c.widened(value);
   }
 
-  Tensor result() const {
+  Tensor result() const { return isOneOp() ? byOp() : byWeights(); }
+
+private:
+  /// What the op does not know are functions of all scores, or of all weights.
+  bool isOneOp() const { return options.softcap == 0 && options.dropout == 0; }
+
+  Tensor byOp() const {
+    bool hasScale = options.scale || q[rank - 1].isConstant();
+    // An unknown width scales the query, wide.
+    Tensor query = hasScale ? originalQuery : this->query;
+    Tensor key = hasScale ? originalKey : this->key, value = hasScale ? originalValue : this->value;
+    if (!hasScale)
+      query = query * rsqrt(c.handle().dimValue(query.dtype(), q[rank - 1]));
+    double scale = 1;
+    if (options.scale)
+      scale = *options.scale;
+    else if (std::optional<int64_t> width = q[rank - 1].constant())
+      scale = 1 / std::sqrt(static_cast<double>(*width));
+    mlir::SmallVector<mlir::Value> operands = {c.graph.value(query, c.call),
+                                               c.graph.value(served(key), c.call),
+                                               c.graph.value(served(value), c.call)};
+    if (options.mask.defined()) {
+      Tensor mask = maskOfScores();
+      operands.push_back(
+          c.graph.value(mask.dtype() == boolean ? mask : mask.cast(query.dtype()), c.call));
+    }
+    mlir::Builder builder(&c.graph.mlirContext());
+    mlir::SmallVector<mlir::NamedAttribute> attributes = {
+        c.graph.named("scale", builder.getF64FloatAttr(scale))};
+    if (options.causal)
+      attributes.push_back(c.graph.named(
+          "causal", ir::toAttribute(builder.getContext(), Shape{options.causalOffset})));
+    mlir::Value sums = c.graph.create(c.call, "sinter.attention", operands, attributes);
+    Shape shape = q;
+    shape[rank - 1] = v[rank - 1];
+    return c.narrowed(c.graph.tensor(sums).reshape(shape));
+  }
+
+  /// Keys or values with a dim of size 1 for the groups that they serve.
+  Tensor served(const Tensor &x) const { return groups ? x.expandDims(-3) : x; }
+
+  /// The mask with sizes of 1 where it is broadcast, and heads in groups.
+  Tensor maskOfScores() const {
+    c.graph.value(options.mask, c.call);
+    Shape scores = q;
+    scores[rank - 1] = k[rank - 2];
+    checkMask(options.mask.dtype(), options.mask.shape());
+    Shape shape = options.mask.shape();
+    bool fits = shape.rank() <= rank;
+    std::vector<DimExpr> sizes(static_cast<size_t>(rank), DimExpr(1));
+    for (int64_t d = rank - shape.rank(), i = 0; fits && d < rank; ++d, ++i) {
+      fits = shape[i] == DimExpr(1) || shape[i] == scores[d];
+      sizes[static_cast<size_t>(d)] = shape[i];
+    }
+    if (!fits)
+      return options.mask.broadcastTo(scores); // Says what does not fit.
+    if (groups) {
+      auto heads = static_cast<size_t>(rank - 3);
+      bool all = sizes[heads] == DimExpr(1) && q[rank - 3] != DimExpr(1);
+      if (!all)
+        sizes[heads] = k[rank - 3];
+      sizes.insert(sizes.end() - 2, all ? DimExpr(1) : *groups);
+    }
+    return options.mask.reshape(Shape(std::move(sizes)));
+  }
+
+  void checkMask(DType mask, const Shape &shape) const {
+    if (mask != boolean && mask != c.dtype)
+      c.fail("the mask is " + std::string(name(mask)) + ", not bool or " +
+                 std::string(name(c.dtype)),
+             {c.shape, shape});
+  }
+
+  Tensor byWeights() const {
     Tensor weights = softmaxOfVisible(masked(scores()));
     if (options.dropout != 0)
       weights = dropout(weights, options.dropout, options.dropoutKey);
@@ -41,7 +119,6 @@ public:
     return c.narrowed(sums.reshape(shape));
   }
 
-private:
   [[noreturn]] void fail(const std::string &message) const { c.fail(message, {q, k, v}); }
 
   void check(const Tensor &key, const Tensor &value) {
@@ -113,14 +190,9 @@ private:
     if (options.mask.defined()) {
       c.graph.value(options.mask, c.call);
       Tensor mask = options.mask.broadcastTo(scores.shape());
-      if (mask.dtype() == boolean)
-        scores = where(mask, scores, -infinity);
-      else if (mask.dtype() == c.dtype)
-        scores = scores + mask.cast(scores.dtype());
-      else
-        c.fail("the mask is " + std::string(name(mask.dtype())) + ", not bool or " +
-                   std::string(name(c.dtype)),
-               {c.shape, mask.shape()});
+      checkMask(mask.dtype(), mask.shape());
+      scores = mask.dtype() == boolean ? where(mask, scores, -infinity)
+                                       : scores + mask.cast(scores.dtype());
     }
     if (options.causal) {
       Shape matrix{q[rank - 2], k[rank - 2]};
@@ -148,7 +220,8 @@ private:
   Shape q, k, v;
   int64_t rank;
   std::optional<DimExpr> groups;
-  Tensor query, key, value;
+  Tensor originalQuery, originalKey, originalValue;
+  Tensor query, key, value; ///< The same, wide.
 };
 
 } // namespace
