@@ -25,7 +25,7 @@ template <typename S, typename Fn> static void forEachField(S &s, Fn fn) {
   fn("streamStores", s.streamStores);
   if (s.form == KernelForm::Attention)
     fn("keyBlock", s.keyBlock);
-  if (s.form != KernelForm::Contraction)
+  if (s.form != KernelForm::Contraction && s.form != KernelForm::Convolution)
     return;
   auto &t = s.tiles;
   fn("tileForm", t.form);

@@ -24,7 +24,9 @@ struct Schedule {
   /// launch. CPU: 0.
   int64_t threads = 0;
   bool streamStores = false;   ///< Results bypass the cache.
-  cpu::ContractionTiles tiles; ///< Contraction only.
+  /// Contraction, and Convolution: `mr` channels by `nr` positions in registers, `mBlock` channels by
+  /// `nBlock` rows of positions per unit.
+  cpu::ContractionTiles tiles;
 
   mlir::DictionaryAttr toAttribute(mlir::MLIRContext *context) const;
   /// nullopt for an attribute that toAttribute() did not make.

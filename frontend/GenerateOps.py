@@ -16,7 +16,8 @@ CPP_NAMES = {"and": "logicalAnd", "or": "logicalOr", "not": "logicalNot", "xor":
              "max": "maximum", "min": "minimum"}
 # Where the friendlier function has another name than the op.
 MANUAL_NAMES = {"reduce_sum": "sum", "reduce_prod": "prod", "reduce_max": "max", "reduce_min": "min",
-                "broadcast": "broadcastTo", "window_read": "windows", "window_write": "overlapAdd"}
+                "broadcast": "broadcastTo", "window_read": "windows", "window_write": "overlapAdd",
+                "convolution": "conv"}
 LOC = "std::source_location loc"
 LOC_DEFAULT = LOC + " = std::source_location::current()"
 HERE = pathlib.Path(__file__).resolve().parent

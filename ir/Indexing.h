@@ -78,6 +78,7 @@ enum class Combiner : uint8_t {
   Min,
   ArgMax,     ///< Index of the largest along the single reduction range.
   Contract,   ///< Sum over the reduction ranges of access 0 times access 1.
+  Convolve,   ///< The same where an index is made of several ranges; terms out of range are 0.
   ScatterAdd, ///< Adds access 0 at a position given by data: see `scatter`.
   Scatter,    ///< Combines access 0 into access 1 at a position given by data: see `scatter`.
   Sort,       ///< The order of access 0 along one range: see `order`.

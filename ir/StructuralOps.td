@@ -257,6 +257,34 @@ def Sinter_AttentionBackwardOp : Sinter_InferredOp<"attention_backward"> {
   let results = (outs Sinter_FloatTensor:$dq, Sinter_FloatTensor:$dk, Sinter_FloatTensor:$dv);
 }
 
+// -- Convolution ----------------------------------------------------------------------------------
+
+def Sinter_ConvolutionOp : Sinter_TypedOp<"convolution", [DeclareOpInterfaceMethods<Sinter_SizeConditionsOpInterface>]> {
+  let summary = "One of x, w and y of a convolution, from the two others: y, or the gradient of x or w.";
+  let description = [{
+    x is [N, G * C, p...], w is [G * M, C, k...], y is [N, G * M, o...] with G = `groups`. The terms are
+    x[n, g * C + c, p...] * w[g * M + m, c, k...] * y[n, g * M + m, o...] for every p = o * stride + k * dilation - low
+    within x; the operands are two of the three, in this order, and the result is the sum of their products over what
+    the third, named by `part`, does not have.
+    [convolution_c1] `part` is "x", "w" or "y". [convolution_c2] equal ranks of at least 3 and equal element types; one
+    positive stride and dilation and one `low` >= 0 per spatial dim. [convolution_c3] the sizes k are positive
+    numbers. [convolution_c4] batch and channels agree, and groups divide the channels.
+  }];
+  let frontend = "none";
+  let arguments = (ins Sinter_NumericTensor:$lhs, Sinter_NumericTensor:$rhs, StrAttr:$part, ArrayAttr:$low,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations, I64Attr:$groups);
+  let results = (outs Sinter_NumericTensor:$result);
+  let extraClassDeclaration = [{
+    /// Which of the three is the result.
+    bool makesX() { return getPart() == "x"; }
+    bool makesW() { return getPart() == "w"; }
+    bool makesY() { return getPart() == "y"; }
+    TensorType getXType() { return (makesX() ? getResult() : getLhs()).getType(); }
+    TensorType getWType() { return (makesW() ? getResult() : makesX() ? getLhs() : getRhs()).getType(); }
+    TensorType getYType() { return (makesY() ? getResult() : getRhs()).getType(); }
+  }];
+}
+
 // -- Indexing -------------------------------------------------------------------------------------
 
 def Sinter_GatherOp : Sinter_InferredOp<"gather"> {

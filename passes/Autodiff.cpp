@@ -130,7 +130,7 @@ private:
       if (isMasked && isa<ElementwiseOpInterface>(op) && !isa<SelectOp>(op))
         cotangent = keepZeros(loc, incoming.front(), cotangent);
       add(operand, cotangent, loc);
-      if (isa<SelectOp>(op) || (isMasked && !isa<DotGeneralOp>(op)))
+      if (isa<SelectOp>(op) || (isMasked && !isa<DotGeneralOp, ConvolutionOp>(op)))
         masked.insert(operand);
     }
     return success();

@@ -14,7 +14,7 @@ namespace sinter::passes {
 llvm::StringRef stringify(KernelForm form) {
   static constexpr llvm::StringLiteral names[numKernelForms] = {
       "loop", "row", "reduce", "contraction", "scatter", "cumulative", "sort",
-      "attention"};
+      "attention", "convolution"};
   return names[static_cast<size_t>(form)];
 }
 
@@ -102,6 +102,12 @@ private:
       for (Value operand : result.anchors.front()->getOperands())
         if (llvm::is_contained(ops, operand.getDefiningOp()))
           return "a contraction reads its operands from memory";
+      break;
+    case AnchorKind::Convolution:
+      result.form = KernelForm::Convolution;
+      for (Value operand : result.anchors.front()->getOperands())
+        if (llvm::is_contained(ops, operand.getDefiningOp()))
+          return "a convolution reads its operands from memory";
       break;
     case AnchorKind::Scatter:
       result.form = KernelForm::Scatter;

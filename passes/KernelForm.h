@@ -21,8 +21,9 @@ enum class KernelForm : uint8_t {
   Cumulative,  ///< Running reductions along one axis, and what goes along element by element.
   Sort,        ///< One argsort with its operand's producers, and what follows element by element.
   Attention,   ///< One attention or its gradient, and nothing else.
+  Convolution, ///< One convolution, and what follows it element by element.
 };
-inline constexpr size_t numKernelForms = 8;
+inline constexpr size_t numKernelForms = 9;
 llvm::StringRef stringify(KernelForm form);
 
 /// How a value that depends on an anchor (see AnchorKind) lies in the domain.

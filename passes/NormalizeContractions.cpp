@@ -47,8 +47,23 @@ Value converted(OpBuilder &builder, Location loc, Value value, Type element) {
   return CastOp::create(builder, loc, type.withElementType(element), value);
 }
 
+void widen(ConvolutionOp op) {
+  OpBuilder builder(op);
+  Type element = op.getType().getElementType(), wide = sumType(element);
+  if (element == wide)
+    return;
+  auto normal = ConvolutionOp::create(
+      builder, op.getLoc(), op.getType().withElementType(wide),
+      converted(builder, op.getLoc(), op.getLhs(), wide),
+      converted(builder, op.getLoc(), op.getRhs(), wide), op.getPart(), op.getLow(),
+      op.getStrides(), op.getDilations(), op.getGroups());
+  op.replaceAllUsesWith(converted(builder, op.getLoc(), normal.getResult(), element));
+  op.erase();
+}
+
 struct NormalizeContractionsPass : impl::NormalizeContractionsBase<NormalizeContractionsPass> {
   void runOnOperation() override {
+    getOperation().walk(widen);
     getOperation().walk([](DotGeneralOp dot) {
       OpBuilder builder(dot);
       llvm::SmallVector<int64_t> lhsBatch(dot.getLhsBatch()), rhsBatch(dot.getRhsBatch());

@@ -29,6 +29,8 @@ AnchorKind anchorKind(const Indexing &indexing) {
     return AnchorKind::Sort;
   case Combiner::Attention:
     return AnchorKind::Attention;
+  case Combiner::Convolve:
+    return AnchorKind::Convolution;
   }
   llvm_unreachable("a combiner without a kind of anchor");
 }

@@ -20,8 +20,9 @@ enum class AnchorKind : uint8_t {
   Scatter,
   Sort,
   Attention,
+  Convolution,
 };
-inline constexpr size_t numAnchorKinds = 7;
+inline constexpr size_t numAnchorKinds = 8;
 AnchorKind anchorKind(const ir::Indexing &indexing);
 /// Only one anchor of this kind fits into a kernel.
 inline bool standsAlone(AnchorKind kind) { return kind >= AnchorKind::Contraction; }

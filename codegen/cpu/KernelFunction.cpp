@@ -172,6 +172,9 @@ OwningOpRef<ModuleOp> emitKernel(ir::FusedOp fused, const KernelPlan &plan, unsi
   case passes::KernelForm::Attention:
     emitAttention(kernel, stage);
     break;
+  case passes::KernelForm::Convolution:
+    emitConvolution(kernel);
+    break;
   }
   return kernel.finish();
 }

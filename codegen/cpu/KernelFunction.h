@@ -93,5 +93,7 @@ void emitScatter(KernelFunction &kernel);
 void emitCumulative(KernelFunction &kernel, unsigned stage);
 void emitSort(KernelFunction &kernel);
 void emitAttention(KernelFunction &kernel, unsigned stage);
+void emitConvolution(KernelFunction &kernel);
+void emitConvolutionWeight(KernelFunction &kernel);
 
 } // namespace sinter::cpu

@@ -26,6 +26,8 @@ const FormRules &formRules(KernelForm form) {
     return cumulativeRules;
   case KernelForm::Sort:
     return sortRules;
+  case KernelForm::Convolution:
+    return convolutionRules;
   case KernelForm::Attention:
     return attentionRules;
   }

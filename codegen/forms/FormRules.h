@@ -33,7 +33,7 @@ struct FormRules {
 const FormRules &formRules(passes::KernelForm form);
 
 extern const FormRules loopRules, rowRules, reduceRules, contractionRules, scatterRules,
-    cumulativeRules, sortRules, attentionRules;
+    cumulativeRules, sortRules, attentionRules, convolutionRules;
 
 /// What a read of an input by an anchor means for writing an output over it.
 enum class AnchorRead : uint8_t {

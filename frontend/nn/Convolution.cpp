@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A convolution sums products over the windows of its input; its transpose adds windows up. Both
-// are made of the pair window_read and window_write, so every gradient is made of the pair again.
+// A convolution and its transpose are two of the three products of the op convolution; the third is
+// the gradient of the weight. Where the window's size is not known, windows are read or added up by
+// the pair window_read and window_write instead.
 #include "sinter/frontend/nn/Convolution.h"
 
 #include "sinter/frontend/nn/Layer.h"
@@ -57,18 +58,28 @@ Tensor addBias(const Layer &layer, const Tensor &y, const Tensor &bias, const Te
   return y + nn::perChannel(bias, layer.shape.rank());
 }
 
-/// One input channel per group: products that are summed as they are read, without a matrix.
-Tensor depthwise(const Layer &layer, const Tensor &windows, const Tensor &weight, int64_t groups,
-                 const DimExpr &perGroup) {
-  int64_t n = layer.numSpatial();
-  Shape all = windows.shape(), kernel = weight.shape();
-  Dims left = {all[0], groups, 1}, right = {groups, perGroup}, result = {all[0], kernel[0]};
-  append(left, all, 2, 2 * n);
-  right.insert(right.end(), static_cast<size_t>(n), DimExpr(1));
-  append(right, kernel, 2, n);
-  append(result, all, 2, n);
-  Tensor product = reshape(windows, Shape(left)) * reshape(weight, Shape(right));
-  return reshape(sum(product, axesFrom(3 + n, n)), Shape(result));
+/// Kernels know the number of taps.
+bool hasKnownWindow(const Shape &weight) {
+  for (int64_t i = 2; i < weight.rank(); ++i)
+    if (!weight[i].isConstant())
+      return false;
+  return true;
+}
+
+/// The op convolution, whose result is `part`.
+Tensor product(const Layer &layer, const Tensor &a, const Tensor &b, const char *part,
+               const Shape &result, const Dims &low, const std::vector<int64_t> &strides,
+               const std::vector<int64_t> &dilations, int64_t groups) {
+  GraphImpl &graph = layer.impl;
+  mlir::Builder builder(&graph.mlirContext());
+  return graph.tensor(graph.create(
+      layer.call, "sinter.convolution", {GraphImpl::rawValue(a), GraphImpl::rawValue(b)},
+      {graph.named("part", builder.getStringAttr(part)),
+       graph.named("low", ir::toAttribute(builder.getContext(), Shape(low))),
+       graph.named("strides", llvm::ArrayRef<int64_t>(strides)),
+       graph.named("dilations", llvm::ArrayRef<int64_t>(dilations)),
+       graph.named("groups", builder.getI64IntegerAttr(groups))},
+      graph.type(layer.call, layer.dtype, result)));
 }
 
 /// The windows [N, C, o..., k...] times the weight, by one contraction per group.
@@ -95,13 +106,6 @@ Tensor contract(const Layer &layer, const Tensor &windows, const Tensor &weight,
   return reshape(transpose(y, joined({2, 0, 1}, axesFrom(3, n))), Shape(result));
 }
 
-/// conv() of one-element windows: a matrix product over the channels, without windows.
-Tensor pointwise(const Layer &layer, const Tensor &x, const Tensor &weight) {
-  Tensor y = dotGeneral(reshape(weight, {weight.shape()[0], layer.shape[1]}), x,
-                        {.lhsContract = {1}, .rhsContract = {1}}); // [M, N, p...]
-  return swapAxes(y, 0, 1);
-}
-
 Tensor convolve(const Layer &layer, const Tensor &x, const Tensor &weight,
                 const ConvOptions &options) {
   checkOperands(layer, weight, options.groups);
@@ -118,13 +122,16 @@ Tensor convolve(const Layer &layer, const Tensor &x, const Tensor &weight,
   append(window, kernel, 2, n);
   Geometry geometry =
       nn::makeGeometry(layer, window, options.strides, options.dilations, options.padding, kernel);
-  Tensor padded = nn::padSpatial(x, geometry, 0);
-  if (groups == 1 && geometry.isTrivial())
-    return pointwise(layer, padded, weight);
-  Tensor windows = nn::windowsOf(padded, geometry);
-  if (groups > 1 && kernel[1] == DimExpr(1))
-    return depthwise(layer, windows, weight, groups, perGroup);
-  return contract(layer, windows, weight, groups, perGroup);
+  if (!hasKnownWindow(kernel))
+    return contract(layer, nn::windowsOf(nn::padSpatial(x, geometry, 0), geometry), weight, groups,
+                    perGroup);
+  Dims result = {layer.shape[0], kernel[0]};
+  for (size_t i = 0; i < geometry.rank(); ++i) {
+    DimExpr room = geometry.size[i] + geometry.low[i] + geometry.high[i] - geometry.reach(i);
+    result.push_back(floorDiv(room, DimExpr(geometry.strides[i])) + DimExpr(1));
+  }
+  return product(layer, x, weight, "y", Shape(result), geometry.low, geometry.strides,
+                 geometry.dilations, groups);
 }
 
 } // namespace
@@ -253,19 +260,28 @@ Tensor convolveTransposed(const Layer &layer, const Tensor &x, const Tensor &wei
     full.push_back((layer.shape[2 + i] - DimExpr(1)) * DimExpr(strides[k]) +
                    (kernel[2 + i] - DimExpr(1)) * DimExpr(dilations[k]) + DimExpr(1));
   }
-  Tensor y = overlapAdd(spreadOut(layer, x, weight, groups, inputs), full,
-                        {.strides = strides, .dilations = dilations});
+  Dims low, high, result = {layer.shape[0], kernel[1] * DimExpr(groups)};
+  bool isProduct = hasKnownWindow(kernel);
   for (int64_t i = 0; i < n; ++i) {
     auto k = static_cast<size_t>(i);
     auto [before, after] =
         cuts(layer, options, k, layer.shape[2 + i], strides[k], full[i], extras[k]);
-    DimExpr left = full[i] - before - after;
-    if (left.constant().value_or(1) <= 0)
+    result.push_back(full[i] - before - after);
+    if (result.back().constant().value_or(1) <= 0)
       layer.fail("the padding leaves nothing of spatial axis " + std::to_string(i) + " (" +
                      full[i].str() + ")",
                  {layer.shape, kernel});
-    y = nn::extend(y, 2 + i, DimExpr(0) - before, DimExpr(0) - after);
+    isProduct &= before.constant().value_or(-1) >= 0;
+    low.push_back(before);
+    high.push_back(after);
   }
+  if (isProduct)
+    return product(layer, weight, x, "x", Shape(result), low, strides, dilations, groups);
+  Tensor y = overlapAdd(spreadOut(layer, x, weight, groups, inputs), full,
+                        {.strides = strides, .dilations = dilations});
+  for (int64_t i = 0; i < n; ++i)
+    y = nn::extend(y, 2 + i, DimExpr(0) - low[static_cast<size_t>(i)],
+                   DimExpr(0) - high[static_cast<size_t>(i)]);
   return y;
 }
 

@@ -278,7 +278,19 @@ void addConvolutions(std::vector<Row> &rows) {
                           {{{n, 2, 6, 5}, {3, 2, 3, 2}}},
                           {{{1, 8, 10, 10}, {16, 8, 3, 3}}},
                           {.shapes = {{2, 3, 6, 5}, {4, 3, 2, 3}}, .transposed = true}})
+                     .of("convolution")
                      .on(floats));
+  // Several vectors and tiles each way; images of one element; windows larger than the image.
+  rows.push_back(convRow("conv2dLarge", {.low = {1, 1}, .high = {1, 1}},
+                         {{{{1, 5, 13, 37}, {29, 5, 3, 3}}},
+                          {{{3, 2, 1, 1}, {7, 2, 3, 3}}},
+                          {{{2, 3, 2, 19}, {3, 3, 4, 1}}}}));
+  // Places that strides and dilations share, or never meet.
+  rows.push_back(convRow("conv2dStridesAndDilations",
+                         {.strides = {2, 4}, .dilations = {2, 6}, .low = {3, 5}, .high = {2, 1}},
+                         {{{{2, 3, 9, 21}, {4, 3, 3, 2}}}, {{{n, 1, 6, 18}, {2, 1, 2, 3}}}}));
+  rows.push_back(convRow("conv2dFarApart", {.strides = {5, 3}, .low = {0, 2}, .high = {4, 0}},
+                         {{{{2, 3, 17, 11}, {5, 3, 2, 3}}}}));
   rows.push_back(convRow("conv2dInt", {.strides = {2, 2}, .low = {1, 1}, .high = {1, 1}},
                          {{{{2, 3, 7, 6}, {4, 3, 3, 3}}}, {{{n, 1, 4, 4}, {2, 1, 2, 2}}}})
                      .on({i32, i64}));
@@ -303,6 +315,13 @@ void addConvolutions(std::vector<Row> &rows) {
   rows.push_back(
       convRow("conv3d", {.strides = {1, 2, 1}, .low = {0, 1, 0}, .high = {1, 0, 0}},
               {{{{1, 2, 4, 5, 4}, {3, 2, 2, 3, 2}}}, {{{n, 1, 3, 4, 3}, {2, 1, 2, 2, 3}}}}));
+  rows.push_back(convRow("conv3dGroups",
+                         {.strides = {2, 1, 1},
+                          .dilations = {3, 1, 2},
+                          .low = {2, 0, 1},
+                          .high = {1, 1, 0},
+                          .groups = 2},
+                         {{{{2, 4, 6, 3, 5}, {6, 2, 3, 2, 2}}}}));
   // same: ceil(size / stride) windows; even remainders differ in the side that gets more.
   for (bool isLower : {false, true})
     rows.push_back(
@@ -347,6 +366,10 @@ void addTransposed(std::vector<Row> &rows) {
                                {{{{2, 3, 4, 3}, {3, 2, 3, 3}}}, {{{n, 3, 2, 2}, {3, 1, 2, 2}}}}));
   rows.push_back(transposedRow("convTransposeBias", {.strides = {3}},
                                {{{{2, 3, 5}, {3, 4, 2}, {4}}}})); // a stride beyond the window
+  rows.push_back(transposedRow(
+      "convTransposeStridesAndDilations",
+      {.strides = {4, 2}, .dilations = {2, 4}, .low = {3, 1}, .high = {0, 4}, .extra = {2, 0}},
+      {{{{2, 3, 5, 19}, {3, 2, 3, 2}}}}));
   rows.push_back(transposedRow("convTranspose3d", {.strides = {2, 1, 2}, .extra = {1, 0, 1}},
                                {{{{1, 2, 3, 2, 3}, {2, 2, 2, 2, 3}}}}));
 }

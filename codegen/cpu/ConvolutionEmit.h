@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/ConvolutionLayout.h"
+#include "sinter/codegen/cpu/KernelFunction.h"
+
+#include <optional>
+
+// Private to the emitters of convolutions.
+
+namespace sinter::cpu::convolution {
+
+using codegen::ConvolutionAxis;
+using codegen::ConvolutionLayout;
+using mlir::Value;
+using mlir::ValueRange;
+using Values = KernelFunction::Values;
+
+std::optional<int64_t> known(Value value);
+
+/// Vectors of one element type at typed pointers.
+class Vectors {
+public:
+  Vectors(KernelFunction &kernel, mlir::Type elementType);
+
+  Value step(Value pointer, Value elements);
+  Value step(Value pointer, int64_t elements) { return step(pointer, kernel.constant(elements)); }
+  Value load(Value pointer);
+  void store(Value pointer, Value vector);
+  Value loadSplat(Value pointer);
+  Value zero();
+  Value multiplyAdd(Value a, Value b, Value c);
+  Value add(Value a, Value b);
+  /// i64 number `index` at `pointer`.
+  Value loadWord(Value pointer, Value index);
+  void storeWord(Value pointer, Value index, Value word);
+  /// Zeros from element `low` to at least `high`, in whole vectors.
+  void clear(Value pointer, Value low, Value high);
+  /// `body` in a function of its own behind the kernel, so that its registers are out of reach of
+  /// what is around the call; it gets the arguments, those that are known as constants.
+  void call(const std::string &name, ValueRange arguments,
+            llvm::function_ref<void(ValueRange)> body);
+
+  KernelFunction &kernel;
+  mlir::Type elementType;
+  mlir::VectorType vectorType;
+  const int64_t lanes;
+};
+
+/// Integer arithmetic of indices, which folds constants.
+struct Arithmetic {
+  KernelFunction &kernel;
+  Value div(Value a, int64_t b); ///< Of non-negative numbers.
+  Value rem(Value a, int64_t b);
+  Value ceilDiv(Value a, Value b) const;
+  Value min(Value a, Value b) { return kernel.minimum(a, b); }
+  Value max(Value a, Value b);
+  Value less(Value a, Value b); ///< Unsigned: a negative number is above every bound.
+  Value both(Value a, Value b);
+};
+void ifThenElse(KernelFunction &kernel, Value condition, llvm::function_ref<void()> yes,
+                llvm::function_ref<void()> no = nullptr);
+
+/// One copy of the source: `channels` of depth from `first` on, for `rows` rows of positions from
+/// `row` on.
+struct PatchPart {
+  Value batch;
+  Value channel;  ///< The first channel of the group in the source.
+  Values leading; ///< Position in the leading axes of the result.
+  Value row, rows;
+  Value first, channels;
+};
+
+/// The source of a convolution in padded planes.
+class Patch {
+public:
+  Patch(KernelFunction &kernel, const ConvolutionLayout &layout, Value source, Value pointer,
+        const DimExpr &blockRows);
+  void fill(const PatchPart &part);
+  Value channelSize();
+  /// Where a tap lies, in elements from the first position of the block.
+  Value offset(const ConvolutionAxis::Tap &y, const ConvolutionAxis::Tap &x);
+
+private:
+  Value leadingIndex(const ConvolutionAxis &axis, Value position, Value tap, Value &valid);
+  /// What of a plane's rows is in the source.
+  struct Columns {
+    Value start;       ///< Element of the source at element 0 of a row.
+    Value first, last; ///< Elements of a row that are in the source.
+    Value pitch;
+  };
+  Columns columnsOf(Value plane);
+  void fillRow(ElementEmitter &emitter, Index index, Value sourceRow, Value isRow,
+               const Columns &columns, Value target);
+
+  KernelFunction &kernel;
+  const ConvolutionLayout &layout;
+  Value source, pointer;
+  DimExpr blockRows;
+  Vectors vectors;
+  Arithmetic math;
+};
+
+} // namespace sinter::cpu::convolution

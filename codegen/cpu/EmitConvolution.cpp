@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolution form where the result is y or x: the source is copied once into padded planes, so
+// that a tap of all positions of a block is one stretch of memory, which the loop over taps and
+// channels multiplies by the weights as they lie. What follows is applied to the sums while they
+// are in the first-level cache.
+#include "sinter/codegen/cpu/ConvolutionEmit.h"
+#include "sinter/codegen/forms/ConvolutionPlan.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace sinter::codegen;
+
+namespace sinter::cpu {
+
+using namespace convolution;
+
+namespace {
+
+/// What one call of the tile's function gets.
+struct Tile {
+  Value a, b, target, table, taps, channels, rowStride, channelStride, planeStride, targetStride;
+};
+
+class Emitter {
+public:
+  explicit Emitter(KernelFunction &kernel)
+      : kernel(kernel), op(cast<ir::ConvolutionOp>(kernel.plan.analysis.anchors.front())),
+        layout(op), plan(layout, kernel.plan.schedule), spreads(op.makesX()),
+        source(spreads ? op.getRhs() : op.getLhs()), weights(spreads ? op.getLhs() : op.getRhs()),
+        vectors(kernel, op.getType().getElementType()), math{kernel},
+        mr(kernel.plan.schedule.tiles.mr), nr(kernel.plan.schedule.tiles.nr) {}
+
+  void run() {
+    Value scratch = kernel.workerScratch(0);
+    table = scratch;
+    patchPointer = kernel.offsetBytes(scratch, kernel.size(plan.patchOffset()));
+    sums = kernel.offsetBytes(scratch, kernel.size(plan.sumsOffset()));
+    Patch patch(kernel, layout, source, patchPointer, plan.blockRows());
+    planeStride = patch.channelSize();
+    fillTable(patch);
+    const DimExpr blocks = ceilDiv(layout.y.positions(), plan.blockRows());
+    llvm::SmallVector<DimExpr> dims{layout.batch, layout.groups};
+    for (const ConvolutionAxis &axis : layout.leading)
+      dims.push_back(axis.result);
+    dims.push_back(blocks);
+    dims.push_back(plan.rowBlocks());
+    IndexMath indices(kernel.builder, kernel.loc, *kernel.env.sizes, 1);
+    kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
+      llvm::SmallVector<LaneIndex> at = indices.delinearize(unit, dims);
+      batch = at[0].base;
+      group = at[1].base;
+      leading.clear();
+      for (size_t i = 2; i + 2 < at.size(); ++i)
+        leading.push_back(at[i].base);
+      Value block = at[at.size() - 2].base, rowBlock = at.back().base;
+      row = kernel.mul(block, kernel.size(plan.blockRows()));
+      rows = kernel.minimum(kernel.size(plan.blockRows()),
+                            kernel.sub(kernel.size(layout.y.positions()), row));
+      // The units of a block follow each other.
+      Value first = kernel.builder.createOrFold<arith::CmpIOp>(kernel.loc, arith::CmpIPredicate::eq,
+                                                               unit, kernel.begin);
+      Value fresh = kernel.builder.createOrFold<arith::OrIOp>(
+          kernel.loc, first, math.less(rowBlock, kernel.constant(1)));
+      ifThenElse(kernel, fresh, [&] {
+        const DimExpr &channels = spreads ? layout.outputs : layout.inputs;
+        patch.fill({batch, kernel.mul(group, kernel.size(channels)), leading, row, rows,
+                    kernel.constant(0), kernel.size(layout.depth())});
+      });
+      Value wanted = kernel.mul(rowBlock, kernel.constant(plan.rowsPerBlock()));
+      Value end = kernel.minimum(kernel.add(wanted, kernel.constant(plan.rowsPerBlock())),
+                                 kernel.size(plan.resultRows()));
+      kernel.loop(wanted, end, kernel.constant(mr), {}, [&](Value strip, ValueRange) {
+        stripOf(strip, end);
+        return Values();
+      });
+      return Values();
+    });
+  }
+
+private:
+  /// [begin, count] of each phase, then [offset into weights, offset into the patch] of its taps.
+  void fillTable(Patch &patch) {
+    int64_t word = 2 * layout.phases(), number = 0, next = 0;
+    auto write = [&](int64_t at, Value value) {
+      vectors.storeWord(table, kernel.constant(at), value);
+    };
+    for (int64_t phaseY = 0; phaseY < layout.y.numPhases(); ++phaseY)
+      for (int64_t phaseX = 0; phaseX < layout.x.numPhases(); ++phaseX) {
+        int64_t count = 0, begin = next;
+        for (int64_t ky = 0; ky < layout.y.taps; ++ky)
+          for (int64_t kx = 0; kx < layout.x.taps; ++kx) {
+            auto y = layout.y.tap(ky, phaseY), x = layout.x.tap(kx, phaseX);
+            if (!y || !x)
+              continue;
+            write(word + 2 * next, kernel.constant(ky * layout.x.taps + kx));
+            write(word + 2 * next + 1, patch.offset(*y, *x));
+            ++next;
+            ++count;
+          }
+        write(2 * number, kernel.constant(word + 2 * begin));
+        write(2 * number + 1, kernel.constant(count));
+        ++number;
+      }
+  }
+
+  /// The channels [strip, strip + mr) of the result at all positions of the block.
+  void stripOf(Value strip, Value end) {
+    // The last strip is moved up to end at the last channel: it computes some again, and stores
+    // only its own.
+    Value last = kernel.sub(kernel.size(plan.resultRows()), kernel.constant(mr));
+    Value channel = kernel.minimum(strip, last);
+    const DimExpr taps(layout.taps() * layout.leadingTaps());
+    const DimExpr perOutput = layout.inputs * taps;
+    Tile tile;
+    tile.rowStride = kernel.size(spreads ? taps : perOutput);
+    tile.channelStride = kernel.size(spreads ? perOutput : DimExpr(layout.taps()));
+    tile.planeStride = planeStride;
+    tile.channels = kernel.size(spreads ? layout.outputs : layout.depth());
+    tile.targetStride = kernel.size(plan.stripSize());
+    Value firstOutput = kernel.mul(group, kernel.size(layout.outputs));
+    Value a = vectors.step(
+        kernel.env.buffers.lookup(weights).pointer,
+        kernel.add(kernel.mul(spreads ? firstOutput : kernel.add(firstOutput, channel),
+                              kernel.size(perOutput)),
+                   spreads ? kernel.mul(channel, tile.rowStride) : kernel.constant(0)));
+    tile.a = a;
+    Value span =
+        kernel.add(kernel.mul(kernel.sub(rows, kernel.constant(1)), kernel.size(layout.pitch())),
+                   kernel.size(layout.x.positions()));
+    kernel.loop(kernel.constant(0), kernel.constant(layout.phases()), 1, {},
+                [&](Value phase, ValueRange) {
+                  if (layout.phases() == 1) {
+                    tile.table = kernel.offsetBytes(table, kernel.constant(16));
+                    tile.taps = kernel.constant(layout.taps());
+                  } else {
+                    Value slot = kernel.mul(phase, kernel.constant(2));
+                    Value begin = vectors.loadWord(table, slot);
+                    tile.table = kernel.offsetBytes(table, kernel.mul(begin, kernel.constant(8)));
+                    tile.taps = vectors.loadWord(table, kernel.add(slot, kernel.constant(1)));
+                  }
+                  Value area = sums;
+                  kernel.loop(kernel.constant(0), span, kernel.constant(nr), {},
+                              [&](Value column, ValueRange) {
+                                Tile here = tile;
+                                here.b = vectors.step(patchPointer, column);
+                                here.target = vectors.step(area, column);
+                                callTile(here);
+                                return Values();
+                              });
+                  epilogue(area, phase, channel, strip, end);
+                  return Values();
+                });
+  }
+
+  void callTile(const Tile &tile) {
+    Value arguments[] = {tile.a,           tile.b,           tile.target,    tile.table,
+                         tile.taps,        tile.channels,    tile.rowStride, tile.channelStride,
+                         tile.planeStride, tile.targetStride};
+    vectors.call("kernel_tile", arguments, [&](ValueRange inner) {
+      multiply({inner[0], inner[1], inner[2], inner[3], inner[4], inner[5], inner[6], inner[7],
+                inner[8], inner[9]});
+    });
+  }
+
+  /// mr x nr sums in registers, over all channels and taps.
+  void multiply(const Tile &tile) {
+    const int64_t count = nr / vectors.lanes;
+    auto total = static_cast<size_t>(mr * count);
+    Values carried(total, vectors.zero());
+    carried.push_back(tile.a);
+    carried.push_back(tile.b);
+    Value none = kernel.constant(0);
+    // Without a table where there is one tap, which is the first.
+    const bool oneTap = layout.taps() == 1 && layout.phases() == 1;
+    auto step = [&](Value a, Value b, ValueRange old) {
+      Values next;
+      Values columns;
+      for (int64_t v = 0; v < count; ++v)
+        columns.push_back(vectors.load(vectors.step(b, v * vectors.lanes)));
+      for (int64_t i = 0; i < mr; ++i) {
+        Value factor =
+            vectors.loadSplat(vectors.step(a, kernel.mul(tile.rowStride, kernel.constant(i))));
+        for (int64_t v = 0; v < count; ++v)
+          next.push_back(vectors.multiplyAdd(factor, columns[static_cast<size_t>(v)],
+                                             old[static_cast<size_t>(i * count + v)]));
+      }
+      return next;
+    };
+    auto taps = [&](Value a, Value b, ValueRange old) {
+      if (oneTap)
+        return step(a, b, old);
+      return kernel.loop(none, tile.taps, 1, old, [&](Value t, ValueRange state) {
+        Value slot = kernel.mul(t, kernel.constant(2));
+        Value atA = vectors.loadWord(tile.table, slot);
+        Value atB = vectors.loadWord(tile.table, kernel.add(slot, kernel.constant(1)));
+        return step(vectors.step(a, atA), vectors.step(b, atB), state);
+      });
+    };
+    // Where x is the result, taps of the leading axes lie apart from the channels.
+    const int64_t inner = spreads ? layout.leadingTaps() : 1;
+    Values result = kernel.loop(none, tile.channels, 1, carried, [&](Value, ValueRange state) {
+      Value a = state[total], b = state[total + 1];
+      Values next(state.take_front(total));
+      next.push_back(b);
+      next = kernel.loop(none, kernel.constant(inner), 1, next, [&](Value k, ValueRange now) {
+        Value at = vectors.step(a, kernel.mul(k, kernel.constant(layout.taps())));
+        Values after = taps(at, now[total], now.take_front(total));
+        after.push_back(vectors.step(now[total], tile.planeStride));
+        return after;
+      });
+      next.insert(next.begin() + static_cast<int64_t>(total), vectors.step(a, tile.channelStride));
+      return next;
+    });
+    for (int64_t i = 0; i < mr; ++i)
+      for (int64_t v = 0; v < count; ++v)
+        vectors.store(
+            vectors.step(tile.target, kernel.add(kernel.mul(tile.targetStride, kernel.constant(i)),
+                                                 kernel.constant(v * vectors.lanes))),
+            result[static_cast<size_t>(i * count + v)]);
+  }
+
+  /// Stores the results of a strip from channel `strip` on; the sums start at `channel`.
+  void epilogue(Value area, Value phase, Value channel, Value strip, Value end) {
+    const ConvolutionAxis &y = layout.y, &x = layout.x;
+    Value phaseY = math.div(phase, x.numPhases()), phaseX = math.rem(phase, x.numPhases());
+    Value none = kernel.constant(0),
+          stop = kernel.minimum(end, kernel.add(channel, kernel.constant(mr)));
+    // Positions whose places are in the result.
+    Value step = kernel.constant(x.numPhases());
+    Value offset = kernel.add(kernel.size(x.resultOffset()), phaseX);
+    Value first = none, last = kernel.size(x.positions());
+    if (spreads) {
+      first = math.max(none, math.ceilDiv(kernel.sub(none, offset), step));
+      last = kernel.minimum(last, math.ceilDiv(kernel.sub(kernel.size(x.result), offset), step));
+    }
+    ElementEmitter emitter(kernel.builder, kernel.loc, kernel.env, vectors.lanes);
+    Value group0 = kernel.mul(group, kernel.size(plan.resultRows()));
+    kernel.loop(strip, stop, kernel.constant(1), {}, [&](Value c, ValueRange) {
+      Value rowSums =
+          vectors.step(area, kernel.mul(kernel.sub(c, channel), kernel.size(plan.stripSize())));
+      Index index{{batch, 0, {}}, {kernel.add(group0, c), 0, {}}};
+      for (Value position : leading)
+        index.push_back({position, 0, {}});
+      kernel.loop(none, rows, 1, {}, [&](Value r, ValueRange) {
+        Value place = kernel.add(kernel.mul(kernel.add(row, r), kernel.constant(y.numPhases())),
+                                 kernel.add(kernel.size(y.resultOffset()), phaseY));
+        Value isRow = spreads
+                          ? math.less(place, kernel.size(y.result))
+                          : Value(arith::ConstantIntOp::create(kernel.builder, kernel.loc, 1, 1));
+        ifThenElse(kernel, isRow, [&] {
+          Value from = vectors.step(rowSums, kernel.mul(r, kernel.size(layout.pitch())));
+          Index at = index;
+          if (layout.hasY)
+            at.push_back({place, 0, {}});
+          at.push_back({});
+          kernel.vectorLoop(
+              first, last, vectors.lanes, 1, {}, [&](Value q, Value mask, ValueRange) {
+                at.back() = {kernel.add(kernel.mul(q, step), offset), x.numPhases(), {}};
+                storeVector(emitter, at, vectors.load(vectors.step(from, q)), mask);
+                return Values();
+              });
+        });
+        return Values();
+      });
+      return Values();
+    });
+  }
+
+  void storeVector(ElementEmitter &emitter, const Index &at, Value loaded, Value mask) {
+    ElementEmitter::Scope scope(emitter);
+    emitter.setMask(mask);
+    emitter.setOverride(op.getResult(), [&](llvm::ArrayRef<LaneIndex>) {
+      return Element{loaded, false};
+    });
+    llvm::SmallVector<Element> elements;
+    for (Value value : kernel.fused.getBody().front().getTerminator()->getOperands())
+      elements.push_back(emitter.emit(value, at));
+    for (auto [element, buffer] : llvm::zip(elements, kernel.outputs)) {
+      LaneIndex to = emitter.math().linearize(at, buffer.shape);
+      Value vector = emitter.memory().asVector(element);
+      if (to.step == 1)
+        emitter.memory().storeVector(vector, buffer.elementType, buffer.pointer, to.base, mask,
+                                     false);
+      else
+        emitter.memory().scatter(vector, buffer.elementType, buffer.pointer,
+                                 emitter.math().asVector(to), mask);
+    }
+  }
+
+  KernelFunction &kernel;
+  ir::ConvolutionOp op;
+  const ConvolutionLayout layout;
+  const ConvolutionPlan plan;
+  const bool spreads;
+  Value source, weights;
+  Vectors vectors;
+  Arithmetic math;
+  const int64_t mr, nr;
+  Value table, patchPointer, sums, planeStride;
+  // Of the unit.
+  Value batch, group, row, rows;
+  Values leading;
+};
+
+} // namespace
+
+void emitConvolution(KernelFunction &kernel) {
+  if (cast<ir::ConvolutionOp>(kernel.plan.analysis.anchors.front()).makesW())
+    return emitConvolutionWeight(kernel);
+  Emitter(kernel).run();
+}
+
+} // namespace sinter::cpu

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolution form where the result is w, the gradient of the weights: lanes run along positions.
+// The source and the rows of y are copied to one pitch, so that a weight is a dot product of two
+// stretches of memory; a tile of them shares what is loaded.
+#include "sinter/codegen/cpu/ConvolutionEmit.h"
+#include "sinter/codegen/forms/ConvolutionPlan.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace sinter::codegen;
+
+namespace sinter::cpu {
+
+using namespace convolution;
+
+namespace {
+
+class WeightEmitter {
+public:
+  explicit WeightEmitter(KernelFunction &kernel)
+      : kernel(kernel), op(cast<ir::ConvolutionOp>(kernel.plan.analysis.anchors.front())),
+        layout(op), plan(layout, kernel.plan.schedule),
+        vectors(kernel, op.getType().getElementType()), math{kernel},
+        mr(kernel.plan.schedule.tiles.mr), nr(kernel.plan.schedule.tiles.nr),
+        entries(plan.depthBlock() * layout.taps()), stride(plan.weightSumsStride()) {}
+
+  void run() {
+    Value scratch = kernel.workerScratch(0);
+    table = scratch;
+    patchPointer = kernel.offsetBytes(scratch, kernel.size(plan.weightPatchOffset()));
+    rowsPointer = kernel.offsetBytes(scratch, kernel.size(plan.rowsOffset()));
+    sums = kernel.offsetBytes(scratch, kernel.size(plan.weightSumsOffset()));
+    Patch patch(kernel, layout, op.getLhs(), patchPointer, plan.blockRows());
+    fillTable(patch);
+    llvm::SmallVector<DimExpr> dims{layout.groups, plan.rowBlocks(),
+                                    ceilDiv(layout.depth(), plan.depthBlock())};
+    llvm::SmallVector<DimExpr> blockDims{layout.batch};
+    for (const ConvolutionAxis &axis : layout.leading)
+      blockDims.push_back(axis.result);
+    blockDims.push_back(ceilDiv(layout.y.positions(), plan.blockRows()));
+    DimExpr numBlocks = 1;
+    for (const DimExpr &dim : blockDims)
+      numBlocks *= dim;
+    IndexMath indices(kernel.builder, kernel.loc, *kernel.env.sizes, 1);
+    Value none = kernel.constant(0), one = kernel.constant(1);
+    kernel.loop(kernel.begin, kernel.end, one, {}, [&](Value unit, ValueRange) {
+      llvm::SmallVector<LaneIndex> at = indices.delinearize(unit, dims);
+      group = at[0].base;
+      firstRow = kernel.mul(at[1].base, kernel.constant(plan.rowsPerBlock()));
+      numRows = kernel.minimum(kernel.constant(plan.rowsPerBlock()),
+                               kernel.sub(kernel.size(layout.outputs), firstRow));
+      firstChannel = kernel.mul(at[2].base, kernel.constant(plan.depthBlock()));
+      numChannels = kernel.minimum(kernel.constant(plan.depthBlock()),
+                                   kernel.sub(kernel.size(layout.depth()), firstChannel));
+      vectors.clear(sums, none, kernel.constant(plan.rowsPerBlock() * stride * vectors.lanes));
+      kernel.loop(none, kernel.size(numBlocks), one, {}, [&](Value number, ValueRange) {
+        llvm::SmallVector<LaneIndex> block = indices.delinearize(number, blockDims);
+        Values leading;
+        for (size_t i = 1; i + 1 < block.size(); ++i)
+          leading.push_back(block[i].base);
+        Value row = kernel.mul(block.back().base, kernel.size(plan.blockRows()));
+        Value rows = kernel.minimum(kernel.size(plan.blockRows()),
+                                    kernel.sub(kernel.size(layout.y.positions()), row));
+        patch.fill({block[0].base, kernel.mul(group, kernel.size(layout.inputs)), leading, row,
+                    rows, firstChannel, numChannels});
+        fillRows(block[0].base, leading, row, rows);
+        multiplyBlock(rows);
+        return Values();
+      });
+      results();
+      return Values();
+    });
+  }
+
+private:
+  /// Where each weight of a row reads the patch; some at the end again, to fill a tile.
+  void fillTable(Patch &patch) {
+    Value channelSize = patch.channelSize();
+    kernel.loop(
+        kernel.constant(0), kernel.constant(plan.depthBlock()), 1, {}, [&](Value q, ValueRange) {
+          Value first = kernel.mul(q, channelSize);
+          for (int64_t ky = 0; ky < layout.y.taps; ++ky)
+            for (int64_t kx = 0; kx < layout.x.taps; ++kx) {
+              Value at = kernel.add(kernel.mul(q, kernel.constant(layout.taps())),
+                                    kernel.constant(ky * layout.x.taps + kx));
+              vectors.storeWord(
+                  table, at,
+                  kernel.add(first, patch.offset(*layout.y.tap(ky, 0), *layout.x.tap(kx, 0))));
+            }
+          return Values();
+        });
+    for (int64_t at = entries; at % nr != 0; ++at)
+      vectors.storeWord(table, kernel.constant(at),
+                        vectors.loadWord(table, kernel.constant(entries - 1)));
+  }
+
+  Value spanOf(Value rows) {
+    return kernel.add(kernel.mul(kernel.sub(rows, kernel.constant(1)), kernel.size(layout.pitch())),
+                      kernel.size(layout.x.positions()));
+  }
+
+  /// Rows of y at the patch's pitch, with zeros between and behind them.
+  void fillRows(Value batch, const Values &leading, Value row, Value rows) {
+    ElementEmitter emitter(kernel.builder, kernel.loc, kernel.env, vectors.lanes);
+    Value none = kernel.constant(0), one = kernel.constant(1),
+          width = kernel.constant(vectors.lanes);
+    Value columns = kernel.size(layout.x.positions()), pitch = kernel.size(layout.pitch());
+    Value whole = kernel.mul(math.ceilDiv(columns, width), width);
+    Value firstOutput = kernel.add(kernel.mul(group, kernel.size(layout.outputs)), firstRow);
+    kernel.loop(none, numRows, one, {}, [&](Value m, ValueRange) {
+      Value target = vectors.step(rowsPointer, kernel.mul(m, kernel.size(plan.rowSize())));
+      Index index{{batch, 0, {}}, {kernel.add(firstOutput, m), 0, {}}};
+      for (Value position : leading)
+        index.push_back({position, 0, {}});
+      kernel.loop(none, rows, one, {}, [&](Value r, ValueRange) {
+        Value to = vectors.step(target, kernel.mul(r, pitch));
+        Index at = index;
+        if (layout.hasY)
+          at.push_back({kernel.add(row, r), 0, {}});
+        at.push_back({});
+        kernel.vectorLoop(none, columns, vectors.lanes, 1, {},
+                          [&](Value x, Value mask, ValueRange) {
+                            ElementEmitter::Scope scope(emitter);
+                            emitter.setMask(mask);
+                            at.back() = {x, 1, {}};
+                            vectors.store(vectors.step(to, x),
+                                          emitter.memory().asVector(emitter.emit(op.getRhs(), at)));
+                            return Values();
+                          });
+        vectors.clear(to, whole, pitch);
+        return Values();
+      });
+      Value span = spanOf(rows);
+      vectors.clear(target, span, kernel.add(span, width));
+      return Values();
+    });
+  }
+
+  void multiplyBlock(Value rows) {
+    Value none = kernel.constant(0);
+    kernel.loop(none, numRows, kernel.constant(mr), {}, [&](Value m, ValueRange) {
+      Value a = vectors.step(rowsPointer, kernel.mul(m, kernel.size(plan.rowSize())));
+      Value count = kernel.mul(numChannels, kernel.constant(layout.taps()));
+      kernel.loop(none, count, kernel.constant(nr), {}, [&](Value e, ValueRange) {
+        Value at = kernel.add(kernel.mul(m, kernel.constant(stride)), e);
+        Value target = vectors.step(sums, kernel.mul(at, kernel.constant(vectors.lanes)));
+        Value offsets = kernel.offsetBytes(table, kernel.mul(e, kernel.constant(8)));
+        Value arguments[] = {a,       patchPointer, target,
+                             offsets, spanOf(rows), kernel.size(plan.rowSize())};
+        vectors.call("kernel_tile", arguments, [&](ValueRange inner) { multiply(inner); });
+        return Values();
+      });
+      return Values();
+    });
+  }
+
+  /// Adds mr x nr products of stretches to `target`.
+  void multiply(ValueRange arguments) {
+    Value a = arguments[0], patch = arguments[1], target = arguments[2], offsets = arguments[3],
+          span = arguments[4], rowSize = arguments[5];
+    auto sumAt = [&](int64_t i, int64_t j) {
+      return vectors.step(target, (i * stride + j) * vectors.lanes);
+    };
+    Values carried, columns;
+    for (int64_t j = 0; j < nr; ++j)
+      columns.push_back(vectors.step(patch, vectors.loadWord(offsets, kernel.constant(j))));
+    for (int64_t i = 0; i < mr; ++i)
+      for (int64_t j = 0; j < nr; ++j)
+        carried.push_back(vectors.load(sumAt(i, j)));
+    Values result = kernel.loop(
+        kernel.constant(0), span, kernel.constant(vectors.lanes), carried,
+        [&](Value at, ValueRange state) {
+          Values loaded, next;
+          for (Value column : columns)
+            loaded.push_back(vectors.load(vectors.step(column, at)));
+          for (int64_t i = 0; i < mr; ++i) {
+            Value row = vectors.step(a, kernel.mul(rowSize, kernel.constant(i)));
+            Value factor = vectors.load(vectors.step(row, at));
+            for (int64_t j = 0; j < nr; ++j)
+              next.push_back(vectors.multiplyAdd(factor, loaded[static_cast<size_t>(j)],
+                                                 state[static_cast<size_t>(i * nr + j)]));
+          }
+          return next;
+        });
+    for (int64_t i = 0; i < mr; ++i)
+      for (int64_t j = 0; j < nr; ++j)
+        vectors.store(sumAt(i, j), result[static_cast<size_t>(i * nr + j)]);
+  }
+
+  /// The sums of each of `lanes` vectors, as one vector.
+  Value transposedSum(Value from) {
+    Values parts;
+    const int64_t lanes = vectors.lanes;
+    for (int64_t i = 0; i < lanes; ++i)
+      parts.push_back(vectors.load(vectors.step(from, i * lanes)));
+    llvm::SmallVector<int64_t> even, odd;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      even.push_back(2 * lane);
+      odd.push_back(2 * lane + 1);
+    }
+    while (parts.size() > 1) {
+      Values next;
+      for (size_t i = 0; i < parts.size(); i += 2) {
+        Value a = vector::ShuffleOp::create(kernel.builder, kernel.loc, parts[i], parts[i + 1],
+                                            even),
+              b = vector::ShuffleOp::create(kernel.builder, kernel.loc, parts[i], parts[i + 1],
+                                            odd);
+        next.push_back(vectors.add(a, b));
+      }
+      parts = next;
+    }
+    return parts[0];
+  }
+
+  /// Whether what follows reads at most the channel of y besides elements of the result's shape:
+  /// the other dims may then be walked as one.
+  bool walksFlat() {
+    for (Operation &each : kernel.fused.getBody().front().without_terminator()) {
+      if (&each == op.getOperation() || isa<ir::ElementwiseOpInterface>(each))
+        continue;
+      for (const ir::Access &access : cast<ir::IndexedOpInterface>(each).getIndexing().accesses)
+        for (const ir::IndexExpr &index : access.index)
+          if (auto dim = index.asDim(); !index.isZero() && (!dim || *dim != 0))
+            return false;
+    }
+    return true;
+  }
+
+  void results() {
+    const bool flat = walksFlat();
+    const int64_t lanes = vectors.lanes;
+    ElementEmitter emitter(kernel.builder, kernel.loc, kernel.env, flat ? lanes : 1);
+    Value none = kernel.constant(0);
+    Value count = kernel.mul(numChannels, kernel.constant(layout.taps()));
+    Value begin = kernel.mul(firstChannel, kernel.constant(layout.taps()));
+    Value firstOutput = kernel.add(kernel.mul(group, kernel.size(layout.outputs)), firstRow);
+    Shape shape = op.getType().getShape();
+    llvm::SmallVector<DimExpr> inner(shape.begin() + 1, shape.end());
+    kernel.loop(none, numRows, kernel.constant(1), {}, [&](Value m, ValueRange) {
+      LaneIndex row{kernel.add(firstOutput, m), 0, {}};
+      Value rowSums = vectors.step(sums, kernel.mul(m, kernel.constant(stride * lanes)));
+      kernel.vectorLoop(none, count, lanes, 1, {}, [&](Value e, Value mask, ValueRange) {
+        Value vector = transposedSum(vectors.step(rowSums, kernel.mul(e, kernel.constant(lanes))));
+        Value at = kernel.add(begin, e);
+        if (flat) {
+          Index index(static_cast<size_t>(shape.rank()), LaneIndex{none, 0, {}});
+          index.front() = row;
+          index.back() = {at, 1, {}};
+          store(emitter, index, vector, mask);
+          return Values();
+        }
+        Value staged = vectors.step(sums, kernel.constant(plan.rowsPerBlock() * stride * lanes));
+        vectors.store(staged, vector);
+        Value end = kernel.minimum(kernel.constant(lanes), kernel.sub(count, e));
+        kernel.loop(none, end, kernel.constant(1), {}, [&](Value lane, ValueRange) {
+          Value scalar = emitter.memory().loadScalar(staged, vectors.elementType, lane);
+          Index index{row};
+          llvm::append_range(index, emitter.math().delinearize(kernel.add(at, lane), inner));
+          store(emitter, index, scalar, {});
+          return Values();
+        });
+        return Values();
+      });
+      return Values();
+    });
+  }
+
+  void store(ElementEmitter &emitter, const Index &index, Value sum, Value mask) {
+    ElementEmitter::Scope scope(emitter);
+    emitter.setMask(mask);
+    const bool isScalar = !isa<VectorType>(sum.getType());
+    emitter.setOverride(op.getResult(), [&](llvm::ArrayRef<LaneIndex>) {
+      return Element{sum, isScalar};
+    });
+    llvm::SmallVector<Element> elements;
+    for (Value value : kernel.fused.getBody().front().getTerminator()->getOperands())
+      elements.push_back(emitter.emit(value, index));
+    for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
+      kernel.store(emitter, buffer, index, element, false);
+  }
+
+  KernelFunction &kernel;
+  ir::ConvolutionOp op;
+  const ConvolutionLayout layout;
+  const ConvolutionPlan plan;
+  Vectors vectors;
+  Arithmetic math;
+  const int64_t mr, nr;
+  const int64_t entries, stride; ///< Weights of a unit's row, and vectors from row to row of sums.
+  Value table, patchPointer, rowsPointer, sums;
+  // Of the unit.
+  Value group, firstRow, numRows, firstChannel, numChannels;
+};
+
+} // namespace
+
+void emitConvolutionWeight(KernelFunction &kernel) { WeightEmitter(kernel).run(); }
+
+} // namespace sinter::cpu

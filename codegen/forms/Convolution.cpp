@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/Program.h"
+#include "sinter/codegen/forms/ConvolutionPlan.h"
+#include "sinter/codegen/forms/FormRules.h"
+#include "sinter/codegen/forms/Region.h"
+
+#include <algorithm>
+#include <limits>
+
+using namespace mlir;
+using namespace sinter::ir;
+using sinter::passes::KernelAnalysis;
+
+namespace sinter::codegen {
+
+// -- The plan -------------------------------------------------------------------------------------
+
+DimExpr ConvolutionPlan::bytes(const DimExpr &elements) const {
+  return alignedBytes(elements * DimExpr(schedule.tiles.elementBytes));
+}
+
+DimExpr ConvolutionPlan::units() const {
+  if (layout.ofWeight)
+    return layout.groups * rowBlocks() * ceilDiv(layout.depth(), depthBlock());
+  DimExpr count = layout.batch * layout.groups * rowBlocks();
+  for (const ConvolutionAxis &axis : layout.leading)
+    count *= axis.result;
+  return count * ceilDiv(layout.y.positions(), blockRows());
+}
+
+DimExpr ConvolutionPlan::stripSize() const {
+  DimExpr nr(schedule.tiles.nr);
+  return ceilDiv(layout.span(blockRows()), nr) * nr;
+}
+
+DimExpr ConvolutionPlan::patchOffset() const {
+  return alignedBytes(DimExpr(16 * layout.phases() * (layout.taps() + 1)));
+}
+
+DimExpr ConvolutionPlan::sumsOffset() const {
+  // Tiles and copies run over the end by less than a tile.
+  DimExpr patch = layout.depth() * layout.channelSize(blockRows(), schedule.lanes) +
+                  DimExpr(schedule.tiles.nr + 2 * schedule.lanes);
+  return patchOffset() + bytes(patch);
+}
+
+DimExpr ConvolutionPlan::rowSize() const {
+  DimExpr lanes(schedule.lanes);
+  return ceilDiv(layout.span(blockRows()), lanes) * lanes + lanes;
+}
+
+int64_t ConvolutionPlan::weightSumsStride() const {
+  int64_t entries = roundUp(depthBlock() * layout.taps(), schedule.tiles.nr);
+  return roundUp(entries, schedule.lanes);
+}
+
+DimExpr ConvolutionPlan::weightPatchOffset() const {
+  return alignedBytes(DimExpr(8 * (depthBlock() * layout.taps() + schedule.tiles.nr)));
+}
+
+DimExpr ConvolutionPlan::rowsOffset() const {
+  DimExpr patch = DimExpr(depthBlock()) * layout.channelSize(blockRows(), schedule.lanes) +
+                  DimExpr(3 * schedule.lanes);
+  return weightPatchOffset() + bytes(patch);
+}
+
+DimExpr ConvolutionPlan::weightSumsOffset() const {
+  return rowsOffset() + bytes(DimExpr(rowsPerBlock()) * rowSize() + DimExpr(2 * schedule.lanes));
+}
+
+DimExpr ConvolutionPlan::scratchBytes() const {
+  if (layout.ofWeight)
+    return weightSumsOffset() +
+           bytes(DimExpr((rowsPerBlock() * weightSumsStride() + 1) * schedule.lanes));
+  return sumsOffset() +
+         bytes(stripSize() * DimExpr(schedule.tiles.mr) + DimExpr(2 * schedule.lanes));
+}
+
+// -- Choosing -------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr int64_t fewUnits = 16;    // Fewer leave threads idle at the end.
+constexpr double copyCost = 3;      // Of a vector, in multiply-adds of vectors.
+constexpr double smallWork = 200e3; // Multiply-adds that one thread does at once.
+
+struct Sizes {
+  int64_t batch, groups, rows, depth, height, width, pitch, leading = 1;
+};
+
+Sizes sizesOf(const ConvolutionLayout &layout, const DimExpr &rows) {
+  constexpr int64_t someImages = 4, someChannels = 64, somePixels = 32;
+  Sizes sizes;
+  sizes.batch = layout.batch.constant().value_or(someImages);
+  sizes.groups = layout.groups.constant().value_or(1);
+  sizes.rows = std::max<int64_t>(1, rows.constant().value_or(someChannels));
+  sizes.depth = std::max<int64_t>(1, layout.depth().constant().value_or(someChannels));
+  sizes.height = std::max<int64_t>(1, layout.y.positions().constant().value_or(somePixels));
+  sizes.width = std::max<int64_t>(1, layout.x.positions().constant().value_or(somePixels));
+  sizes.pitch = layout.pitch().constant().value_or(sizes.width + layout.x.reach());
+  for (const ConvolutionAxis &axis : layout.leading)
+    sizes.leading *= axis.result.constant().value_or(somePixels);
+  return sizes;
+}
+
+int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Registers of mr x vectors sums, vectors of one operand, one of the other, a product without FMA.
+bool fits(int64_t mr, int64_t vectors, const TargetInfo &target, bool fma) {
+  return mr * vectors + vectors + 1 + (fma ? 0 : 1) < target.vectorRegisters;
+}
+
+/// Cycles of one step of a tile: multiply-adds, loads (those of positions straddle lines), latency.
+double stepCost(int64_t mr, int64_t vectors, const TargetInfo &target) {
+  const bool wide = target.vectorBytes >= 64;
+  const double multiplies = static_cast<double>(mr * vectors) * (wide ? 1 : 0.5);
+  const double loads = 0.5 * static_cast<double>(mr) + (wide ? 2.0 : 0.75) * double(vectors);
+  constexpr double latency = 4.5;
+  return std::max({multiplies, loads, latency}) + 0.02 * loads + 0.2;
+}
+
+int64_t blockBytes(const ConvolutionLayout &layout, int64_t rows, int64_t lanes) {
+  return layout.channelSize(rows, lanes).constant().value_or(int64_t{40} * (rows + 4));
+}
+
+/// Heights of blocks worth trying: about even parts of the whole.
+llvm::SmallVector<int64_t> heights(int64_t whole) {
+  llvm::SmallVector<int64_t> result;
+  for (int64_t parts : {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 28, 32, 56, 64, 112, 224})
+    if (int64_t rows = ceilDivide(whole, parts); result.empty() || result.back() != rows)
+      result.push_back(rows);
+  return result;
+}
+
+void chooseResultTile(Schedule &schedule, const ConvolutionLayout &layout,
+                      const TargetInfo &target) {
+  auto &tiles = schedule.tiles;
+  const DimExpr rows = layout.x.spreads ? layout.inputs : layout.outputs;
+  const Sizes sizes = sizesOf(layout, rows);
+  const int64_t lanes = schedule.lanes, phases = layout.phases();
+  const double taps = static_cast<double>(layout.taps()) / static_cast<double>(phases);
+  double best = std::numeric_limits<double>::max();
+  for (int64_t height : heights(sizes.height)) {
+    const int64_t patch = sizes.depth * blockBytes(layout, height, lanes) * tiles.elementBytes;
+    const int64_t span = (height - 1) * sizes.pitch + sizes.width;
+    for (int64_t vectors = 1; vectors <= 6; ++vectors)
+      for (int64_t mr = 1; mr <= std::min<int64_t>(24, sizes.rows); ++mr) {
+        if (!fits(mr, vectors, target, tiles.fma))
+          continue;
+        const double strips = static_cast<double>(ceilDivide(sizes.rows, mr));
+        const double steps = static_cast<double>(ceilDivide(span, vectors * lanes)) * strips *
+                             static_cast<double>(sizes.depth * phases) * taps;
+        const double blocks = static_cast<double>(ceilDivide(sizes.height, height));
+        double cost = steps * stepCost(mr, vectors, target);
+        cost += copyCost * static_cast<double>(patch / tiles.elementBytes / lanes);
+        // Sums go through memory.
+        cost += 4 * strips * static_cast<double>(mr * phases * span) / static_cast<double>(lanes);
+        cost *= blocks;
+        if (patch > target.l2Bytes / 2)
+          cost *= 1.25;
+        if (mr * span * phases * tiles.elementBytes > 2 * target.l1Bytes)
+          cost *= 1.05;
+        if (cost < best) {
+          best = cost;
+          tiles.mr = mr;
+          tiles.nr = vectors * lanes;
+          tiles.nBlock = height;
+        }
+      }
+  }
+  // Channels are cut where there would be too few units, then rows of positions.
+  const int64_t strips = ceilDivide(sizes.rows, tiles.mr);
+  auto units = [&] {
+    return sizes.batch * sizes.groups * sizes.leading * ceilDivide(sizes.height, tiles.nBlock) *
+           ceilDivide(sizes.rows, tiles.mBlock);
+  };
+  tiles.mBlock = strips * tiles.mr;
+  const double work = static_cast<double>(sizes.batch * sizes.groups * sizes.leading *
+                                          sizes.height * sizes.width * sizes.rows * sizes.depth) *
+                      static_cast<double>(layout.taps());
+  const int64_t wanted = std::clamp<int64_t>(static_cast<int64_t>(work / smallWork), 1, fewUnits);
+  for (int64_t parts = 2; units() < wanted && parts <= std::min<int64_t>(strips, 8); ++parts)
+    tiles.mBlock = ceilDivide(strips, parts) * tiles.mr;
+  while (units() < wanted && tiles.nBlock > 1)
+    tiles.nBlock = ceilDivide(tiles.nBlock, 2);
+  schedule.block = 0;
+  const double perUnit = work / static_cast<double>(std::max<int64_t>(1, units()));
+  schedule.grain = std::max<int64_t>(1, static_cast<int64_t>(smallWork / std::max(1.0, perUnit)));
+  // The row blocks of one patch stay together where there are enough of those.
+  const int64_t rowBlocks = ceilDivide(sizes.rows, tiles.mBlock);
+  if (units() / rowBlocks >= fewUnits)
+    schedule.grain = std::max(schedule.grain, rowBlocks);
+}
+
+void chooseWeightTile(Schedule &schedule, const ConvolutionLayout &layout,
+                      const TargetInfo &target) {
+  auto &tiles = schedule.tiles;
+  const Sizes sizes = sizesOf(layout, layout.outputs);
+  const int64_t lanes = schedule.lanes, taps = layout.taps();
+  double best = std::numeric_limits<double>::max();
+  for (int64_t nr = 1; nr <= std::min<int64_t>(9, sizes.depth * taps); ++nr)
+    for (int64_t mr = 1; mr <= std::min<int64_t>(12, sizes.rows); ++mr) {
+      if (!fits(mr, nr, target, tiles.fma))
+        continue;
+      const double cost =
+          static_cast<double>(ceilDivide(sizes.rows, mr) * ceilDivide(sizes.depth * taps, nr)) *
+          stepCost(mr, nr, target);
+      if (cost < best) {
+        best = cost;
+        tiles.mr = mr;
+        tiles.nr = nr;
+      }
+    }
+  // Each copied vector of x serves mBlock * taps sums, each of y depthBlock * taps.
+  const int64_t reuse = std::max<int64_t>(8, ceilDivide(96, taps));
+  tiles.mBlock = roundUp(std::min(sizes.rows, reuse), tiles.mr);
+  schedule.block = std::min(sizes.depth, reuse);
+  auto units = [&] {
+    return sizes.groups * ceilDivide(sizes.rows, tiles.mBlock) *
+           ceilDivide(sizes.depth, schedule.block);
+  };
+  while (units() < fewUnits / 2 && (schedule.block > 2 || tiles.mBlock > tiles.mr)) {
+    if (tiles.mBlock > tiles.mr && tiles.mBlock >= schedule.block)
+      tiles.mBlock = roundUp(ceilDivide(tiles.mBlock, 2), tiles.mr);
+    else if (schedule.block > 2)
+      schedule.block = ceilDivide(schedule.block, 2);
+    else
+      break;
+  }
+  // Rows of y and the patch of a few channels stay in the first-level cache.
+  constexpr int64_t longSpan = 1024;
+  for (int64_t height : heights(sizes.height)) {
+    tiles.nBlock = height;
+    const int64_t patch = schedule.block * blockBytes(layout, height, lanes) * tiles.elementBytes;
+    if ((height - 1) * sizes.pitch + sizes.width <= longSpan && patch <= target.l2Bytes / 3)
+      break;
+  }
+  schedule.grain = 1;
+}
+
+LogicalResult chooseConvolution(const ScheduledRegion &region, Schedule &schedule) {
+  auto op = cast<ConvolutionOp>(region.analysis.anchors.front());
+  ConvolutionLayout layout(op);
+  auto &tiles = schedule.tiles;
+  DType dtype = op.getType().getDType();
+  tiles.elementBytes = byteSize(dtype);
+  schedule.lanes = std::max<int64_t>(2, region.target.vectorBytes / tiles.elementBytes);
+  tiles.lanes = schedule.lanes;
+  tiles.fma = region.target.hasFma && isFloat(dtype);
+  if (op.makesW())
+    chooseWeightTile(schedule, layout, region.target);
+  else
+    chooseResultTile(schedule, layout, region.target);
+  return success();
+}
+
+LogicalResult planConvolution(FusedOp fused, KernelPlan &plan) {
+  ConvolutionLayout layout(cast<ConvolutionOp>(plan.analysis.anchors.front()));
+  ConvolutionPlan cut(layout, plan.schedule);
+  const auto &tiles = plan.schedule.tiles;
+  if (tiles.mr < 1 || tiles.nr < 1 || tiles.mBlock < 1 || tiles.nBlock < 1 ||
+      (layout.ofWeight ? plan.schedule.block < 1 : tiles.nr % plan.schedule.lanes != 0))
+    return fused.emitError("its schedule has no tile");
+  plan.stages.push_back({cut.units(), plan.schedule.grain});
+  plan.workspaces.push_back(cut.scratchBytes() * DimExpr::symbol(workersSymbol));
+  return success();
+}
+
+bool mayShareConvolution(const KernelAnalysis &analysis, Value source, Value result) {
+  return mayShareElements(analysis, source, result, AnchorRead::Conflict);
+}
+
+} // namespace
+
+const FormRules convolutionRules = {chooseConvolution, planConvolution, mayShareConvolution};
+
+} // namespace sinter::codegen

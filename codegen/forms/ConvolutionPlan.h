@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/ConvolutionLayout.h"
+#include "sinter/codegen/Schedule.h"
+
+namespace sinter::codegen {
+
+/// How a convolution is cut into units, and where things lie in a worker's scratch: a table of
+/// 64-bit words, the patch (the source in padded planes), and what is computed from it.
+class ConvolutionPlan {
+public:
+  ConvolutionPlan(const ConvolutionLayout &layout, const Schedule &schedule)
+      : layout(layout), schedule(schedule) {}
+
+  DimExpr units() const;
+  DimExpr scratchBytes() const;
+  /// Rows of positions that are copied at once.
+  DimExpr blockRows() const { return schedule.tiles.nBlock; }
+  /// Channels of a group of the result (of y where w is the result), cut into blocks.
+  const DimExpr &resultRows() const { return layout.x.spreads ? layout.inputs : layout.outputs; }
+  int64_t rowsPerBlock() const { return schedule.tiles.mBlock; }
+  DimExpr rowBlocks() const { return ceilDiv(resultRows(), rowsPerBlock()); }
+
+  // Where x or y is the result. A unit: a block of positions by a block of channels.
+  /// Elements from one channel's sums to the next one's.
+  DimExpr stripSize() const;
+  DimExpr patchOffset() const;
+  DimExpr sumsOffset() const;
+
+  // Where w is the result. A unit: a block of channels of y by `depthBlock()` channels of x.
+  int64_t depthBlock() const { return schedule.block; }
+  /// Elements from one channel of y to the next.
+  DimExpr rowSize() const;
+  /// Vectors from one channel's sums to the next one's.
+  int64_t weightSumsStride() const;
+  DimExpr weightPatchOffset() const;
+  DimExpr rowsOffset() const;
+  DimExpr weightSumsOffset() const;
+
+private:
+  DimExpr bytes(const DimExpr &elements) const; ///< Rounded up to 64.
+
+  const ConvolutionLayout &layout;
+  const Schedule &schedule;
+};
+
+} // namespace sinter::codegen
