@@ -2,6 +2,7 @@
 #include "sinter/codegen/ElementEmitter.h"
 
 #include "sinter/codegen/Program.h"
+#include "sinter/ir/ScalarExpr.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -71,7 +72,64 @@ Element ElementEmitter::elementwise(Operation *op, llvm::ArrayRef<LaneIndex> ind
 
 Element ElementEmitter::structural(Operation *op, const Indexing &indexing,
                                    llvm::ArrayRef<LaneIndex> index) {
+  if (indexing.numReductions > 0)
+    return reduceInPlace(op, indexing, index);
   return choose(op, indexing, 0, index);
+}
+
+static scalar::Expr combined(Combiner combiner, scalar::Expr a, scalar::Expr b) {
+  switch (combiner) {
+  case Combiner::Sum:
+    return a + b;
+  case Combiner::Product:
+    return a * b;
+  case Combiner::Max:
+    return scalar::maximum(a, b);
+  case Combiner::Min:
+    return scalar::minimum(a, b);
+  default:
+    llvm_unreachable("a reduction that is not computed in place");
+  }
+}
+
+Element ElementEmitter::reduceInPlace(Operation *op, const Indexing &indexing,
+                                      llvm::ArrayRef<LaneIndex> index) {
+  Type elementType = tensorType(op->getResult(0)).getElementType();
+  llvm::ArrayRef<DimExpr> ranges =
+      llvm::ArrayRef(indexing.ranges).drop_front(indexing.numParallel());
+  int64_t points = 1;
+  for (const DimExpr &range : ranges)
+    points *= *range.constant();
+  llvm::SmallVector<Element> elements;
+  for (int64_t point = 0; point < points; ++point) {
+    // Numbers of the size table are one value each, so that elements met again are found.
+    Index at(index.begin(), index.end());
+    int64_t rest = point, behind = points;
+    for (const DimExpr &range : ranges) {
+      behind /= *range.constant();
+      at.push_back(indices.uniform(DimExpr(rest / behind)));
+      rest %= behind;
+    }
+    elements.push_back(read(op, indexing.accesses.front(), at));
+  }
+  // Neighbours first: the additions then wait for each other less.
+  while (elements.size() > 1) {
+    llvm::SmallVector<Element> next;
+    for (size_t i = 0; i + 1 < elements.size(); i += 2) {
+      bool uniform = elements[i].uniform && elements[i + 1].uniform;
+      auto operand = [&](const Element &e) {
+        return scalar::Expr(builder, op->getLoc(), uniform ? e.value : mem.asVector(e),
+                            elementType);
+      };
+      next.push_back(
+          {combined(indexing.combiner, operand(elements[i]), operand(elements[i + 1])).value(),
+           uniform});
+    }
+    if (elements.size() % 2 == 1)
+      next.push_back(elements.back());
+    elements = std::move(next);
+  }
+  return elements.front();
 }
 
 Element ElementEmitter::choose(Operation *op, const Indexing &indexing, size_t k,

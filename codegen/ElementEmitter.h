@@ -76,6 +76,9 @@ private:
   Element choose(mlir::Operation *op, const ir::Indexing &indexing, size_t access,
                  llvm::ArrayRef<LaneIndex> index);
   Element read(mlir::Operation *op, const ir::Access &access, llvm::ArrayRef<LaneIndex> index);
+  /// A reduction over a few elements, unrolled.
+  Element reduceInPlace(mlir::Operation *op, const ir::Indexing &indexing,
+                        llvm::ArrayRef<LaneIndex> index);
   Element load(const BufferRef &buffer, llvm::ArrayRef<LaneIndex> index);
   Element fallback(mlir::Operation *op, const ir::Indexing &indexing,
                    llvm::ArrayRef<LaneIndex> index);

@@ -19,7 +19,7 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
   auto answer = analyzeKernel(fused);
   if (auto *reason = std::get_if<std::string>(&answer))
     return fused.emitError("cannot be planned: ") << *reason;
-  KernelPlan plan{std::move(std::get<KernelAnalysis>(answer)), *schedule, {}, {}, 0, 0, {}, {}};
+  KernelPlan plan{std::move(std::get<KernelAnalysis>(answer)), *schedule, {}, {}, 0, 0, {}, 1, {}};
   if (schedule->form != plan.analysis.form)
     return fused.emitError("its schedule is for another form");
   for (Value value : bodyOf(fused).getArguments())

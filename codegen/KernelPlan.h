@@ -22,6 +22,9 @@ struct KernelPlan {
   DimExpr flops;
   /// Row: values computed in one phase and kept in row-local scratch for a later one.
   llvm::SmallVector<mlir::Value> cached;
+  /// Row with columns: the rows of a unit, which adds up its own partial results of them; a second
+  /// launch combines those. Follows from the sizes alone.
+  int64_t rowsPerUnit = 1;
   /// Sizes that the kernel relies on not to be negative.
   llvm::SmallVector<DimExpr> nonNegative;
 };

@@ -20,6 +20,19 @@ DimExpr ScatterLayout::parts(int64_t block) const {
   return isLarge && hasFewUnits && !indexed.empty() ? DimExpr::symbol(workersSymbol) : DimExpr(1);
 }
 
+bool ScatterLayout::isSegmented(Type elementType) const {
+  if (isa<FloatType>(elementType) && registerType(elementType) != elementType)
+    return false;
+  int64_t elementBytes = byteSize(*toDType(elementType));
+  constexpr int64_t cachedBytes = 8 << 20, longRow = 256, manyUpdates = 1024;
+  // Update numbers and their counts are 32 bits wide.
+  auto all = (places * columns * elementBytes).constant(), count = updates.constant(),
+       row = (columns * elementBytes).constant();
+  return indexed.size() == 1 && outer.empty() && sameForAllColumns && numColumns > 0 && all &&
+         count && row && *all >= cachedBytes && *row >= longRow && *count >= manyUpdates &&
+         *count <= INT32_MAX;
+}
+
 /// Whether the elements of `value` may differ along its dim `dim`; looks through broadcasts and
 /// elementwise ops.
 static bool variesAlong(Value value, unsigned dim) {

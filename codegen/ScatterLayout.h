@@ -24,6 +24,10 @@ struct ScatterLayout {
   /// other units, of `block` columns each. Every unit scans all updates and takes those in its
   /// range, so how it is cut does not change the result.
   DimExpr parts(int64_t block) const;
+  /// Whether updates are ordered by their place first, so that each place is written once: pays where
+  /// whole rows go into a result that no cache holds. Narrow floats round with every update, in
+  /// memory.
+  bool isSegmented(mlir::Type elementType) const;
 };
 ScatterLayout scatterLayout(mlir::Operation *scatter);
 

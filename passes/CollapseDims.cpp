@@ -25,6 +25,8 @@ public:
     if (!found || (!found->reduces() && found->form != KernelForm::Loop &&
                    found->form != KernelForm::Cumulative))
       return;
+    if (!found->columns.empty())
+      return;
     analysis = std::move(*found);
     for (int64_t axis : analysis.axes)
       if (isOne(analysis.domain[axis]))

@@ -2,9 +2,13 @@
 #include "sinter/passes/KernelForm.h"
 
 #include "sinter/passes/AttentionForm.h"
+#include "sinter/passes/ContractionPrologue.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallPtrSet.h"
+
+#include <set>
 
 using namespace mlir;
 using namespace sinter::ir;
@@ -13,8 +17,8 @@ namespace sinter::passes {
 
 llvm::StringRef stringify(KernelForm form) {
   static constexpr llvm::StringLiteral names[numKernelForms] = {
-      "loop", "row", "reduce", "contraction", "scatter", "cumulative", "sort",
-      "attention", "convolution"};
+      "loop",       "row",  "reduce",    "contraction", "scatter",
+      "cumulative", "sort", "attention", "convolution", "pairs"};
   return names[static_cast<size_t>(form)];
 }
 
@@ -28,7 +32,62 @@ Shape KernelAnalysis::keptShape() const {
   return kept;
 }
 
+Shape KernelAnalysis::reducedShape() const {
+  Shape reduced;
+  for (int64_t axis : axes)
+    reduced.push_back(domain[axis]);
+  return reduced;
+}
+
 static Dims dimsOf(Value value) { return tensorType(value).getDims(); }
+
+/// Elements over which a reduction is computed in place.
+static constexpr int64_t maxInPlace = 16;
+
+/// Whether `dims` are `lead` and then others; constant ones of at most `atMost` elements if given.
+static bool extendsBy(Dims dims, Dims lead, std::optional<int64_t> atMost) {
+  if (dims.size() < lead.size() || dims.take_front(lead.size()) != lead)
+    return false;
+  int64_t rest = 1;
+  for (Attribute dim : dims.drop_front(lead.size())) {
+    auto size = dyn_cast<IntegerAttr>(dim);
+    if (atMost && (!size || size.getInt() > *atMost))
+      return false;
+    rest *= size ? size.getInt() : 1;
+  }
+  return !atMost || rest <= *atMost;
+}
+
+/// With a number in place of named sizes.
+static double roughSize(const Shape &shape) {
+  constexpr int64_t assumedSize = 1024;
+  double count = 1;
+  for (const DimExpr &dim : shape) {
+    std::set<std::string> symbols;
+    dim.collectSymbols(symbols);
+    DimBinding binding;
+    for (const std::string &symbol : symbols)
+      binding[symbol] = assumedSize;
+    count *= static_cast<double>(dim.evaluate(binding).value_or(assumedSize));
+  }
+  return count;
+}
+
+bool isSmallReduction(Operation *op) {
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  if (!indexed || op->getNumOperands() != 1 ||
+      !isa<FloatType>(tensorType(op->getOperand(0)).getElementType()))
+    return false;
+  Indexing indexing = indexed.getIndexing();
+  bool combines = indexing.combiner == Combiner::Sum || indexing.combiner == Combiner::Product ||
+                  indexing.combiner == Combiner::Max || indexing.combiner == Combiner::Min;
+  Dims operand = dimsOf(op->getOperand(0)), kept = dimsOf(op->getResult(0));
+  return combines && !indexing.cumulative && indexing.numReductions > 0 && !kept.empty() &&
+         operand.size() == kept.size() + indexing.numReductions &&
+         extendsBy(operand, kept, maxInPlace) &&
+         llvm::all_of(llvm::enumerate(indexing.accesses.front().index),
+                      [](auto entry) { return entry.value().asDim() == entry.index(); });
+}
 
 bool KernelAnalysis::hasFewLongRows() const {
   constexpr int64_t fewRows = 16, longRow = 4096;
@@ -93,15 +152,16 @@ private:
       setDomain(outputs.front());
       return std::nullopt;
     case AnchorKind::Reduction:
+      if (llvm::SmallVector<Operation *> small = smallReductions(); !small.empty())
+        return choosePairs(small);
       chooseReduction();
       return std::nullopt;
     case AnchorKind::Cumulative:
       return chooseCumulative();
     case AnchorKind::Contraction:
       result.form = KernelForm::Contraction;
-      for (Value operand : result.anchors.front()->getOperands())
-        if (llvm::is_contained(ops, operand.getDefiningOp()))
-          return "a contraction reads its operands from memory";
+      if (Reason reason = refusesPrologue(cast<DotGeneralOp>(result.anchors.front()), ops, facts))
+        return reason;
       break;
     case AnchorKind::Convolution:
       result.form = KernelForm::Convolution;
@@ -130,6 +190,11 @@ private:
 
   void chooseReduction() {
     Operation *first = result.anchors.front();
+    for (Operation *op : result.anchors)
+      if (reducesLast(op)) {
+        first = op;
+        break;
+      }
     setDomain(first->getOperand(0));
     result.axes = reducedAxes(first);
     result.form = KernelForm::Row;
@@ -139,8 +204,80 @@ private:
     for (int64_t d = 0; d < static_cast<int64_t>(domain.size()); ++d)
       if (!result.isReduced(d))
         kept.push_back(domain[static_cast<size_t>(d)]);
-    if (result.form == KernelForm::Row && result.hasFewLongRows() && !dependentReductions())
+    if (result.form != KernelForm::Row)
+      return;
+    if (!facts.forGpu)
+      llvm::erase_if(result.anchors, [&](Operation *op) {
+        bool isColumn = reducesOthers(op);
+        if (isColumn)
+          result.columns.push_back(op);
+        return isColumn;
+      });
+    if (result.columns.empty() && result.hasFewLongRows() && !dependentReductions())
       result.form = KernelForm::Reduce;
+  }
+
+  /// Whether a reduction goes over the last dims of its operand.
+  bool reducesLast(Operation *op) {
+    llvm::SmallVector<int64_t> axes = reducedAxes(op);
+    auto rank = static_cast<int64_t>(dimsOf(op->getOperand(0)).size());
+    return !axes.empty() && axes.front() == rank - static_cast<int64_t>(axes.size());
+  }
+
+  /// Row: whether a reduction goes over exactly the dims that are kept.
+  bool reducesOthers(Operation *op) {
+    llvm::SmallVector<int64_t> axes = reducedAxes(op);
+    return dimsOf(op->getOperand(0)) == domain && axes.size() == kept.size() && !axes.empty() &&
+           axes.back() < result.axes.front() && facts[op].indexing->combiner != Combiner::ArgMax;
+  }
+
+  /// Reductions over a few last elements whose results go into reductions that are not.
+  llvm::SmallVector<Operation *> smallReductions() {
+    llvm::SmallVector<Operation *> small;
+    if (result.anchors.size() < 2 || facts.forGpu)
+      return small;
+    llvm::SmallPtrSet<Operation *, 8> feeding;
+    for (Operation *op : llvm::reverse(ops))
+      for (Operation *user : op->getUsers())
+        if (feeding.contains(user) || (facts[user].anchor == AnchorKind::Reduction &&
+                                       !isSmallReduction(user) && llvm::is_contained(ops, user)))
+          feeding.insert(op);
+    for (Operation *anchor : result.anchors)
+      if (feeding.contains(anchor) && isSmallReduction(anchor))
+        small.push_back(anchor);
+    return small;
+  }
+
+  /// A point of the domain is a pair: what is reduced is made of values that have one of the two
+  /// only, so that any dim can lie along the lanes.
+  Reason choosePairs(llvm::ArrayRef<Operation *> small) {
+    llvm::erase_if(result.anchors, [&](Operation *op) { return llvm::is_contained(small, op); });
+    setDomain(small.front()->getResult(0));
+    result.form = KernelForm::Pairs;
+    result.axes = reducedAxes(result.anchors.front());
+    for (Operation *op : small)
+      if (dimsOf(op->getResult(0)) != domain)
+        return "its small reductions have different shapes";
+    for (Operation *op : result.anchors)
+      if (!extendsBy(dimsOf(op->getOperand(0)), domain, maxInPlace) ||
+          reducedAxes(op) != result.axes || result.axes.back() >= result.domain.rank())
+        return "its reductions run over different ranges";
+    Shape keptSizes = result.keptShape();
+    constexpr int64_t fewLanes = 8, fewPoints = 256, muchWork = 1 << 16;
+    if (keptSizes.rank() == 0 ||
+        keptSizes[keptSizes.rank() - 1].constant().value_or(fewLanes) < fewLanes)
+      return "too few of its points lie side by side";
+    if (keptSizes.numElements().constant().value_or(fewPoints) < fewPoints &&
+        result.domain.numElements().constant().value_or(0) > muchWork)
+      return "its points are too few for threads to share";
+    constexpr double muchReuse = 8; // Else the lanes read neighbours in other rows too often.
+    double pairs = roughSize(result.domain);
+    for (Operation *op : ops)
+      for (Value operand : op->getOperands())
+        if (!llvm::is_contained(ops, operand.getDefiningOp()) &&
+            roughSize(tensorType(operand).getShape()) * muchReuse > pairs)
+          return "it reads a value per pair from memory";
+    return std::nullopt;
   }
 
   /// All of them advance together: a later one may take in what an earlier one has come to.
@@ -160,7 +297,7 @@ private:
 
   void setDomain(Value value) {
     domain = dimsOf(value);
-    result.domain = tensorType(value).getShape();
+    result.domain = facts.shapeOf(value);
   }
 
   llvm::SmallVector<int64_t> reducedAxes(Operation *op) const {
@@ -196,6 +333,8 @@ private:
   Reason visit(Operation *op) {
     if (llvm::is_contained(result.anchors, op))
       return visitAnchor(op);
+    if (llvm::is_contained(result.columns, op))
+      return visitColumn(op);
     if (result.reduces() && !facts[op].elementwise && !keepsOrder(op))
       for (Value operand : op->getOperands())
         if (isComputedAtPoints(operand))
@@ -211,6 +350,8 @@ private:
         return "it mixes values of different extent";
       role = it->second;
     }
+    if (!role && result.form == KernelForm::Pairs)
+      return staysAtPair(op);
     if (!role)
       return std::nullopt; // Does not depend on an anchor: computed wherever it is needed.
     if (result.form == KernelForm::Scatter)
@@ -220,6 +361,8 @@ private:
     Value value = op->getResult(0);
     if (facts[op].elementwise)
       return place(value, *role, ready);
+    if (result.form == KernelForm::Pairs)
+      return "it moves elements of a value that is computed in the kernel";
     // Views of per-row values: back to the domain, or with size-1 dims added or dropped.
     if (*role != Role::Kept || op->getNumOperands() != 1)
       return "it moves elements of a value that is computed in the kernel";
@@ -230,6 +373,22 @@ private:
     return "it moves elements of a value that is computed in the kernel";
   }
 
+  /// Pairs: what is computed for a pair is read for the same pair only.
+  Reason staysAtPair(Operation *op) {
+    if (facts[op].elementwise)
+      return std::nullopt;
+    const Indexing &indexing = *facts[op].indexing;
+    for (const Access &access : indexing.accesses) {
+      Value operand = op->getOperand(access.operand);
+      if (!extendsBy(dimsOf(operand), domain, std::nullopt))
+        continue;
+      for (unsigned d = 0; d < domain.size(); ++d)
+        if (access.index[d].asDim() != d)
+          return "it reads a value that is computed for another pair";
+    }
+    return std::nullopt;
+  }
+
   /// Made here, at some cost, for each point of the domain that is reduced.
   bool isComputedAtPoints(Value value) const {
     Operation *op = value.getDefiningOp();
@@ -238,7 +397,8 @@ private:
   }
 
   Reason place(Value value, Role role, unsigned ready) {
-    if (role == Role::Full && result.form == KernelForm::Reduce)
+    if (role == Role::Full &&
+        (result.form == KernelForm::Reduce || result.form == KernelForm::Pairs))
       return "a second pass over the reduced tensor would be needed";
     result.roles[value] = role;
     result.ready[value] = ready;
@@ -247,6 +407,13 @@ private:
 
   Reason visitAnchor(Operation *op) {
     Value value = op->getResult(0);
+    if (result.form == KernelForm::Pairs) {
+      if (result.roles.contains(op->getOperand(0)))
+        return "one reduction needs the result of another";
+      result.numPhases = 1;
+      result.phase[op] = 0;
+      return place(value, Role::Kept, 1);
+    }
     if (!result.reduces()) {
       result.numPhases = 1;
       return place(value, Role::Full, 1);
@@ -266,6 +433,13 @@ private:
     result.phase[op] = phase;
     result.numPhases = std::max(result.numPhases, phase + 1);
     return place(value, Role::Kept, phase + 1);
+  }
+
+  Reason visitColumn(Operation *op) {
+    auto it = result.roles.find(op->getOperand(0));
+    if (it != result.roles.end() && it->second != Role::Full)
+      return "it reduces a value that is already reduced";
+    return place(op->getResult(0), Role::Column, result.numPhases);
   }
 
   /// A broadcast of a kept value to the domain, along the dims that were reduced.
@@ -308,6 +482,8 @@ private:
       return "a scatter writes only its own result";
     if (result.form == KernelForm::Sort)
       return "a sort writes only what follows from it";
+    if (result.form == KernelForm::Pairs)
+      return "only what follows from its reductions is written";
     if (dimsOf(output) == domain) {
       result.roles[output] = Role::Full;
       return std::nullopt;

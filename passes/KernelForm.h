@@ -22,25 +22,30 @@ enum class KernelForm : uint8_t {
   Sort,        ///< One argsort with its operand's producers, and what follows element by element.
   Attention,   ///< One attention or its gradient, and nothing else.
   Convolution, ///< One convolution, and what follows it element by element.
+  Pairs, ///< Reductions of what is computed from pairs of points, with small reductions in place.
 };
-inline constexpr size_t numKernelForms = 9;
+inline constexpr size_t numKernelForms = 10;
 llvm::StringRef stringify(KernelForm form);
 
 /// How a value that depends on an anchor (see AnchorKind) lies in the domain.
 enum class Role : uint8_t {
   Full, ///< One element per point of the domain, at that point.
   Kept, ///< One element per point of the kept dims (size-1 dims in place of reduced ones allowed).
+  Column, ///< One element per point of the reduced dims: what a kernel of rows adds up over rows.
 };
 
 struct KernelAnalysis {
   KernelForm form = KernelForm::Loop;
-  /// Loop: the outputs' shape. Row, Reduce: the shape that is reduced. Else that of the anchors'
-  /// results.
+  /// Loop: the outputs' shape. Row, Reduce: the shape that is reduced. Pairs: the same, less the few
+  /// last dims that an anchor's operand may have besides. Else that of the anchors' results.
   Shape domain;
-  /// Row, Reduce: the reduced axes, increasing. Cumulative, Sort: the one that they go along.
+  /// Row, Reduce, Pairs: the reduced axes, increasing. Cumulative, Sort: the one that they go along.
   llvm::SmallVector<int64_t> axes;
-  /// In program order; one unless they are reductions or running reductions.
+  /// In program order; one unless they are reductions or running reductions. Pairs: without the small
+  /// reductions that are computed in place, element by element.
   llvm::SmallVector<mlir::Operation *> anchors;
+  /// Row: reductions over all other dims of the domain, which take in every row when it is written.
+  llvm::SmallVector<mlir::Operation *> columns;
   /// Row: which phase computes an anchor; a phase reads the results of earlier ones.
   llvm::DenseMap<mlir::Operation *, unsigned> phase;
   unsigned numPhases = 0;
@@ -50,6 +55,8 @@ struct KernelAnalysis {
   llvm::DenseMap<mlir::Value, unsigned> ready;
 
   Shape keptShape() const;
+  /// The other dims of the domain.
+  Shape reducedShape() const;
   bool isReduced(int64_t axis) const;
   bool reduces() const { return form == KernelForm::Row || form == KernelForm::Reduce; }
   /// Whole rows are the unit of parallel work of all forms with axes but Reduce; a handful of long
@@ -59,6 +66,10 @@ struct KernelAnalysis {
     return static_cast<unsigned>(domain.rank() - static_cast<int64_t>(axes.size()));
   }
 };
+
+/// A reduction of floats over a few last elements, cheap enough to be computed wherever its result
+/// is needed.
+bool isSmallReduction(mlir::Operation *op);
 
 /// The form of a set of ops (in program order) of which `outputs` are needed outside, or the reason
 /// why no back end could make one kernel of them. `facts` may be shared by analyses of the same

@@ -71,16 +71,10 @@ static bool isPlain(const IndexExpr &index) {
   }
 }
 
-bool isFreeToRecompute(Operation *op) {
-  auto indexed = dyn_cast<IndexedOpInterface>(op);
-  if (!indexed || isRegrouping(op))
-    return false;
-  if (isa<ElementwiseOpInterface>(op))
-    return op->getNumOperands() == 0;
-  Indexing indexing = indexed.getIndexing();
+/// Views and generators; a gather or a permuted read is real work.
+static bool isFree(const Indexing &indexing) {
   if (indexing.combiner != Combiner::None || indexing.accesses.size() > 1)
     return false;
-  // Views and generators; a gather or a permuted read is real work.
   for (const Access &access : indexing.accesses) {
     if (!access.guards.empty())
       return false;
@@ -98,19 +92,42 @@ bool isFreeToRecompute(Operation *op) {
   return true;
 }
 
+bool isFreeToRecompute(Operation *op) {
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  if (!indexed || isRegrouping(op))
+    return false;
+  if (isa<ElementwiseOpInterface>(op))
+    return op->getNumOperands() == 0;
+  return isFree(indexed.getIndexing());
+}
+
 const OpFacts::Entry &OpFacts::operator[](Operation *op) {
-  std::unique_ptr<Entry> &entry = entries[op];
-  if (!entry) {
-    entry = std::make_unique<Entry>();
-    if (auto indexed = dyn_cast<IndexedOpInterface>(op)) {
-      entry->indexing = indexed.getIndexing();
-      entry->anchor = anchorKind(*entry->indexing);
-      entry->elementwise = isa<ElementwiseOpInterface>(op);
-      entry->freeToRecompute = isFreeToRecompute(op);
-      entry->cost = elementCost(op);
-    }
+  Entry *&entry = entries[op];
+  if (entry)
+    return *entry;
+  entry = &storage.emplace_back();
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  if (!indexed)
+    return *entry;
+  entry->indexing = LazyIndexing(indexed);
+  if (auto elementwise = dyn_cast<ElementwiseOpInterface>(op)) {
+    entry->elementwise = true;
+    entry->freeToRecompute = op->getNumOperands() == 0;
+    entry->cost = elementwise.getElementCost();
+    return *entry;
   }
+  const Indexing &indexing = *entry->indexing;
+  entry->anchor = anchorKind(indexing);
+  entry->freeToRecompute = !isRegrouping(op) && isFree(indexing);
+  entry->cost = 1;
   return *entry;
+}
+
+const Shape &OpFacts::shapeOf(Value value) {
+  auto [it, fresh] = shapes.try_emplace(value.getType());
+  if (fresh)
+    it->second = tensorType(value).getShape();
+  return it->second;
 }
 
 } // namespace sinter::passes

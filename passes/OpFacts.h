@@ -6,7 +6,7 @@
 
 #include "llvm/ADT/DenseMap.h"
 
-#include <memory>
+#include <deque>
 #include <optional>
 
 namespace sinter::passes {
@@ -27,23 +27,49 @@ AnchorKind anchorKind(const ir::Indexing &indexing);
 /// Only one anchor of this kind fits into a kernel.
 inline bool standsAlone(AnchorKind kind) { return kind >= AnchorKind::Contraction; }
 
+/// The indexing of an op, asked for when it is first needed: most ops are elementwise, and what is
+/// asked of them does not depend on it.
+class LazyIndexing {
+public:
+  LazyIndexing() = default;
+  explicit LazyIndexing(ir::IndexedOpInterface op) : op(op) {}
+  /// False for ops that cannot be part of a kernel.
+  explicit operator bool() const { return static_cast<bool>(op); }
+  const ir::Indexing &operator*() const {
+    if (!known)
+      known = const_cast<ir::IndexedOpInterface &>(op).getIndexing();
+    return *known;
+  }
+  const ir::Indexing *operator->() const { return &**this; }
+
+private:
+  ir::IndexedOpInterface op;
+  mutable std::optional<ir::Indexing> known;
+};
+
 /// What analyses ask of each op, found out once.
 class OpFacts {
 public:
   struct Entry {
-    /// Empty for ops that cannot be part of a kernel.
-    std::optional<ir::Indexing> indexing;
+    LazyIndexing indexing;
     AnchorKind anchor = AnchorKind::None;
     bool elementwise = false;
     bool freeToRecompute = false;
     int64_t cost = 0;
   };
+  /// Whether kernels are for thread blocks, which neither reduce pairs nor add up columns of rows.
+  bool forGpu = false;
+  /// Entries stay where they are.
   const Entry &operator[](mlir::Operation *op);
   /// Before the op is erased.
   void forget(mlir::Operation *op) { entries.erase(op); }
+  /// The value's sizes, converted once per type.
+  const Shape &shapeOf(mlir::Value value);
 
 private:
-  llvm::DenseMap<mlir::Operation *, std::unique_ptr<Entry>> entries;
+  std::deque<Entry> storage;
+  llvm::DenseMap<mlir::Operation *, Entry *> entries;
+  llvm::DenseMap<mlir::Type, Shape> shapes;
 };
 
 /// Rough flops per element of the op's result (reductions and contractions: per iteration point).

@@ -82,6 +82,23 @@ def RoundResults : Pass<"sinter-round-results", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::sinter::ir::SinterDialect"];
 }
 
+def SplitPairs : Pass<"sinter-split-pairs", "::mlir::func::FuncOp"> {
+  let summary = "Gives each reduction over pairs of points its own copy of what it computes per pair.";
+  let description = [{
+    Where pairs are many more than points, computing a value again is cheaper than storing it for all pairs. Only where
+    nothing but reductions needs the values, and each of them is a kernel with its copy.
+
+    ```
+    %d = reduce_sum %squares axis 2                 %d = reduce_sum %squares axis 2
+    %k = exp %d : f32[N, M]                         %k = exp %d
+    %a = reduce_sum %k axis 1                 ==>   %a = reduce_sum %k axis 1
+    %b = reduce_sum (%k * %u) axis 1                %e = reduce_sum %squares axis 2;  %l = exp %e
+                                                    %b = reduce_sum (%l * %u) axis 1
+    ```
+  }];
+  let dependentDialects = ["::sinter::ir::SinterDialect"];
+}
+
 def Fuse : Pass<"sinter-fuse", "::mlir::func::FuncOp"> {
   let summary = "Groups ops into kernels.";
   let description = [{
@@ -94,7 +111,8 @@ def Fuse : Pass<"sinter-fuse", "::mlir::func::FuncOp"> {
     %y = %e / broadcast (reduce_sum %e) }
     ```
   }];
-  let options = [Option<"fusion", "fusion", "bool", "true", "Merge ops; else one kernel per op.">];
+  let options = [Option<"fusion", "fusion", "bool", "true", "Merge ops; else one kernel per op.">,
+                 Option<"gpu", "gpu", "bool", "false", "Only kernels that thread blocks can run.">];
   let dependentDialects = ["::sinter::ir::SinterDialect"];
 }
 

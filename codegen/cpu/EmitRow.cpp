@@ -2,6 +2,10 @@
 // Row form: a unit is one row. Each phase walks the row once and reduces; a last walk writes the
 // outputs. The row stays in cache between walks, and values that are dear to compute stay in
 // row-local scratch.
+//
+// With columns (reductions over the rows) a unit is a number of rows that follows from the sizes.
+// The last walk takes every row into the unit's partial results, which stay in cache too; a second
+// launch combines those of all units in order.
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/Reducer.h"
 
@@ -25,10 +29,52 @@ public:
     unsigned rows = analysis.numRowDims();
     outer.assign(domain.begin(), domain.begin() + rows);
     inner.assign(domain.begin() + rows, domain.end());
+    for (const DimExpr &size : inner)
+      rowSize *= size;
+    for (Operation *column : analysis.columns)
+      columns.push_back(Reducer::of(kernel.builder, column, plan.schedule.lanes));
   }
 
   void run() {
-    kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value row, ValueRange) {
+    if (columns.empty())
+      return eachRow(kernel.begin, kernel.end);
+    kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
+      Value rows = kernel.constant(plan.rowsPerUnit), first = kernel.mul(unit, rows);
+      partials = kernel.mul(unit, kernel.size(rowSize));
+      startColumns();
+      eachRow(first, kernel.minimum(kernel.add(first, rows),
+                                    kernel.size(analysis.keptShape().numElements())));
+      return KernelFunction::Values();
+    });
+  }
+
+  /// The second launch: a unit is a vector of columns.
+  void combineColumns() {
+    int64_t lanes = plan.schedule.lanes;
+    kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
+      ElementEmitter::Scope scope(vectors);
+      Value base = kernel.mul(unit, kernel.constant(lanes)), size = kernel.size(rowSize);
+      Value mask = vectors.memory().tailMask(kernel.sub(size, base));
+      KernelFunction::Values state;
+      for (Reducer &reducer : columns)
+        llvm::append_range(state, reducer.initial());
+      Value units = kernel.size(ceilDiv(analysis.keptShape().numElements(), plan.rowsPerUnit));
+      state = kernel.loop(kernel.constant(0), units, 1, state, [&](Value rows, ValueRange carried) {
+        KernelFunction::Values next;
+        Value at = kernel.add(kernel.mul(rows, size), base);
+        for (auto [number, reducer] : llvm::enumerate(columns))
+          llvm::append_range(
+              next, reducer.merge(carried.slice(number, 1), loadPartial(number, at, mask)));
+        return next;
+      });
+      writeColumns(state, {base, lanes == 1 ? 0 : 1, {}}, mask);
+      return KernelFunction::Values();
+    });
+  }
+
+private:
+  void eachRow(Value low, Value high) {
+    kernel.loop(low, high, kernel.constant(1), {}, [&](Value row, ValueRange) {
       ElementEmitter::Scope vectorScope(vectors), scalarScope(scalars);
       rowIndex.clear();
       for (const LaneIndex &i : vectors.math().delinearize(row, outer))
@@ -38,7 +84,71 @@ public:
     });
   }
 
-private:
+  // -- Columns ------------------------------------------------------------------------------------
+
+  Value partialsOf(size_t number) { return kernel.workspaces[plan.cached.size() + number]; }
+
+  Value loadPartial(size_t number, Value at, Value mask) {
+    return vectors.memory().loadVector(partialsOf(number), columns[number].stateTypes().front(), at,
+                                       mask);
+  }
+
+  void storePartial(size_t number, Value value, Value at, Value mask) {
+    vectors.memory().storeVector(value, columns[number].stateTypes().front(), partialsOf(number),
+                                 at, mask, false);
+  }
+
+  void startColumns() {
+    kernel.vectorLoop(kernel.constant(0), kernel.size(rowSize), plan.schedule.lanes, 1, {},
+                      [&](Value iv, Value mask, ValueRange) {
+                        for (auto [number, reducer] : llvm::enumerate(columns))
+                          storePartial(number, reducer.initial().front(), kernel.add(partials, iv),
+                                       mask);
+                        return KernelFunction::Values();
+                      });
+  }
+
+  /// Takes the elements of one row at `position` in.
+  void addToColumns(llvm::ArrayRef<Value> elements, Value position) {
+    Value at = kernel.add(partials, position), mask = vectors.getMask();
+    for (auto [number, element] : llvm::enumerate(elements)) {
+      Value old = loadPartial(number, at, mask);
+      storePartial(number, columns[number].merge(old, element).front(), at, mask);
+    }
+  }
+
+  void writeColumns(ValueRange state, const LaneIndex &flat, Value mask) {
+    vectors.setMask(mask);
+    for (auto [number, column] : llvm::enumerate(analysis.columns)) {
+      Value result = column->getResult(0);
+      Value value =
+          columns[number].finish(state.slice(number, 1), ir::tensorType(result).getElementType());
+      bool uniform = plan.schedule.lanes == 1;
+      vectors.setOverride(result, [value, uniform](llvm::ArrayRef<LaneIndex>) {
+        return Element{value, uniform};
+      });
+    }
+    Index index(inner.size());
+    LaneIndex rest = flat;
+    for (size_t d = inner.size(); d-- > 0;) {
+      index[d] = d == 0 ? rest : vectors.math().mod(rest, inner[d]);
+      rest = d == 0 ? rest : vectors.math().floorDiv(rest, inner[d]);
+    }
+    auto values = kernel.fused.getBody().front().getTerminator()->getOperands();
+    llvm::SmallVector<Element> elements;
+    for (Value value : values)
+      elements.push_back(analysis.roles.lookup(value) == Role::Column ? vectors.emit(value, index)
+                                                                      : Element());
+    Memory &memory = vectors.memory();
+    for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
+      if (element)
+        memory.storeVector(memory.asVector(element), buffer.elementType, buffer.pointer, flat.base,
+                           mask, false);
+    vectors.setMask({});
+  }
+
+  // -- Rows ---------------------------------------------------------------------------------------
+
   void emitRow() {
     for (unsigned phase = 0; phase < analysis.numPhases; ++phase) {
       reducePhase(phase);
@@ -163,7 +273,8 @@ private:
         continue;
       Element element = vectors.emit(value, index);
       vectors.memory().storeVector(vectors.memory().asVector(element), scratchType(value),
-                                   kernel.workerScratch(number), position, vectors.getMask(), false);
+                                   kernel.workerScratch(number), position, vectors.getMask(),
+                                   false);
     }
   }
 
@@ -175,31 +286,36 @@ private:
   void readFromScratch(size_t number, Value value) {
     Type elementType = scratchType(value);
     overridden.push_back(value);
-    vectors.setOverride(value,
-                        [this, number, elementType](llvm::ArrayRef<LaneIndex> index) -> Element {
-                          Value position = kernel.constant(0);
-                          for (size_t d = 0; d < inner.size(); ++d)
-                            position = kernel.add(kernel.mul(position, kernel.size(inner[d])),
-                                                  index[rowIndex.size() + d].base);
-                          return {vectors.memory().loadVector(kernel.workerScratch(number), elementType,
-                                                              position, vectors.getMask()),
-                                  plan.schedule.lanes == 1};
-                        });
+    vectors.setOverride(
+        value, [this, number, elementType](llvm::ArrayRef<LaneIndex> index) -> Element {
+          Value position = kernel.constant(0);
+          for (size_t d = 0; d < inner.size(); ++d)
+            position = kernel.add(kernel.mul(position, kernel.size(inner[d])),
+                                  index[rowIndex.size() + d].base);
+          return {vectors.memory().loadVector(kernel.workerScratch(number), elementType, position,
+                                              vectors.getMask()),
+                  plan.schedule.lanes == 1};
+        });
   }
 
   void writeOutputs() {
     auto values = kernel.fused.getBody().front().getTerminator()->getOperands();
     bool anyFull =
         llvm::any_of(values, [&](Value v) { return analysis.roles.lookup(v) == Role::Full; });
-    if (anyFull)
-      walk({}, [&](llvm::ArrayRef<LaneIndex> index, Value, ValueRange) {
+    if (anyFull || !columns.empty())
+      walk({}, [&](llvm::ArrayRef<LaneIndex> index, Value position, ValueRange) {
         llvm::SmallVector<Element> elements;
+        llvm::SmallVector<Value> added;
         for (Value value : values)
           elements.push_back(analysis.roles.lookup(value) == Role::Full ? vectors.emit(value, index)
                                                                         : Element());
+        for (Operation *column : analysis.columns)
+          added.push_back(vectors.memory().asVector(vectors.emit(column->getOperand(0), index)));
         for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
           if (element)
             kernel.store(vectors, buffer, index, element, plan.schedule.streamStores);
+        if (!added.empty())
+          addToColumns(added, position);
         return KernelFunction::Values();
       });
     for (auto [value, buffer] : llvm::zip(values, kernel.outputs)) {
@@ -230,16 +346,21 @@ private:
   const KernelPlan &plan;
   const passes::KernelAnalysis &analysis;
   ElementEmitter vectors, scalars;
+  llvm::SmallVector<Reducer> columns; ///< Of analysis.columns.
   llvm::SmallVector<DimExpr> outer, inner;
+  DimExpr rowSize = 1;
+  Value partials; ///< The first element of this unit's partial results.
   Index rowIndex;
   llvm::SmallVector<Value> overridden;
 };
 
 } // namespace
 
-void emitRow(KernelFunction &kernel) {
+void emitRow(KernelFunction &kernel, unsigned stage) {
   if (kernel.plan.schedule.block > 0)
     emitShortRows(kernel);
+  else if (stage > 0)
+    RowEmitter(kernel).combineColumns();
   else
     RowEmitter(kernel).run();
 }

@@ -4,6 +4,7 @@
 // update in order, so duplicates combine in the same order on any number of threads.
 #include "sinter/codegen/ScatterLayout.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
+#include "sinter/codegen/cpu/ScatterCombine.h"
 #include "sinter/ir/ScalarExpr.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -248,31 +249,13 @@ private:
     if (indexing.mode != ir::ScatterMode::Set) {
       Value old = together ? memory.loadVector(out.pointer, out.elementType, offset.base, mask)
                            : memory.gather(out.pointer, out.elementType, offset.vector, mask);
-      next = combined(old, added);
+      next = combineUpdate(builder, loc, indexing.mode, old, added, out.elementType);
     }
     if (together)
       memory.storeVector(next, out.elementType, out.pointer, offset.base, mask, false);
     else
       memory.scatter(next, out.elementType, out.pointer, offset.vector, mask);
     updates.setMask({});
-  }
-
-  Value combined(Value old, Value added) {
-    using ir::scalar::Expr;
-    Expr a(builder, loc, old, out.elementType), b(builder, loc, added, out.elementType);
-    switch (indexing.mode) {
-    case ir::ScatterMode::Set:
-      return added;
-    case ir::ScatterMode::Add:
-      return (a + b).value();
-    case ir::ScatterMode::Mul:
-      return (a * b).value();
-    case ir::ScatterMode::Max:
-      return ir::scalar::maximum(a, b).value();
-    case ir::ScatterMode::Min:
-      return ir::scalar::minimum(a, b).value();
-    }
-    llvm_unreachable("a mode that is not emitted");
   }
 
   KernelFunction &kernel;
@@ -292,6 +275,31 @@ private:
 
 } // namespace
 
-void emitScatter(KernelFunction &kernel) { ScatterEmitter(kernel).run(); }
+Value combineUpdate(OpBuilder &builder, Location loc, ir::ScatterMode mode, Value old, Value added,
+                    Type elementType) {
+  using ir::scalar::Expr;
+  Expr a(builder, loc, old, elementType), b(builder, loc, added, elementType);
+  switch (mode) {
+  case ir::ScatterMode::Set:
+    return added;
+  case ir::ScatterMode::Add:
+    return (a + b).value();
+  case ir::ScatterMode::Mul:
+    return (a * b).value();
+  case ir::ScatterMode::Max:
+    return ir::scalar::maximum(a, b).value();
+  case ir::ScatterMode::Min:
+    return ir::scalar::minimum(a, b).value();
+  }
+  llvm_unreachable("a mode that is not emitted");
+}
+
+void emitScatter(KernelFunction &kernel) {
+  Operation *anchor = kernel.plan.analysis.anchors.front();
+  if (scatterLayout(anchor).isSegmented(kernel.outputs.front().elementType))
+    emitSegmentedScatter(kernel);
+  else
+    ScatterEmitter(kernel).run();
+}
 
 } // namespace sinter::cpu

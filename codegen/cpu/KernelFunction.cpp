@@ -152,7 +152,7 @@ OwningOpRef<ModuleOp> emitKernel(ir::FusedOp fused, const KernelPlan &plan, unsi
     emitLoop(kernel);
     break;
   case passes::KernelForm::Row:
-    emitRow(kernel);
+    emitRow(kernel, stage);
     break;
   case passes::KernelForm::Reduce:
     emitReduce(kernel, stage);
@@ -173,7 +173,10 @@ OwningOpRef<ModuleOp> emitKernel(ir::FusedOp fused, const KernelPlan &plan, unsi
     emitAttention(kernel, stage);
     break;
   case passes::KernelForm::Convolution:
-    emitConvolution(kernel);
+    emitConvolution(kernel, stage);
+    break;
+  case passes::KernelForm::Pairs:
+    emitPairs(kernel);
     break;
   }
   return kernel.finish();

@@ -85,7 +85,7 @@ mlir::OwningOpRef<mlir::ModuleOp> emitKernel(ir::FusedOp fused, const codegen::K
 
 /// One emitter per form; each fills `kernel` for launch `stage`.
 void emitLoop(KernelFunction &kernel);
-void emitRow(KernelFunction &kernel);
+void emitRow(KernelFunction &kernel, unsigned stage);
 void emitShortRows(KernelFunction &kernel);
 void emitReduce(KernelFunction &kernel, unsigned stage);
 void emitContractionKernel(KernelFunction &kernel);
@@ -93,7 +93,10 @@ void emitScatter(KernelFunction &kernel);
 void emitCumulative(KernelFunction &kernel, unsigned stage);
 void emitSort(KernelFunction &kernel);
 void emitAttention(KernelFunction &kernel, unsigned stage);
-void emitConvolution(KernelFunction &kernel);
+void emitConvolution(KernelFunction &kernel, unsigned stage);
 void emitConvolutionWeight(KernelFunction &kernel);
+void emitWinograd(KernelFunction &kernel, unsigned stage);
+void emitPairs(KernelFunction &kernel);
+void emitSegmentedScatter(KernelFunction &kernel);
 
 } // namespace sinter::cpu

@@ -233,9 +233,13 @@ static bool fillsRegisters(Type type) {
   return bits >= 512 && llvm::isPowerOf2_64(bits);
 }
 
+bool scalesByInstruction(Num x) {
+  return x.emitter->options.hasAvx512 && fillsRegisters(x.type());
+}
+
 Num scaleByPowerOfTwo(Num p, const Rounded &n) {
   FloatFormat format = formatOf(p);
-  if (p.emitter->options.hasAvx512 && fillsRegisters(p.type()))
+  if (scalesByInstruction(p))
     return p.emitter->wrap(scaleByInstruction(*p.emitter, p.value, n.value.value));
   // 2^n need not be a float: multiply by 2^floor(n/2), which is exact, then by the rest.
   int shift = format.mantissaBits;

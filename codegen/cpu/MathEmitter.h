@@ -139,6 +139,9 @@ Rounded roundPlain(Num x);
 Num powerOfTwo(const Rounded &n, int offset = 0);
 /// p * 2^n, rounded once; p is a normal number near 1; exact overflow and gradual underflow.
 Num scaleByPowerOfTwo(Num p, const Rounded &n);
+/// Whether it is an instruction for values like x: any n then gives the right result, also where
+/// `p` is NaN because n is infinite.
+bool scalesByInstruction(Num x);
 
 /// high + low, the sum of two floats that do not overlap: twice the precision.
 struct Pair {

@@ -49,8 +49,11 @@ Num exp2Reduced(Num r) {
 }
 
 Num expandExp(Num x) {
-  // Beyond these bounds the result has overflowed or vanished; they keep n small.
-  Num clamped = atLeast(atMost(x, isSingle(x) ? 89.0 : 710.0), isSingle(x) ? -104.0 : -746.0);
+  // Beyond these bounds the result has overflowed or vanished; they keep n small. Where one
+  // instruction scales, n may be large: f32's polynomial is positive for every r, so it gives
+  // infinity.
+  Num below = isSingle(x) && scalesByInstruction(x) ? x : atMost(x, isSingle(x) ? 89.0 : 710.0);
+  Num clamped = atLeast(below, isSingle(x) ? -104.0 : -746.0);
   Rounded n = roundToLn2(clamped);
   return scaleByPowerOfTwo(expReduced(reduceByLn2(clamped, n)), n);
 }

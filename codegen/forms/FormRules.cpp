@@ -30,6 +30,8 @@ const FormRules &formRules(KernelForm form) {
     return convolutionRules;
   case KernelForm::Attention:
     return attentionRules;
+  case KernelForm::Pairs:
+    return pairsRules;
   }
   llvm_unreachable("a kernel form without rules");
 }
@@ -59,6 +61,40 @@ bool mayShareElements(const passes::KernelAnalysis &analysis, Value source, Valu
       if (isAnchor ? anchors == AnchorRead::Conflict : !isa<ElementwiseOpInterface>(user))
         return false;
       llvm::append_range(work, user->getResults());
+    }
+  }
+  return true;
+}
+
+bool mayShareLater(const passes::KernelAnalysis &analysis, Value source, Value result,
+                   const Shape &shape) {
+  auto role = analysis.roles.find(result);
+  auto sourceType = tensorType(source), resultType = tensorType(result);
+  if (role == analysis.roles.end() || sourceType.getShape() != shape ||
+      byteSize(sourceType.getDType()) != byteSize(resultType.getDType()))
+    return false;
+  // A value that moved elements of the input must not reach such an output but through a reduction.
+  auto isReduction = [&](Operation *op) {
+    return llvm::is_contained(analysis.anchors, op) || llvm::is_contained(analysis.columns, op);
+  };
+  llvm::SmallVector<std::pair<Value, bool>> work{{source, false}};
+  llvm::DenseSet<std::pair<Value, unsigned>> seen;
+  while (!work.empty()) {
+    auto [value, moved] = work.pop_back_val();
+    if (!seen.insert({value, moved}).second)
+      continue;
+    for (Operation *user : value.getUsers()) {
+      if (isReduction(user))
+        continue;
+      if (isa<YieldOp>(user)) {
+        auto written = analysis.roles.find(value);
+        if (moved && written != analysis.roles.end() && written->second == role->second)
+          return false;
+        continue;
+      }
+      bool moves = moved || !isa<ElementwiseOpInterface>(user);
+      for (Value next : user->getResults())
+        work.push_back({next, moves});
     }
   }
   return true;

@@ -33,7 +33,7 @@ struct FormRules {
 const FormRules &formRules(passes::KernelForm form);
 
 extern const FormRules loopRules, rowRules, reduceRules, contractionRules, scatterRules,
-    cumulativeRules, sortRules, attentionRules, convolutionRules;
+    cumulativeRules, sortRules, pairsRules, convolutionRules, attentionRules;
 
 /// What a read of an input by an anchor means for writing an output over it.
 enum class AnchorRead : uint8_t {
@@ -45,5 +45,10 @@ enum class AnchorRead : uint8_t {
 /// the point that is being written.
 bool mayShareElements(const passes::KernelAnalysis &analysis, mlir::Value source,
                       mlir::Value result, AnchorRead anchors);
+
+/// Whether an output of the last launch, of shape `shape`, may overwrite an input of that shape:
+/// every element is read where it is written, or in an earlier launch.
+bool mayShareLater(const passes::KernelAnalysis &analysis, mlir::Value source, mlir::Value result,
+                   const Shape &shape);
 
 } // namespace sinter::codegen

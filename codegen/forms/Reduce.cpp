@@ -10,35 +10,6 @@ using sinter::passes::Role;
 namespace sinter::codegen {
 namespace {
 
-/// Reduce form: the second launch writes a kept output from kept inputs, all read before it writes.
-/// The first launch is over by then, so what it reads does not matter.
-bool mayShareKept(const KernelAnalysis &analysis, Value source) {
-  Shape shape = tensorType(source).getShape();
-  if (shape != analysis.keptShape())
-    return false;
-  // A value that moved elements of the input must not reach a kept output but through a reduction.
-  llvm::SmallVector<std::pair<Value, bool>> work{{source, false}};
-  llvm::DenseSet<std::pair<Value, unsigned>> seen;
-  while (!work.empty()) {
-    auto [value, moved] = work.pop_back_val();
-    if (!seen.insert({value, moved}).second)
-      continue;
-    for (Operation *user : value.getUsers()) {
-      if (llvm::is_contained(analysis.anchors, user))
-        continue;
-      if (isa<YieldOp>(user)) {
-        if (moved && analysis.roles.lookup(value) == Role::Kept)
-          return false;
-        continue;
-      }
-      bool moves = moved || !isa<ElementwiseOpInterface>(user);
-      for (Value result : user->getResults())
-        work.push_back({result, moves});
-    }
-  }
-  return true;
-}
-
 LogicalResult chooseReduce(const ScheduledRegion &region, Schedule &schedule) {
   FusedOp fused = region.fused;
   const KernelAnalysis &analysis = region.analysis;
@@ -90,9 +61,8 @@ LogicalResult planReduce(FusedOp, KernelPlan &plan) {
 }
 
 bool mayShareReduce(const KernelAnalysis &analysis, Value source, Value result) {
-  return analysis.roles.lookup(result) == Role::Kept && analysis.roles.contains(result) &&
-         byteSize(tensorType(source).getDType()) == byteSize(tensorType(result).getDType()) &&
-         mayShareKept(analysis, source);
+  return analysis.roles.lookup(result) == Role::Kept &&
+         mayShareLater(analysis, source, result, analysis.keptShape());
 }
 
 } // namespace

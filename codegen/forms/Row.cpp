@@ -43,6 +43,8 @@ llvm::SmallVector<Value> chooseCached(FusedOp fused, const KernelAnalysis &analy
       for (Value value : yields(fused))
         if (analysis.roles.lookup(value) == Role::Full)
           work.push_back(value);
+      for (Operation *column : analysis.columns)
+        work.push_back(column->getOperand(0));
     }
     llvm::DenseSet<Value> seen;
     while (!work.empty()) {
@@ -65,6 +67,13 @@ llvm::SmallVector<Value> chooseCached(FusedOp fused, const KernelAnalysis &analy
   return cached;
 }
 
+/// Rows whose elements are added up by one unit of work, for reductions over the rows.
+int64_t rowsPerUnit(const KernelAnalysis &analysis) {
+  constexpr int64_t fewest = 8, unknown = 32, maxUnits = 64;
+  auto rows = analysis.keptShape().numElements().constant();
+  return rows ? std::max(fewest, (*rows + maxUnits - 1) / maxUnits) : unknown;
+}
+
 /// Rows of a few elements, of which nothing but what they are reduced to is stored: lanes that
 /// share a row would mostly be idle.
 bool hasShortRows(FusedOp fused, const KernelAnalysis &analysis) {
@@ -75,8 +84,9 @@ bool hasShortRows(FusedOp fused, const KernelAnalysis &analysis) {
     line = analysis.domain[axis].constant().value_or(shortRow + 1);
     row = std::min(row * line, shortRow + 1);
   }
-  return kept.rank() > 0 && kept[kept.rank() - 1].constant().value_or(longEnough) >= longEnough &&
-         row <= shortRow && line <= shortLine && llvm::all_of(yields(fused), [&](Value value) {
+  return analysis.columns.empty() && kept.rank() > 0 &&
+         kept[kept.rank() - 1].constant().value_or(longEnough) >= longEnough && row <= shortRow &&
+         line <= shortLine && llvm::all_of(yields(fused), [&](Value value) {
            return analysis.roles.lookup(value) == Role::Kept;
          });
 }
@@ -110,6 +120,8 @@ LogicalResult chooseRow(const ScheduledRegion &region, Schedule &schedule) {
       pointsTime(fused, static_cast<double>(row.constant().value_or(unknownSize)), schedule.lanes));
   schedule.streamStores =
       shouldStream(fused, target, inner, domain, schedule.lanes) && domain.rank() > 1;
+  if (!analysis.columns.empty())
+    schedule.grain = std::max<int64_t>(1, schedule.grain / rowsPerUnit(analysis));
   return success();
 }
 
@@ -127,16 +139,28 @@ LogicalResult planRow(FusedOp fused, KernelPlan &plan) {
     plan.stages.push_back({extent, plan.schedule.grain});
     return success();
   }
-  plan.stages.push_back({analysis.keptShape().numElements(), plan.schedule.grain});
+  if (!analysis.columns.empty())
+    plan.rowsPerUnit = rowsPerUnit(analysis);
+  DimExpr units = ceilDiv(analysis.keptShape().numElements(), plan.rowsPerUnit);
+  plan.stages.push_back({units, plan.schedule.grain});
+  if (!analysis.columns.empty() && plan.schedule.threads > 0)
+    return fused.emitError("reductions over rows and over columns are no kernel of a GPU");
   if (plan.schedule.threads == 0) // A GPU's threads compute again rather than share scratch.
     plan.cached = chooseCached(fused, analysis);
   for (Value value : plan.cached)
     plan.workspaces.push_back(alignedBytes(row * registerBytes(value)) *
                               DimExpr::symbol(workersSymbol));
+  if (analysis.columns.empty())
+    return success();
+  plan.stages.push_back({ceilDiv(row, plan.schedule.lanes), 64});
+  for (Operation *column : analysis.columns)
+    plan.workspaces.push_back(alignedBytes(units * row * registerBytes(column->getOperand(0))));
   return success();
 }
 
 bool mayShareRow(const KernelAnalysis &analysis, Value source, Value result) {
+  if (analysis.roles.contains(result) && analysis.roles.lookup(result) == Role::Column)
+    return mayShareLater(analysis, source, result, analysis.reducedShape());
   // Reductions have run before the row is written.
   return mayShareElements(analysis, source, result, AnchorRead::Over);
 }

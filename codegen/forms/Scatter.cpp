@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/Program.h"
 #include "sinter/codegen/ScatterLayout.h"
 #include "sinter/codegen/forms/FormRules.h"
 #include "sinter/codegen/forms/Region.h"
@@ -29,6 +30,14 @@ LogicalResult planScatter(FusedOp, KernelPlan &plan) {
   ScatterLayout layout = scatterLayout(analysis.anchors.front());
   int64_t block = std::max<int64_t>(plan.schedule.block, 1);
   DimExpr parts = layout.parts(block);
+  if (layout.isSegmented(tensorType(analysis.anchors.front()->getResult(0)).getElementType())) {
+    // A unit is a range of places, with all columns.
+    DimExpr workers = DimExpr::symbol(workersSymbol);
+    plan.stages.push_back({workers, 1});
+    plan.workspaces.push_back(alignedBytes((layout.places + 1) * 4) * workers);
+    plan.workspaces.push_back(alignedBytes(layout.updates * 4) * workers);
+    return success();
+  }
   plan.stages.push_back({layout.outerCount * ceilDiv(layout.columns, block) * parts,
                          parts.isConstant() ? plan.schedule.grain : 1});
   return success();
