@@ -3,8 +3,6 @@
 #include "sinter/passes/FusionGroups.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/IRMapping.h"
-
 #include <set>
 
 using namespace mlir;
@@ -20,26 +18,32 @@ public:
 
   void run() {
     for (size_t g : sorted())
-      buildOne(groups[g]);
-    for (OpOperand &use : block.getTerminator()->getOpOperands())
-      use.set(mapping.lookupOrDefault(use.get()));
-    llvm::SmallVector<Operation *> old;
-    for (Operation &op : block)
-      if (groups.groupOf(&op))
-        old.push_back(&op);
-    for (Operation *op : llvm::reverse(old)) {
-      op->dropAllUses();
-      op->erase();
-    }
+      buildOne(g);
   }
 
 private:
   using Group = FusionGroups::Group;
-  using Edges = llvm::DenseMap<size_t, std::set<size_t>>;
 
-  /// For each group that makes the new value of an argument, the groups that read the old one.
-  Edges readersOfUpdated() {
-    Edges waits;
+  /// Which groups come after one, and how many it still waits for.
+  struct Order {
+    llvm::DenseMap<size_t, llvm::SmallVector<size_t>> followers;
+    llvm::DenseMap<size_t, size_t> pending;
+
+    void add(size_t first, size_t then) {
+      if (llvm::is_contained(followers[first], then))
+        return;
+      followers[first].push_back(then);
+      ++pending[then];
+    }
+    llvm::ArrayRef<size_t> after(size_t g) const {
+      auto it = followers.find(g);
+      return it == followers.end() ? llvm::ArrayRef<size_t>() : llvm::ArrayRef<size_t>(it->second);
+    }
+  };
+
+  /// A group that makes the new value of an argument waits for those that read the old one.
+  Order readersOfUpdated() {
+    Order waits;
     llvm::DenseMap<Attribute, BlockArgument> byName;
     for (BlockArgument argument : block.getArguments())
       if (auto name = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), nameAttr))
@@ -51,43 +55,57 @@ private:
         continue;
       for (Operation *user : byName[updated].getUsers())
         if (auto reader = groups.groupOf(user); reader && *reader != *updater)
-          waits[*updater].insert(*reader);
+          waits.add(*reader, *updater);
     }
     return waits;
   }
 
   std::vector<size_t> sorted() {
-    std::vector<size_t> waiting = groups.live(), result;
-    Edges needs, waits = readersOfUpdated();
-    for (size_t g : waiting)
-      for (Operation *op : groups[g])
-        for (Value operand : op->getOperands())
-          if (auto producer = groups.producerOf(operand); producer && *producer != g)
-            needs[g].insert(*producer);
-    llvm::DenseSet<size_t> done;
-    auto isReady = [&](size_t g, Edges &edges) {
-      return llvm::all_of(edges[g], [&](size_t other) { return done.contains(other); });
+    std::vector<size_t> live = groups.live(), result;
+    Order needs, waits = readersOfUpdated();
+    for (size_t g : live)
+      for (size_t producer : groups.producersFor(g))
+        needs.add(producer, g);
+    using Ranked = std::pair<uint64_t, size_t>;
+    std::set<Ranked> ready, held; // What is held lacks nothing but a reader of an old value.
+    auto consider = [&](size_t g) {
+      if (needs.pending.lookup(g) > 0)
+        return;
+      Ranked ranked(groups.orderOf(g), g);
+      if (waits.pending.lookup(g) > 0) {
+        held.insert(ranked);
+        return;
+      }
+      held.erase(ranked);
+      ready.insert(ranked);
     };
-    while (!waiting.empty()) {
-      auto next =
-          llvm::find_if(waiting, [&](size_t g) { return isReady(g, needs) && isReady(g, waits); });
-      if (next == waiting.end()) // A reader of the old value needs the new one: the planner copies.
-        next = llvm::find_if(waiting, [&](size_t g) { return isReady(g, needs); });
-      result.push_back(*next);
-      done.insert(*next);
-      waiting.erase(next);
+    for (size_t g : live)
+      consider(g);
+    while (!ready.empty() || !held.empty()) {
+      // A reader of the old value needs the new one: the planner copies.
+      std::set<Ranked> &from = ready.empty() ? held : ready;
+      size_t next = from.begin()->second;
+      from.erase(from.begin());
+      done.insert(next);
+      result.push_back(next);
+      for (Order *order : {&needs, &waits})
+        for (size_t follower : order->after(next)) {
+          --order->pending[follower];
+          if (!done.contains(follower))
+            consider(follower);
+        }
     }
     return result;
   }
 
   /// What the kernel does, in the order in which it is done.
-  static std::string nameOf(const Group &ops) {
+  std::string nameOf(const Group &ops) {
     constexpr size_t maxLength = 40;
     std::string name;
     llvm::DenseSet<llvm::StringRef> seen;
     for (Operation *op : ops) {
       llvm::StringRef mnemonic = op->getName().stripDialect();
-      if ((ops.size() > 1 && isFreeToRecompute(op)) || !seen.insert(mnemonic).second)
+      if ((ops.size() > 1 && groups.getFacts()[op].freeToRecompute) || !seen.insert(mnemonic).second)
         continue;
       if (name.size() + mnemonic.size() > maxLength) {
         name += "_etc";
@@ -98,54 +116,58 @@ private:
     return name.empty() ? ops.back()->getName().stripDialect().str() : name;
   }
 
-  void buildOne(const Group &ops) {
+  void buildOne(size_t group) {
+    const Group &ops = groups[group];
     // A view that changes nothing but the sizes stays outside: the planner gives it its operand's
     // buffer.
-    if (ops.size() == 1 && isa<ReshapeOp>(ops.front())) {
-      builder.clone(*ops.front(), mapping);
-      return;
-    }
-    llvm::SmallVector<Value> inputs = FusionGroups::inputsOf(ops),
-                             outputs = FusionGroups::outputsOf(ops);
-    llvm::SmallVector<Value> operands;
+    if (ops.size() == 1 && isa<ReshapeOp>(ops.front()))
+      return ops.front()->moveBefore(block.getTerminator());
+    const KernelAnalysis *analysis = groups.analysisOf(group);
+    bool ofPairs = analysis && analysis->form == KernelForm::Pairs;
+    llvm::SmallVector<Value> inputs = groups.inputsOf(ops), outputs(groups.outputsOf(group));
     llvm::SmallVector<Location> locations;
-    for (Value input : inputs)
-      operands.push_back(mapping.lookupOrDefault(input));
     for (Operation *op : ops)
       locations.push_back(op->getLoc());
     auto fused =
         FusedOp::create(builder, builder.getFusedLoc(locations), ValueRange(outputs).getTypes(),
-                        operands, builder.getStringAttr(nameOf(ops)), DictionaryAttr());
+                        inputs, builder.getStringAttr(nameOf(ops)), DictionaryAttr());
     OpBuilder::InsertionGuard guard(builder);
     Block *body = builder.createBlock(&fused.getBody());
-    IRMapping inner;
+    llvm::SmallDenseMap<Value, Value, 16> arguments;
     for (Value input : inputs)
-      inner.map(input, body->addArgument(input.getType(), input.getLoc()));
-    for (Operation *op : ops)
-      cloneOnce(op, inner, body);
-    llvm::SmallVector<Value> yields;
-    for (auto [i, output] : llvm::enumerate(outputs)) {
-      yields.push_back(inner.lookup(output));
-      mapping.map(output, fused.getResult(static_cast<unsigned>(i)));
+      arguments[input] = body->addArgument(input.getType(), input.getLoc());
+    for (Operation *op : ops) {
+      op->moveBefore(body, body->end());
+      for (OpOperand &operand : op->getOpOperands())
+        if (auto it = arguments.find(operand.get()); it != arguments.end())
+          operand.set(it->second);
     }
-    YieldOp::create(builder, fused.getLoc(), yields);
+    for (auto [output, result] : llvm::zip_equal(outputs, fused.getResults()))
+      output.replaceUsesWithIf(
+          result, [&](OpOperand &use) { return use.getOwner()->getBlock() != body; });
+    mergeCopies(ops, outputs, ofPairs);
+    YieldOp::create(builder, fused.getLoc(), outputs);
   }
 
-  /// Readers of a view had a copy each; within a kernel one is enough.
-  void cloneOnce(Operation *op, IRMapping &inner, Block *body) {
-    Operation *copy = builder.clone(*op, inner);
-    if (!groups.getFacts()[op].freeToRecompute)
-      return;
-    for (Operation &other : body->without_terminator()) {
-      if (&other == copy)
-        return;
-      if (!OperationEquivalence::isEquivalentTo(copy, &other,
-                                                OperationEquivalence::IgnoreLocations))
+  /// Readers of a view had a copy each (`all`: of anything); within a kernel one is enough.
+  void mergeCopies(llvm::ArrayRef<Operation *> ops, llvm::SmallVectorImpl<Value> &outputs,
+                   bool all) {
+    llvm::SmallVector<Operation *> seen;
+    for (Operation *op : ops) {
+      if (!all && !groups.getFacts()[op].freeToRecompute)
         continue;
-      for (auto [mine, theirs] : llvm::zip_equal(op->getResults(), other.getResults()))
-        inner.map(mine, theirs);
-      copy->erase();
-      return;
+      auto same = llvm::find_if(seen, [&](Operation *other) {
+        return other->getName() == op->getName() &&
+               OperationEquivalence::isEquivalentTo(op, other,
+                                                    OperationEquivalence::IgnoreLocations);
+      });
+      if (same == seen.end()) {
+        seen.push_back(op);
+        continue;
+      }
+      llvm::replace(outputs, op->getResult(0), (*same)->getResult(0));
+      op->replaceAllUsesWith(*same);
+      op->erase();
     }
   }
 
@@ -153,7 +175,7 @@ private:
   FusionGroups &groups;
   Block &block;
   OpBuilder builder;
-  IRMapping mapping;
+  llvm::DenseSet<size_t> done;
 };
 
 } // namespace

@@ -35,4 +35,11 @@ inline bool evenlySpaced(const Shape &shape, llvm::ArrayRef<int64_t> dims) {
   return true;
 }
 
+/// The dtype in which products are summed. Integers wrap, so that width and sign do not matter.
+inline DType sumDType(DType dtype) {
+  if (isFloat(dtype))
+    return dtype == f64 ? f64 : f32;
+  return byteSize(dtype) == 8 ? i64 : i32;
+}
+
 } // namespace sinter::passes

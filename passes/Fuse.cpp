@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Groups ops into kernels. Every op starts as a group. Two groups merge when a back end can make
-// one kernel of both (KernelForm.h), nothing dear is computed more often, and no cycle arises;
-// edges that carry more bytes go first.
+// Groups ops into kernels. Two groups merge when a back end can make one kernel of both
+// (KernelForm.h), the kernel takes less time than the two (FusionCosts.h), and no cycle arises.
 //
 // 1. Views, constants and cheap scalars get a copy per reader, so that they never tie readers
-//    together.
-// 2. Groups merge along edges, but reductions over leading dims absorb no producers yet: a producer
-//    is worth more in a row kernel or an epilogue, where all that follows from it can join.
+//    together. What has one reader and belongs with it in any case joins it.
+// 2. Groups merge along edges: a queue of the pairs, those that save most bytes first. Reductions
+//    over leading dims absorb no producers yet: a producer is worth more in a row kernel or an
+//    epilogue, where all that follows from it can join.
 // 3. The rest merges along edges.
 // 4. Reductions over the same ranges merge. What a kernel could compute from what it reads anyway
 //    is not stored for it, and ops go where fewer bytes are stored (FuseRecompute.cpp).
-// 5. Kernels of one form that read the same large tensor merge.
+// 5. Kernels of one form that read the same large tensor merge (FuseSiblings.cpp).
 #include "sinter/passes/FuseRecompute.h"
-#include "sinter/passes/FusionGroups.h"
+#include "sinter/passes/FuseSiblings.h"
 #include "sinter/passes/Passes.h"
+
+#include <queue>
 
 namespace sinter::passes {
 #define GEN_PASS_DEF_FUSE
@@ -26,38 +28,36 @@ using namespace sinter::ir;
 namespace sinter::passes {
 namespace {
 
-constexpr double worthSharing = 64 << 10; // Bytes of a common input that make siblings one kernel.
 constexpr int64_t cheapScalar = 16; // Flops of a scalar that every kernel may compute for itself.
 
 /// What no kernel has a form for: a reduction over no dims is its operand, and dead ops have no
 /// output.
-void dropIdleOps(Block &block) {
-  for (Operation &op : llvm::make_early_inc_range(block)) {
-    auto indexed = dyn_cast<IndexedOpInterface>(op);
-    if (!indexed || op.getNumOperands() != 1 || op.getResultTypes() != op.getOperandTypes())
-      continue;
-    Indexing indexing = indexed.getIndexing();
-    if (anchorKind(indexing) != AnchorKind::Reduction || indexing.numReductions > 0)
-      continue;
-    op.replaceAllUsesWith(op.getOperands());
+void dropIdleOps(Block &block, OpFacts &facts) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+    bool isDead = isOpTriviallyDead(&op);
+    if (!isDead) {
+      if (op.getNumOperands() != 1 || op.getResultTypes() != op.getOperandTypes() ||
+          facts[&op].anchor != AnchorKind::Reduction || facts[&op].indexing->numReductions > 0)
+        continue;
+      op.replaceAllUsesWith(op.getOperands());
+    }
+    facts.forget(&op);
     op.erase();
   }
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-    if (isOpTriviallyDead(&op))
-      op.erase();
 }
 
 /// Gives every reader its own copy of what costs nothing, or next to nothing once per kernel.
-void splitFreeProducers(Block &block) {
+void splitFreeProducers(Block &block, OpFacts &facts) {
   llvm::DenseMap<Operation *, int64_t> scalarCost; // Of scalars that derive from constants.
   for (Operation &op : block) {
-    if (op.getNumResults() != 1 || !isa<IndexedOpInterface>(op))
+    if (op.getNumResults() != 1 || tensorType(op.getResult(0)).getRank() != 0)
       continue;
-    bool isGenerator = op.getNumOperands() == 0 && isFreeToRecompute(&op);
-    if (!isGenerator && !isa<ElementwiseOpInterface>(op))
+    const OpFacts::Entry &entry = facts[&op];
+    bool isGenerator = op.getNumOperands() == 0 && entry.freeToRecompute;
+    if (!isGenerator && !entry.elementwise)
       continue;
-    int64_t cost = isGenerator ? 0 : elementCost(&op);
-    bool known = tensorType(op.getResult(0)).getRank() == 0;
+    int64_t cost = isGenerator ? 0 : entry.cost;
+    bool known = true;
     for (Value operand : op.getOperands()) {
       auto it = scalarCost.find(operand.getDefiningOp());
       known = known && it != scalarCost.end();
@@ -67,8 +67,9 @@ void splitFreeProducers(Block &block) {
       scalarCost[&op] = cost;
   }
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
-    bool isFree =
-        op.getNumResults() == 1 && !op.hasTrait<OpTrait::ConstantLike>() && isFreeToRecompute(&op);
+    if (op.getNumResults() != 1 || op.hasOneUse())
+      continue;
+    bool isFree = facts[&op].freeToRecompute && !op.hasTrait<OpTrait::ConstantLike>();
     if (!isFree && !scalarCost.contains(&op))
       continue;
     llvm::SmallVector<OpOperand *> uses;
@@ -81,91 +82,43 @@ void splitFreeProducers(Block &block) {
   }
 }
 
+/// Merges neighbours for as long as any two may merge, those first that save most.
 bool mergeAlongEdges(FusionGroups &groups, FusionGroups::Accept accept) {
-  struct Edge {
+  struct Pair {
     double bytes;
-    Value value;
-    Operation *user;
+    uint64_t producerOrder, consumerOrder;
+    size_t producer, consumer;
+    bool operator<(const Pair &other) const { // The largest is the most urgent.
+      if (bytes != other.bytes)
+        return bytes < other.bytes;
+      return std::pair(producerOrder, consumerOrder) >
+             std::pair(other.producerOrder, other.consumerOrder);
+    }
   };
-  std::vector<Edge> edges;
+  std::priority_queue<Pair> queue;
+  auto push = [&](size_t producer, size_t consumer) {
+    queue.push({groups.savedBytes(producer, consumer), groups.orderOf(producer),
+                groups.orderOf(consumer), producer, consumer});
+  };
   for (size_t g : groups.live())
-    for (Operation *op : groups[g])
-      for (Value operand : op->getOperands())
-        if (auto producer = groups.producerOf(operand); producer && *producer != g)
-          edges.push_back({groups.bytesOf(operand), operand, op});
-  auto precedes = [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); };
-  llvm::sort(edges, [&](const Edge &a, const Edge &b) {
-    if (a.bytes != b.bytes)
-      return a.bytes > b.bytes;
-    if (a.value != b.value && a.value.getDefiningOp() != b.value.getDefiningOp())
-      return precedes(a.value.getDefiningOp(), b.value.getDefiningOp());
-    return precedes(a.user, b.user);
-  });
+    for (size_t reader : groups.readersOf(g))
+      push(g, reader);
   bool changed = false;
-  for (const Edge &edge : edges) {
-    size_t producer = *groups.producerOf(edge.value), consumer = *groups.groupOf(edge.user);
-    changed |= producer != consumer && groups.merge(producer, consumer, accept);
+  while (!queue.empty()) {
+    Pair pair = queue.top();
+    queue.pop();
+    if (!groups.isLive(pair.producer) || !groups.isLive(pair.consumer))
+      continue;
+    auto merged = groups.merge(pair.producer, pair.consumer, accept);
+    if (!merged)
+      continue;
+    changed = true;
+    for (size_t reader : groups.readersOf(*merged))
+      push(*merged, reader);
+    for (size_t producer : groups.producersFor(*merged))
+      push(producer, *merged);
   }
   return changed;
-}
-
-/// Independent reductions over the same ranges become one kernel, whatever they read.
-void mergeTwins(FusionGroups &groups) {
-  std::vector<size_t> reductions;
-  for (size_t g : groups.live())
-    if (const KernelAnalysis *analysis = groups.analysisOf(g);
-        analysis && analysis->form == KernelForm::Reduce)
-      reductions.push_back(g);
-  for (size_t i = 0; i < reductions.size(); ++i)
-    for (size_t j = i + 1; j < reductions.size() && !groups[reductions[i]].empty(); ++j) {
-      if (groups[reductions[j]].empty())
-        continue;
-      const KernelAnalysis *a = groups.analysisOf(reductions[i]),
-                           *b = groups.analysisOf(reductions[j]);
-      if (a->domain != b->domain || a->axes != b->axes)
-        continue;
-      Operation *member = groups[reductions[i]].front();
-      auto isReduce = [](const KernelAnalysis &both) { return both.form == KernelForm::Reduce; };
-      if (groups.merge(reductions[i], reductions[j], isReduce))
-        reductions[i] = *groups.groupOf(member);
-    }
-}
-
-/// Kernels that read the same large tensor become one, when one of them already has the form of
-/// both.
-void mergeSiblings(FusionGroups &groups) {
-  auto formOf = [&](size_t group) -> std::optional<KernelForm> {
-    const KernelAnalysis *analysis = groups.analysisOf(group);
-    return analysis ? std::optional(analysis->form) : std::nullopt;
-  };
-  auto mergeReaders = [&](Value value) {
-    if (groups.bytesOf(value) < worthSharing)
-      return;
-    llvm::SmallVector<Operation *> users;
-    for (Operation *user : value.getUsers())
-      if (groups.groupOf(user))
-        users.push_back(user);
-    llvm::sort(users, [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); });
-    for (size_t i = 0; i < users.size(); ++i)
-      for (size_t j = i + 1; j < users.size(); ++j) {
-        size_t a = *groups.groupOf(users[i]), b = *groups.groupOf(users[j]);
-        auto first = a == b ? std::nullopt : formOf(a), second = a == b ? std::nullopt : formOf(b);
-        if (!first || !second || first == KernelForm::Contraction ||
-            second == KernelForm::Contraction)
-          continue;
-        if (*first == *second || *first == KernelForm::Loop || *second == KernelForm::Loop) {
-          KernelForm form = *first == KernelForm::Loop ? *second : *first;
-          groups.merge(a, b, [&](const KernelAnalysis &both) { return both.form == form; });
-        }
-      }
-  };
-  Block &block = groups.getBlock();
-  for (BlockArgument argument : block.getArguments())
-    mergeReaders(argument);
-  for (Operation &op : block)
-    for (Value result : op.getResults())
-      if (groups.groupOf(&op))
-        mergeReaders(result);
 }
 
 struct FusePass : impl::FuseBase<FusePass> {
@@ -179,24 +132,23 @@ struct FusePass : impl::FuseBase<FusePass> {
     if (func.isExternal() || isFused)
       return;
     Block &block = func.getBody().front();
-    dropIdleOps(block);
+    OpFacts facts;
+    facts.forGpu = gpu;
+    dropIdleOps(block, facts);
     if (!fusion) {
-      FusionGroups groups(block);
+      FusionGroups groups(block, facts, /*joinChains=*/false);
       return buildKernels(func, groups);
     }
-    splitFreeProducers(block);
-    FusionGroups groups(block);
+    splitFreeProducers(block, facts);
+    FusionGroups groups(block, facts, /*joinChains=*/true);
     auto noPrologue = [](const KernelAnalysis &both) { return both.form != KernelForm::Reduce; };
     auto anything = [](const KernelAnalysis &) { return true; };
-    while (mergeAlongEdges(groups, noPrologue))
-      ;
-    while (mergeAlongEdges(groups, anything))
-      ;
+    mergeAlongEdges(groups, noPrologue);
+    mergeAlongEdges(groups, anything);
     mergeTwins(groups);
     bool moved = moveToConsumers(groups);
     if (recomputeInConsumers(groups) || moved)
-      while (mergeAlongEdges(groups, anything))
-        ;
+      mergeAlongEdges(groups, anything);
     mergeSiblings(groups);
     buildKernels(func, groups);
   }

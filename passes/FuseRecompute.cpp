@@ -6,6 +6,8 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace sinter::ir;
 
@@ -20,63 +22,103 @@ constexpr unsigned maxDepth = 6;
 /// What it takes to have a value in a kernel: ops to copy into it, and values that it reads from
 /// memory.
 struct Recipe {
-  llvm::SetVector<Operation *> ops;
-  llvm::SetVector<Value> reads;
+  llvm::SmallVector<Operation *, 4> ops;
+  llvm::SmallVector<Value, 4> reads;
   int64_t flops = 0;
+
+  void include(const Recipe &other) {
+    for (Operation *op : other.ops)
+      if (!llvm::is_contained(ops, op))
+        ops.push_back(op);
+    for (Value value : other.reads)
+      if (!llvm::is_contained(reads, value))
+        reads.push_back(value);
+  }
 };
 
 class Recompute {
 public:
-  explicit Recompute(FusionGroups &groups) : groups(groups) {}
+  explicit Recompute(FusionGroups &groups)
+      : groups(groups), facts(groups.getFacts()), costs(groups.getCosts()) {}
 
   bool run() {
     bool changed = false;
-    for (size_t g : groups.live())
-      if (!groups[g].empty())
-        for (Value output : FusionGroups::outputsOf(groups[g]))
-          if (groups.bytesOf(output) >= worthRecomputing)
-            changed |= visit(output);
+    std::vector<size_t> work = groups.live();
+    for (size_t i = 0; i < work.size(); ++i) {
+      if (!groups.isLive(work[i]))
+        continue;
+      size_t before = groups.size();
+      bool visited = llvm::any_of(groups.outputsOf(work[i]), [&](Value output) {
+        return costs.bytesOf(output) >= worthRecomputing && isCheap(output.getDefiningOp()) &&
+               visit(output);
+      });
+      changed |= visited;
+      // What is left of the groups that have changed.
+      for (size_t g = before; visited && g < groups.size(); ++g)
+        work.push_back(g);
+    }
     return changed;
   }
 
 private:
   bool isCheap(Operation *op) {
-    const OpFacts::Entry &entry = groups.getFacts()[op];
+    const OpFacts::Entry &entry = facts[op];
     return entry.freeToRecompute || (entry.elementwise && entry.cost <= cheapOp);
   }
 
-  /// Bytes that `consumer` moves more than before for a recipe: values that are not stored yet are
-  /// written as well.
+  /// What reading a value costs; one that is not stored yet is written as well.
+  double bytesToRead(Value value) {
+    auto producer = groups.producerOf(value);
+    bool isStored = !producer || llvm::is_contained(groups.outputsOf(*producer), value);
+    return costs.bytesOf(value) * (isStored ? 1 : 2);
+  }
+
   double bytesOf(const Recipe &recipe) {
     double bytes = 0;
-    for (Value value : recipe.reads) {
-      auto producer = groups.producerOf(value);
-      bool isStored =
-          !producer || llvm::is_contained(FusionGroups::outputsOf(groups[*producer]), value);
-      bytes += groups.bytesOf(value) * (isStored ? 1 : 2);
-    }
+    for (Value value : recipe.reads)
+      bytes += bytesToRead(value);
     return bytes;
   }
 
-  /// `present`: what the consumer reads or computes already.
-  std::optional<Recipe> recipeFor(Value value, const llvm::DenseSet<Value> &present,
-                                  unsigned depth) {
-    if (depth > 0 && present.contains(value))
+  /// Whether a kernel reads or computes a value already, other than the one that it shall compute.
+  bool isPresent(Value value, size_t consumer, Value except) {
+    return value != except && (groups.producerOf(value) == consumer ||
+                               llvm::is_contained(groups.inputsOf(consumer), value));
+  }
+
+  bool canCompute(Value value, unsigned depth) {
+    Operation *op = value.getDefiningOp();
+    return op && groups.groupOf(op) && depth < maxDepth && isCheap(op);
+  }
+
+  /// Fewer bytes than any recipe needs.
+  double leastBytes(Value value, size_t consumer, Value except, unsigned depth) {
+    if (depth > 0 && isPresent(value, consumer, except))
+      return 0;
+    double least = depth > 0 ? bytesToRead(value) : HUGE_VAL;
+    if (!canCompute(value, depth))
+      return least;
+    double most = 0;
+    for (Value operand : value.getDefiningOp()->getOperands())
+      if (most < least)
+        most = std::max(most, leastBytes(operand, consumer, except, depth + 1));
+    return std::min(least, most);
+  }
+
+  std::optional<Recipe> recipeFor(Value value, size_t consumer, Value except, unsigned depth) {
+    if (depth > 0 && isPresent(value, consumer, except))
       return Recipe();
     Recipe read;
-    read.reads.insert(value);
-    Operation *op = value.getDefiningOp();
-    if (!op || !groups.groupOf(op) || !isCheap(op) || depth == maxDepth)
+    read.reads.push_back(value);
+    if (!canCompute(value, depth))
       return depth > 0 ? std::optional(read) : std::nullopt;
+    Operation *op = value.getDefiningOp();
     Recipe computed;
-    for (Value operand : op->getOperands()) {
-      auto part = recipeFor(operand, present, depth + 1);
-      computed.ops.insert(part->ops.begin(), part->ops.end());
-      computed.reads.insert(part->reads.begin(), part->reads.end());
-    }
-    computed.ops.insert(op);
+    for (Value operand : op->getOperands())
+      computed.include(*recipeFor(operand, consumer, except, depth + 1));
+    computed.ops.push_back(op);
     for (Operation *each : computed.ops)
-      computed.flops += groups.getFacts()[each].freeToRecompute ? 0 : groups.getFacts()[each].cost;
+      computed.flops += facts[each].freeToRecompute ? 0 : facts[each].cost;
     if (depth == 0)
       return computed.flops <= cheapChain ? std::optional(computed) : std::nullopt;
     return computed.flops <= cheapChain && bytesOf(computed) < bytesOf(read) ? computed : read;
@@ -85,12 +127,11 @@ private:
   struct Consumer {
     std::optional<Recipe> recipe;
     double bytes = 0;
+    bool mustRead = false;
   };
 
   bool visit(Value value) {
     size_t producer = *groups.producerOf(value);
-    if (!isCheap(value.getDefiningOp()))
-      return false;
     llvm::MapVector<size_t, Consumer> consumers;
     bool staysStored = false;
     for (Operation *user : value.getUsers()) {
@@ -99,41 +140,52 @@ private:
         staysStored = true;
         continue;
       }
-      if (*g == producer)
-        continue;
-      Consumer &consumer = consumers[*g];
-      const Indexing &indexing = *groups.getFacts()[user].indexing;
-      consumer.bytes = indexing.combiner == Combiner::Contract ? -1 : consumer.bytes;
+      if (*g != producer)
+        consumers[*g].mustRead |= facts[user].anchor == AnchorKind::Contraction;
     }
+    double saved = costs.bytesOf(value);
+    // What could be saved at most: reading it everywhere, and storing it.
+    bool promising = false;
+    for (auto &[g, consumer] : consumers)
+      promising |= !consumer.mustRead && leastBytes(value, g, value, 0) < 2 * saved;
+    if (!promising)
+      return false;
     for (auto &[g, consumer] : consumers) {
-      if (consumer.bytes >= 0)
-        consumer.recipe = recipeFor(value, presentIn(g, value), 0);
+      if (!consumer.mustRead)
+        consumer.recipe = recipeFor(value, g, value, 0);
       if (consumer.recipe)
         consumer.bytes = bytesOf(*consumer.recipe);
       else
         staysStored = true;
     }
-    double saved = groups.bytesOf(value);
     if (!staysStored) {
       double all = saved;
       for (auto &[g, consumer] : consumers)
         all += saved - consumer.bytes;
-      if (all > 0 && apply(value, consumers))
+      if (all > 0 && isFaster(value, consumers, /*isStored=*/false) && apply(value, consumers))
         return true;
     }
-    consumers.remove_if(
-        [&](auto &entry) { return !entry.second.recipe || entry.second.bytes >= saved; });
-    return !consumers.empty() && apply(value, consumers);
+    consumers.remove_if([&](auto &entry) {
+      return !entry.second.recipe || entry.second.bytes >= saved;
+    });
+    return !consumers.empty() && isFaster(value, consumers, /*isStored=*/true) &&
+           apply(value, consumers);
   }
 
-  llvm::DenseSet<Value> presentIn(size_t group, Value except) {
-    llvm::DenseSet<Value> present;
-    for (Value input : FusionGroups::inputsOf(groups[group]))
-      present.insert(input);
-    for (Operation *op : groups[group])
-      present.insert(op->result_begin(), op->result_end());
-    present.erase(except);
-    return present;
+  /// Whether the consumers take no longer when they compute the value: what they compute may hide
+  /// behind what they read.
+  bool isFaster(Value value, const llvm::MapVector<size_t, Consumer> &consumers, bool isStored) {
+    double saved = isStored ? 0 : costs.memoryNs(costs.bytesOf(value));
+    for (auto &[g, consumer] : consumers) {
+      KernelCost before = groups.costOf(g), after = before;
+      after.computeNs += static_cast<double>(consumer.recipe->flops) * costs.elementsOf(value) /
+                         costs.getMachine().flopsPerNs;
+      after.memoryNs -= costs.memoryNs(costs.bytesOf(value));
+      for (Value read : consumer.recipe->reads)
+        after.memoryNs += costs.memoryNs(bytesToRead(read));
+      saved += before.ns() - after.ns();
+    }
+    return saved >= 0;
   }
 
   /// Copies the ops of the recipes into the consumers; undone when a kernel would no longer be one.
@@ -141,17 +193,15 @@ private:
     llvm::SmallVector<std::pair<size_t, FusionGroups::Group>> changed;
     llvm::SmallVector<std::pair<Operation *, Operation *>> copies;
     llvm::SetVector<size_t> producers;
+    auto precedes = [&](Operation *a, Operation *b) { return groups.precedes(a, b); };
     producers.insert(*groups.producerOf(value));
     for (auto &[g, consumer] : consumers) {
       FusionGroups::Group ops = groups[g];
       IRMapping mapping;
-      llvm::SmallVector<Operation *> recipe(consumer.recipe->ops.getArrayRef());
-      llvm::sort(recipe,
-                 [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); });
+      llvm::SmallVector<Operation *, 4> recipe = consumer.recipe->ops;
+      llvm::sort(recipe, precedes);
       for (Operation *op : recipe) {
-        OpBuilder builder(op->getContext());
-        builder.setInsertionPointAfter(op);
-        Operation *copy = builder.clone(*op, mapping);
+        Operation *copy = groups.copy(op, mapping);
         copies.push_back({copy, op});
         ops.push_back(copy);
         for (Value operand : op->getOperands())
@@ -161,7 +211,7 @@ private:
       llvm::SmallPtrSet<Operation *, 32> inside(ops.begin(), ops.end());
       value.replaceUsesWithIf(mapping.lookup(value),
                               [&](OpOperand &use) { return inside.contains(use.getOwner()); });
-      llvm::sort(ops, [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); });
+      llvm::sort(ops, precedes);
       changed.push_back({g, std::move(ops)});
     }
     bool valid = true;
@@ -172,26 +222,28 @@ private:
     if (!valid) {
       for (auto [copy, original] : llvm::reverse(copies)) {
         copy->replaceAllUsesWith(original);
-        groups.getFacts().forget(copy);
-        copy->erase();
+        groups.eraseCopy(copy);
       }
       return false;
     }
-    for (auto &[g, ops] : changed)
+    for (auto &[g, ops] : changed) {
+      producers.remove(g);
       groups.replace(g, std::move(ops));
+    }
     // What they store has changed, and with it what may be merged with them.
     for (size_t g : producers)
-      groups.eraseDead(groups.replace(g, groups[g]));
+      if (groups.isLive(g))
+        groups.eraseDead(groups.replace(g, groups[g]));
     return true;
   }
 
   /// Whether a kernel is left; ops that have lost their users are about to go.
   bool staysKernel(llvm::ArrayRef<Operation *> ops) {
-    llvm::SmallPtrSet<Operation *, 32> live;
+    llvm::SmallPtrSet<Operation *, 32> live, all(ops.begin(), ops.end());
     FusionGroups::Group kept;
     for (Operation *op : llvm::reverse(ops)) {
       bool isUsed = llvm::any_of(op->getUsers(), [&](Operation *user) {
-        return live.contains(user) || !llvm::is_contained(ops, user);
+        return live.contains(user) || !all.contains(user);
       });
       if (isUsed) {
         live.insert(op);
@@ -203,6 +255,8 @@ private:
   }
 
   FusionGroups &groups;
+  OpFacts &facts;
+  FusionCosts &costs;
 };
 
 /// Ops of one group of which only another needs the results, and what they need in turn from nobody
@@ -210,12 +264,16 @@ private:
 FusionGroups::Group opsFor(size_t from, size_t to, FusionGroups &groups) {
   FusionGroups::Group moving;
   for (Operation *op : llvm::reverse(groups[from])) {
+    const OpFacts::Entry &entry = groups.getFacts()[op];
+    if (entry.anchor != AnchorKind::None)
+      continue;
     bool only = llvm::all_of(op->getUsers(), [&](Operation *user) {
       return groups.groupOf(user) == to || llvm::is_contained(moving, user);
     });
-    if (only && groups.getFacts()[op].indexing->combiner == Combiner::None)
+    if (only)
       moving.push_back(op);
   }
+  std::reverse(moving.begin(), moving.end());
   return moving;
 }
 
@@ -226,24 +284,21 @@ bool recomputeInConsumers(FusionGroups &groups) { return Recompute(groups).run()
 bool moveToConsumers(FusionGroups &groups) {
   bool changed = false;
   for (size_t from : groups.live()) {
-    if (groups[from].size() < 2)
+    if (!groups.isLive(from) || groups[from].size() < 2)
       continue;
-    llvm::SetVector<size_t> consumers;
-    for (Value output : FusionGroups::outputsOf(groups[from]))
-      for (Operation *user : output.getUsers())
-        if (auto g = groups.groupOf(user); g && *g != from)
-          consumers.insert(*g);
-    for (size_t to : consumers) {
-      FusionGroups::Group moving = opsFor(from, to, groups), rest, joined(groups[to]);
+    for (size_t to : groups.readersOf(from)) {
+      if (!groups.isLive(to))
+        continue;
+      FusionGroups::Group moving = opsFor(from, to, groups), rest, joined;
       llvm::copy_if(groups[from], std::back_inserter(rest),
                     [&](Operation *op) { return !llvm::is_contained(moving, op); });
       if (moving.empty() || rest.empty())
         continue;
-      llvm::append_range(joined, moving);
-      llvm::sort(joined,
-                 [](Operation *a, Operation *b) { return a != b && a->isBeforeInBlock(b); });
+      std::merge(groups[to].begin(), groups[to].end(), moving.begin(), moving.end(),
+                 std::back_inserter(joined),
+                 [&](Operation *a, Operation *b) { return groups.precedes(a, b); });
       if (groups.bytesMoved(rest) + groups.bytesMoved(joined) >=
-              groups.bytesMoved(groups[from]) + groups.bytesMoved(groups[to]) ||
+              groups.costOf(from).bytes + groups.costOf(to).bytes ||
           !groups.isKernel(rest) || !groups.isKernel(joined))
         continue;
       groups.replace(to, std::move(joined));

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/passes/OpFacts.h"
+
+#include <optional>
+#include <string>
+
+namespace sinter::passes {
+
+/// Where an operand of a contraction comes from.
+struct ContractionOperand {
+  mlir::Value memory; ///< A tensor in memory that holds its elements; null when they are computed.
+  DType dtype = DType::F32; ///< Of the elements in memory; those of the sums may be wider.
+};
+/// A cast from a narrow dtype is no computation: kernels convert what they read. `isInside` tells
+/// which ops belong to the kernel.
+ContractionOperand contractionOperand(mlir::Value operand,
+                                      llvm::function_ref<bool(mlir::Operation *)> isInside);
+
+/// Why a kernel of `ops` cannot, or should not, compute the operands of its contraction `dot` while
+/// it packs them; nullopt when it may.
+///
+/// B is computed once per block of rows of the result, A once per block of columns, so that only
+/// few columns allow a computed A. Vectors run along an operand's last dim, which must not be a
+/// batch dim, and in B must be a column.
+std::optional<std::string> refusesPrologue(ir::DotGeneralOp dot,
+                                           llvm::ArrayRef<mlir::Operation *> ops, OpFacts &facts);
+
+} // namespace sinter::passes

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether two groups that can be one kernel should be.
+#include "sinter/passes/FusionGroups.h"
+
+#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/SmallSet.h"
+
+#include <cstdio>
+
+using namespace mlir;
+using namespace sinter::ir;
+
+namespace sinter::passes {
+
+bool permutesElements(const OpFacts::Entry &entry) {
+  if (entry.elementwise || entry.anchor != AnchorKind::None)
+    return false;
+  const Indexing &indexing = *entry.indexing;
+  if (indexing.combiner != Combiner::None || indexing.ranges.empty())
+    return false;
+  auto last = static_cast<unsigned>(indexing.ranges.size()) - 1;
+  for (const Access &access : indexing.accesses) {
+    if (access.index.empty() || !access.index.back().asDim() || access.index.back().asDim() == last)
+      continue;
+    for (const IndexExpr &index : access.index)
+      if (index.asDim() == last)
+        return true;
+  }
+  return false;
+}
+
+/// "1.25 us", for people.
+static std::string timeText(double ns) {
+  char text[32];
+  if (ns < 1e3)
+    std::snprintf(text, sizeof text, "%.0f ns", ns);
+  else if (ns < 1e6)
+    std::snprintf(text, sizeof text, "%.3g us", ns / 1e3);
+  else
+    std::snprintf(text, sizeof text, "%.3g ms", ns / 1e6);
+  return text;
+}
+
+static std::string countText(double count) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.0f", count);
+  return text;
+}
+
+std::optional<std::string> FusionGroups::unprofitable(const Judgement &both, size_t a, size_t b,
+                                                      bool explain) {
+  const KernelAnalysis &analysis = *both.analysis;
+  auto because = [&](auto reason) {
+    return explain ? std::optional(std::string(reason())) : std::optional(std::string());
+  };
+  bool hasRows = analysis.form == KernelForm::Row || analysis.form == KernelForm::Cumulative ||
+                 analysis.form == KernelForm::Sort;
+  if (hasRows && analysis.hasFewLongRows())
+    return because([] {
+      return "its rows are few and long: one kernel would leave threads idle that two keep busy";
+    });
+  if (analysis.form != KernelForm::Loop && states[a].moving + states[b].moving > 0)
+    for (Operation *op : both.ops)
+      if (permutesElements(facts[op]))
+        return because([&] {
+          return op->getName().stripDialect().str() +
+                 " reads neighbours from different rows, which is slow unless done once";
+        });
+  if (both.savedNs < 0)
+    return because([&] {
+      std::string text = "one kernel would take " + timeText(-both.savedNs) + " longer";
+      // Whose work is repeated most?
+      Operation *worst = nullptr;
+      double most = 0, times = 0, points = costs.pointsOf(analysis);
+      for (Operation *op : both.ops) {
+        const OpFacts::Entry &entry = facts[op];
+        if (entry.anchor != AnchorKind::None || entry.freeToRecompute)
+          continue;
+        double elements = costs.elementsOf(op->getResult(0));
+        double repeated = costs.evaluationsOf(op, analysis, points) - elements;
+        if (repeated * static_cast<double>(entry.cost) > most) {
+          most = repeated * static_cast<double>(entry.cost);
+          times = repeated / elements + 1;
+          worst = op;
+        }
+      }
+      if (worst)
+        text += ": it would compute each element of " + worst->getName().stripDialect().str() +
+                " " + countText(times) + " times";
+      else if (both.inputs.size() > costs.getMachine().maxStreams)
+        text += ": it would read " + std::to_string(both.inputs.size()) + " tensors at once";
+      return text;
+    });
+  if (states[a].moving + states[b].moving > 2 && repeatsTooMuch(both.ops, analysis))
+    return because([&] {
+      return "an op would be computed at more than " +
+             std::to_string(costs.getMachine().maxPositions) + " places for one element";
+    });
+  return std::nullopt;
+}
+
+/// Each op that moves elements asks for its operand at another position, and positions multiply
+/// along a chain.
+bool FusionGroups::repeatsTooMuch(llvm::ArrayRef<Operation *> ops,
+                                  const KernelAnalysis &analysis) {
+  llvm::SmallPtrSet<Operation *, 32> inside(ops.begin(), ops.end());
+  llvm::DenseMap<Operation *, llvm::SmallSet<size_t, 8>> positions;
+  for (Operation *op : llvm::reverse(ops)) {
+    const OpFacts::Entry &entry = facts[op];
+    auto &own = positions[op];
+    bool isAnchor = entry.anchor != AnchorKind::None;
+    if (own.empty() || isAnchor)
+      own.insert(0); // At the element itself.
+    if (own.size() > costs.getMachine().maxPositions && !entry.freeToRecompute && !isAnchor &&
+        !analysis.roles.contains(op->getResult(0)))
+      return true;
+    llvm::SmallVector<size_t> here(own.begin(), own.end());
+    // Copies of a view ask for the same position.
+    llvm::hash_code view(0);
+    if (!entry.elementwise && !isAnchor)
+      view = OperationEquivalence::computeHash(op, OperationEquivalence::directHashValue,
+                                               OperationEquivalence::ignoreHashValue,
+                                               OperationEquivalence::IgnoreLocations);
+    for (Value operand : op->getOperands()) {
+      Operation *producer = operand.getDefiningOp();
+      if (!producer || !inside.contains(producer))
+        continue;
+      for (size_t p : here)
+        positions[producer].insert(isAnchor            ? 0
+                                   : entry.elementwise ? p
+                                                       : size_t(llvm::hash_combine(view, p)));
+    }
+  }
+  return false;
+}
+
+} // namespace sinter::passes
