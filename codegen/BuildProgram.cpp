@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/BuildProgram.h"
 
+#include "sinter/codegen/ContractionLayout.h"
 #include "sinter/codegen/PlanMemory.h"
 
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -177,6 +178,7 @@ private:
           addBuffer({Buffer::Kind::Constant, static_cast<int>(program.constants.size()), 0,
                      bytesOf(constant.getResult()), "constant"});
       program.constants.push_back(arrayOf(constant));
+      layOutInPanels(constant, program.constants.back());
       return success();
     }
     if (auto reshape = dyn_cast<ReshapeOp>(op)) {

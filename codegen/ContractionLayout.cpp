@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/ContractionLayout.h"
 
+#include "sinter/codegen/Schedule.h"
+
+#include "sinter/passes/ContractionDims.h"
 #include "sinter/passes/KernelForm.h"
 
 using namespace mlir;
@@ -42,13 +45,8 @@ bool flatten(const Shape &shape, llvm::ArrayRef<int64_t> dims, DimExpr &size, Di
 std::optional<ContractionLayout> contractionLayout(DotGeneralOp dot) {
   ContractionLayout layout;
   Shape lhs = tensorType(dot.getLhs()).getShape(), rhs = tensorType(dot.getRhs()).getShape();
-  auto freeDims = [](const Shape &shape, llvm::ArrayRef<int64_t> batch,
-                     llvm::ArrayRef<int64_t> contract) {
-    llvm::SmallVector<int64_t> dims;
-    for (int64_t d = 0; d < shape.rank(); ++d)
-      if (!llvm::is_contained(batch, d) && !llvm::is_contained(contract, d))
-        dims.push_back(d);
-    return dims;
+  auto freeDims = [](const Shape &shape, auto batch, auto contract) {
+    return passes::freeDims(shape.rank(), batch, contract);
   };
   llvm::SmallVector<int64_t> lhsFree = freeDims(lhs, dot.getLhsBatch(), dot.getLhsContract());
   llvm::SmallVector<int64_t> rhsFree = freeDims(rhs, dot.getRhsBatch(), dot.getRhsContract());
@@ -69,12 +67,44 @@ std::optional<ContractionLayout> contractionLayout(DotGeneralOp dot) {
     layout.mDims.push_back(lhs[d]);
   for (int64_t d : rhsFree)
     layout.nDims.push_back(rhs[d]);
+  for (int64_t d : dot.getLhsContract())
+    layout.kDims.push_back(lhs[d]);
   return layout;
+}
+
+llvm::SmallVector<int64_t> ContractionLayout::operandOrder(DotGeneralOp dot, bool isLeft) {
+  llvm::SmallVector<int64_t> batch(isLeft ? dot.getLhsBatch() : dot.getRhsBatch()),
+      contract(isLeft ? dot.getLhsContract() : dot.getRhsContract());
+  Shape shape = tensorType(isLeft ? dot.getLhs() : dot.getRhs()).getShape();
+  llvm::SmallVector<int64_t> order = batch;
+  llvm::append_range(order, passes::freeDims(shape.rank(), batch, contract));
+  llvm::append_range(order, contract);
+  return order;
+}
+
+/// The constant behind a region's argument, if the region is all that reads it.
+static ConstantOp fixedOperand(FusedOp fused, Value memory) {
+  auto argument = dyn_cast<BlockArgument>(memory);
+  if (!argument || !memory.hasOneUse())
+    return {};
+  Value source = fused.getOperand(argument.getArgNumber());
+  return source.hasOneUse() ? source.getDefiningOp<ConstantOp>() : ConstantOp();
+}
+
+passes::ContractionOperand memoryOf(FusedOp fused, Value operand) {
+  return passes::contractionOperand(
+      operand, [&](Operation *op) { return op->getParentOp() == fused.getOperation(); });
 }
 
 cpu::ContractionShape tileShape(const ContractionLayout &layout, FusedOp fused, DotGeneralOp dot) {
   cpu::ContractionShape shape;
-  shape.dtype = tensorType(dot.getLhs()).getDType();
+  passes::ContractionOperand a = memoryOf(fused, dot.getLhs()), b = memoryOf(fused, dot.getRhs());
+  shape.dtype = passes::sumDType(tensorType(dot.getLhs()).getDType());
+  shape.aDtype = a.memory ? a.dtype : shape.dtype;
+  shape.bDtype = b.memory ? b.dtype : shape.dtype;
+  shape.computedA = !a.memory;
+  shape.computedB = !b.memory;
+  shape.fixedB = b.memory && fixedOperand(fused, b.memory);
   shape.storeOps = 0;
   for (Operation &op : fused.getBody().front().without_terminator())
     shape.storeOps += isa<ElementwiseOpInterface>(op) ? passes::elementCost(&op) : 0;
@@ -87,6 +117,32 @@ cpu::ContractionShape tileShape(const ContractionLayout &layout, FusedOp fused, 
   shape.bStrideK = layout.rhsK.constant();
   shape.bStrideN = layout.rhsN.constant();
   return shape;
+}
+
+void layOutInPanels(ConstantOp constant, Array &elements) {
+  auto fused = constant.getResult().hasOneUse()
+                   ? dyn_cast<FusedOp>(*constant.getResult().getUsers().begin())
+                   : FusedOp();
+  auto schedule = fused ? Schedule::fromAttribute(fused.getScheduleAttr()) : std::nullopt;
+  if (!schedule || schedule->form != passes::KernelForm::Contraction || !schedule->tiles.panel)
+    return;
+  auto dots = fused.getBody().front().getOps<DotGeneralOp>();
+  DotGeneralOp dot = *dots.begin();
+  if (fixedOperand(fused, memoryOf(fused, dot.getRhs()).memory) != constant)
+    return;
+  const ContractionLayout layout = *contractionLayout(dot);
+  const int64_t n = *layout.n.constant(), k = *layout.k.constant(), panel = schedule->tiles.panel,
+                strideN = *layout.rhsN.constant(), strideK = *layout.rhsK.constant(),
+                bytes = byteSize(elements.dtype());
+  Array panels(elements.dtype(), elements.sizes());
+  const auto *from = static_cast<const char *>(elements.data());
+  auto *to = static_cast<char *>(panels.data());
+  for (int64_t n0 = 0; n0 < n; n0 += panel)
+    for (int64_t row = 0; row < k; ++row)
+      for (int64_t column = n0; column < n0 + panel; ++column, to += bytes)
+        std::memcpy(to, from + (row * strideK + column * strideN) * bytes,
+                    static_cast<size_t>(bytes));
+  elements = std::move(panels);
 }
 
 } // namespace sinter::codegen

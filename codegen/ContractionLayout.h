@@ -3,6 +3,8 @@
 
 #include "sinter/codegen/cpu/Contraction.h"
 #include "sinter/ir/Ops.h"
+#include "sinter/ir/base/Array.h"
+#include "sinter/passes/ContractionPrologue.h"
 
 namespace sinter::codegen {
 
@@ -12,15 +14,26 @@ struct ContractionLayout {
   DimExpr batch = 1, m = 1, n = 1, k = 1;
   DimExpr lhsM = 1, lhsK = 1, rhsK = 1, rhsN = 1;
   llvm::SmallVector<DimExpr> batchDims, lhsBatch, rhsBatch; ///< Sizes; strides in each operand.
-  llvm::SmallVector<DimExpr> mDims, nDims; ///< Sizes of the free dims, outermost first.
+  /// Sizes of the free dims and of the contracting ones, outermost first.
+  llvm::SmallVector<DimExpr> mDims, nDims, kDims;
+
+  /// The dims of an operand in the order batch, free, contracting.
+  static llvm::SmallVector<int64_t> operandOrder(ir::DotGeneralOp dot, bool isLeft);
 };
 /// nullopt when a group of dims cannot be flattened to one stride (the contractions pass prevents
 /// it).
 std::optional<ContractionLayout> contractionLayout(ir::DotGeneralOp dot);
 
+/// Where an operand of a region's contraction comes from.
+passes::ContractionOperand memoryOf(ir::FusedOp fused, mlir::Value operand);
+
 /// What the tile chooser wants to know of the contraction `dot` in a region: the rest of the region
 /// is its epilogue.
 cpu::ContractionShape tileShape(const ContractionLayout &layout, ir::FusedOp fused,
                                 ir::DotGeneralOp dot);
+
+/// Brings the elements of a constant into the order in which the only kernel that reads it expects
+/// them: panels of columns for a contraction whose schedule says so.
+void layOutInPanels(ir::ConstantOp constant, Array &elements);
 
 } // namespace sinter::codegen

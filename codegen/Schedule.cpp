@@ -31,6 +31,9 @@ template <typename S, typename Fn> static void forEachField(S &s, Fn fn) {
   fn("tileForm", t.form);
   fn("packB", t.packB);
   fn("packA", t.packA);
+  fn("packAhead", t.packAhead);
+  fn("panel", t.panel);
+  fn("depth", t.depth);
   fn("fma", t.fma);
   fn("tileLanes", t.lanes);
   fn("mr", t.mr);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transposes operands of contractions whose free or contracting dims are not evenly spaced in
-// memory, and computes those of narrow and unsigned dtypes in f32, i32 or i64, so that every
-// contraction that reaches a back end is a batch of matrix products of four dtypes.
+// memory, and computes those of wide unsigned dtypes in i32 or i64, so that every contraction that
+// reaches a back end is a batch of matrix products.
 #include "sinter/passes/ContractionDims.h"
 #include "sinter/passes/Passes.h"
 
@@ -33,11 +33,14 @@ Value transposed(OpBuilder &builder, Location loc, Value operand, llvm::SmallVec
   return TransposeOp::create(builder, loc, operand, builder.getDenseI64ArrayAttr(order));
 }
 
-/// The dtype in which products are summed. Integers wrap, so that width and sign do not matter.
 Type sumType(Type element) {
+  return toElementType(element.getContext(), sumDType(*toDType(element)));
+}
+
+/// Of what a contraction reads: back ends convert 16-bit floats and narrow integers on the way.
+Type operandType(Type element) {
   DType dtype = *toDType(element);
-  DType wide = isFloat(dtype) ? (dtype == f64 ? f64 : f32) : byteSize(dtype) == 8 ? i64 : i32;
-  return toElementType(element.getContext(), wide);
+  return byteSize(dtype) < 4 ? element : sumType(element);
 }
 
 Value converted(OpBuilder &builder, Location loc, Value value, Type element) {
@@ -52,11 +55,11 @@ void widen(ConvolutionOp op) {
   Type element = op.getType().getElementType(), wide = sumType(element);
   if (element == wide)
     return;
-  auto normal = ConvolutionOp::create(
-      builder, op.getLoc(), op.getType().withElementType(wide),
-      converted(builder, op.getLoc(), op.getLhs(), wide),
-      converted(builder, op.getLoc(), op.getRhs(), wide), op.getPart(), op.getLow(),
-      op.getStrides(), op.getDilations(), op.getGroups());
+  auto normal =
+      ConvolutionOp::create(builder, op.getLoc(), op.getType().withElementType(wide),
+                            converted(builder, op.getLoc(), op.getLhs(), wide),
+                            converted(builder, op.getLoc(), op.getRhs(), wide), op.getPart(),
+                            op.getLow(), op.getStrides(), op.getDilations(), op.getGroups());
   op.replaceAllUsesWith(converted(builder, op.getLoc(), normal.getResult(), element));
   op.erase();
 }
@@ -70,7 +73,7 @@ struct NormalizeContractionsPass : impl::NormalizeContractionsBase<NormalizeCont
       llvm::SmallVector<int64_t> lhsContract(dot.getLhsContract()),
           rhsContract(dot.getRhsContract());
       Location loc = dot.getLoc();
-      Type element = dot.getType().getElementType(), wide = sumType(element);
+      Type element = dot.getType().getElementType(), wide = operandType(element);
       Value lhs = transposed(builder, loc, converted(builder, loc, dot.getLhs(), wide), lhsBatch,
                              lhsContract);
       Value rhs = transposed(builder, loc, converted(builder, loc, dot.getRhs(), wide), rhsBatch,

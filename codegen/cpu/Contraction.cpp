@@ -2,6 +2,7 @@
 #include "sinter/codegen/cpu/ContractionEmit.h"
 
 #include <algorithm>
+#include <array>
 
 using namespace mlir;
 
@@ -23,14 +24,15 @@ struct ScratchLayout {
   explicit ScratchLayout(const ContractionTiles &tiles) {
     const bool tiled = tiles.form == Form::Tiled;
     const bool packs = tiled && tiles.packB != Pack::Never;
-    sums = packs ? alignedBytes(tiles.nBlock * panelRows(tiles), tiles) : 0;
+    block = packs ? alignedBytes(tiles.nBlock * panelRows(tiles), tiles) : 0;
+    sums = tiles.packAhead ? 2 * block : block;
     // One vector of slack: partial vectors are read and written whole.
     packedA =
         sums + alignedBytes(tiles.groupUnits * tiles.mBlock * tiles.nBlock + tiles.lanes, tiles);
-    zeros = packedA + (tiles.packA ? alignedBytes(tiles.mr * packedAStride(tiles), tiles) : 0);
+    zeros = packedA + (tiles.packA ? alignedBytes(packedAElements(tiles), tiles) : 0);
     bytes = zeros + (tiled ? alignedBytes(tiles.nr, tiles) : 0);
   }
-  int64_t sums, packedA, zeros, bytes;
+  int64_t block, sums, packedA, zeros, bytes;
 };
 
 /// A pointer into an operand and its step from one k to the next.
@@ -44,8 +46,10 @@ public:
   void run(Value begin, Value end);
 
 private:
-  void group(Value first, Value end);
-  void pack();
+  /// Which of two places the packed block of B has (i1), and whether it is already there.
+  using PackState = std::array<Value, 2>;
+  PackState group(Value first, Value end, PackState state);
+  void pack(PackState &state);
   void unit(Value unitIndex);
   void tiledUnit();
   void panels(Value row, int64_t rows);
@@ -55,12 +59,26 @@ private:
   Panel ahead(Value panel, Value panelCount);
   void epilogue();
   Value bytes(Value pointer, int64_t offset);
+  /// Strips of A that are read in place and lie behind each other without a gap.
+  bool hasRowsInARow() const {
+    auto k = Emit::known(spec.k);
+    return !tiles.packA && !splitsK && k && Emit::known(spec.aStrideM) == *k;
+  }
+  /// From the start of B to column n0 of its first row; n0 begins a block.
+  Value columnOffset(Value n0) {
+    if (tiles.panel) // Panels follow each other.
+      return emit.mul(n0, spec.k);
+    return emit.mul(n0, spec.bStrideN);
+  }
+  /// Elements of B in a cache line.
+  int64_t lineOfB() const { return 512 / emit.b.type.getIntOrFloatBitWidth(); }
 
   Emit &emit;
   const ContractionSpec &spec;
   const ContractionTiles &tiles;
   const ScratchLayout layout;
-  Value packedB, sumsBase, packedA, zeros;
+  Value scratch, packedB, sumsBase, zeros;
+  PackedA packed;
   bool splitsK, storesDirectly;
   Value kBlocks, kBlock;
   BlockPosition at;
@@ -70,6 +88,8 @@ private:
   Value usesPacked;        ///< Null unless Pack::ByReuse.
   Value nextN0, hasNext;   ///< Where the following group begins, if it reads the same batch.
   Panel nextB;             ///< What to prefetch of B; the pointer is null when nothing is.
+  /// Ahead packing: the next block, where it goes, and whether the units of this group do it.
+  Value packFrom, packTo, packsNext;
   Value unitInGroup;
   func::FuncOp kernel;
   int functionCount = 0;
@@ -79,26 +99,27 @@ private:
 };
 
 Generator::Generator(Emit &emit, Value scratch)
-    : emit(emit), spec(emit.spec), tiles(emit.tiles), layout(emit.tiles) {
+    : emit(emit), spec(emit.spec), tiles(emit.tiles), layout(emit.tiles), scratch(scratch),
+      packed(emit.tiles, emit.spec, {}) {
   // Found now: inside the bodies of loops under construction there is no way up.
   Operation *parent = emit.builder.getInsertionBlock()->getParentOp();
   kernel = mlir::isa<func::FuncOp>(parent) ? mlir::cast<func::FuncOp>(parent)
                                            : parent->getParentOfType<func::FuncOp>();
   packedB = scratch;
   sumsBase = bytes(scratch, layout.sums);
-  packedA = bytes(scratch, layout.packedA);
+  packed.pointer = bytes(scratch, layout.packedA);
   zeros = bytes(scratch, layout.zeros);
-  auto k = Emit::known(spec.k);
+  auto k = Emit::known(emit.kWords);
   splitsK = tiles.form == Form::Tiled && !(k && *k <= tiles.kc);
   storesDirectly = tiles.form == Form::Tiled && tiles.directStore && !splitsK;
   kBlocks = emit.constant(1);
-  kBlock = spec.k;
+  kBlock = emit.kWords;
   if (splitsK) {
     // Blocks of equal length rather than a short last one; at least one, so that k = 0 stores
     // zeros.
-    kBlocks = emit.ceilDiv(spec.k, emit.constant(tiles.kc));
+    kBlocks = emit.ceilDiv(emit.kWords, emit.constant(tiles.kc));
     kBlocks = emit.builder.createOrFold<arith::MaxSIOp>(emit.loc, kBlocks, emit.constant(1));
-    kBlock = emit.ceilDiv(spec.k, kBlocks);
+    kBlock = emit.ceilDiv(emit.kWords, kBlocks);
   }
 }
 
@@ -136,9 +157,9 @@ void Generator::run(Value begin, Value end) {
     if (spec.batchOffsets) {
       auto [aOffset, bOffset] = spec.batchOffsets(builder, emit.loc, batchIndex);
       if (spec.a)
-        at.aBase = emit.step(spec.a, aOffset);
+        at.aBase = emit.stepA(spec.a, aOffset);
       if (spec.b)
-        at.bBase = emit.step(spec.b, bOffset);
+        at.bBase = emit.stepB(spec.b, bOffset);
     }
     Value last = emit.min(end, emit.add(first, emit.sub(mUnits, firstMBlock)));
     if (splitsK) {
@@ -150,14 +171,23 @@ void Generator::run(Value begin, Value end) {
                          at.n0);
     hasNext = arith::AndIOp::create(builder, emit.loc, emit.compare(Predicate::slt, last, end),
                                     emit.compare(Predicate::slt, nextN0, spec.n));
-    group(first, last);
-    scf::YieldOp::create(builder, emit.loc, last);
+    if (!tiles.packAhead) {
+      group(first, last, {});
+      scf::YieldOp::create(builder, emit.loc, last);
+      return;
+    }
+    PackState state = group(first, last, {carried[1], carried[2]});
+    scf::YieldOp::create(builder, emit.loc, ValueRange{last, state[0], state[1]});
   };
-  scf::WhileOp::create(builder, emit.loc, TypeRange{begin.getType()}, ValueRange{begin}, condition,
-                       body);
+  Values initial = {begin};
+  if (tiles.packAhead) {
+    Value no = arith::ConstantIntOp::create(builder, emit.loc, 0, 1);
+    initial.append({no, no});
+  }
+  scf::WhileOp::create(builder, emit.loc, ValueRange(initial).getTypes(), initial, condition, body);
 }
 
-void Generator::group(Value first, Value end) {
+Generator::PackState Generator::group(Value first, Value end, PackState state) {
   firstUnit = first;
   endUnit = end;
   usesPacked = nullptr;
@@ -166,31 +196,51 @@ void Generator::group(Value first, Value end) {
         emit.compare(Predicate::sge, emit.sub(end, first), emit.constant(tiles.packStrips));
   auto block = [&](Value kIndex) {
     at.k0 = emit.mul(kIndex, kBlock);
-    at.kLength = splitsK ? emit.min(kBlock, emit.sub(spec.k, at.k0)) : spec.k;
+    at.kLength = splitsK ? emit.min(kBlock, emit.sub(emit.kWords, at.k0)) : kBlock;
     if (splitsK) {
       isFirstK = emit.compare(Predicate::eq, kIndex, emit.constant(0));
       isLastK = emit.compare(Predicate::eq, emit.add(kIndex, 1), kBlocks);
     }
     nextB = nextBlock(kIndex);
-    pack();
+    pack(state);
     emit.loop(first, end, 1, [&](Value index) { unit(index); });
   };
-  emit.loop(emit.constant(0), kBlocks, 1, block);
+  if (!tiles.packAhead) {
+    emit.loop(emit.constant(0), kBlocks, 1, block);
+    return state;
+  }
+  Values last = emit.loop(emit.constant(0), kBlocks, emit.constant(1), state,
+                          [&](Value kIndex, ValueRange carried) {
+                            state = {carried[0], carried[1]};
+                            block(kIndex);
+                            return Values{state[0], state[1]};
+                          });
+  return {last[0], last[1]};
 }
 
-void Generator::pack() {
+void Generator::pack(PackState &state) {
   if (tiles.form != Form::Tiled || tiles.packB == Pack::Never)
     return;
+  auto copy = [&] { (tiles.depth > 1 ? emitPackWordsB : emitPackB)(emit, at, packedB); };
+  if (!tiles.packAhead)
+    return usesPacked ? emit.ifThen(usesPacked, copy) : copy();
+  OpBuilder &builder = emit.builder;
+  Value one = arith::ConstantIntOp::create(builder, emit.loc, 1, 1);
+  Value other = bytes(scratch, layout.block);
+  packedB = emit.select(state[0], other, scratch);
+  packTo = emit.select(state[0], scratch, other);
+  Value packed = state[1];
+  state = {arith::XOrIOp::create(builder, emit.loc, state[0], one), packsNext};
+  Value missing = arith::XOrIOp::create(builder, emit.loc, packed, one);
   if (usesPacked)
-    emit.ifThen(usesPacked, [&] { emitPackB(emit, at, packedB); });
-  else
-    emitPackB(emit, at, packedB);
+    missing = arith::AndIOp::create(builder, emit.loc, missing, usesPacked);
+  emit.ifThen(missing, copy);
 }
 
 /// The B block that is needed after this one, to be brought into the second-level cache meanwhile.
 Panel Generator::nextBlock(Value kIndex) {
   const bool rows = Emit::known(spec.bStrideN) == 1, columns = Emit::known(spec.bStrideK) == 1;
-  if (!tiles.prefetchB || spec.loadB || !(rows || columns))
+  if (!(tiles.prefetchB || tiles.packAhead) || spec.loadB || !(rows || columns))
     return {};
   Value k0 = emit.constant(0), n0 = nextN0, exists = hasNext;
   if (splitsK) {
@@ -199,10 +249,32 @@ Panel Generator::nextBlock(Value kIndex) {
     n0 = emit.select(more, at.n0, n0);
     exists = arith::OrIOp::create(emit.builder, emit.loc, more, exists);
   }
-  Value offset = emit.add(emit.mul(k0, spec.bStrideK), emit.mul(n0, spec.bStrideN));
+  Value strideK = emit.mul(spec.bStrideK, tiles.depth);
+  Value offset = emit.add(emit.mul(k0, strideK), columnOffset(n0));
+  if (tiles.packAhead) {
+    auto both = [&](Value a, Value b) {
+      return emit.builder.createOrFold<arith::AndIOp>(emit.loc, a, b);
+    };
+    // Whole blocks of the same length, by groups with a unit for each part of it.
+    packFrom = emit.stepB(at.bBase, offset);
+    const int64_t parts = tiles.nr / tiles.lanes / tiles.packAhead;
+    packsNext = both(
+        exists, emit.compare(Predicate::sge, emit.sub(endUnit, firstUnit), emit.constant(parts)));
+    packsNext = both(packsNext, emit.compare(Predicate::sle, emit.add(n0, tiles.nr), spec.n));
+    if (usesPacked)
+      packsNext = both(packsNext, usesPacked);
+    packsNext = both(packsNext, emit.compare(Predicate::sge, spec.m, emit.constant(tiles.mr)));
+    Value length = emit.min(kBlock, emit.sub(emit.kWords, k0));
+    packsNext = both(packsNext, emit.compare(Predicate::eq, length, at.kLength));
+    if (tiles.depth > 1) // The last word may be half empty.
+      packsNext =
+          both(packsNext,
+               emit.compare(Predicate::sle, emit.mul(emit.add(k0, length), tiles.depth), spec.k));
+    return {};
+  }
   // Without a next block, touch one line of the packed panel again and again.
-  Value stride = rows ? spec.bStrideK : emit.constant(64 / tiles.elementBytes);
-  return {emit.select(exists, emit.step(at.bBase, offset), packedB),
+  Value stride = rows ? strideK : emit.constant(lineOfB());
+  return {emit.select(exists, emit.stepB(at.bBase, offset), packedB),
           emit.select(exists, stride, emit.constant(0))};
 }
 
@@ -211,14 +283,14 @@ Panel Generator::nextBlock(Value kIndex) {
 Panel Generator::ahead(Value panel, Value panelCount) {
   if (!nextB.pointer)
     return {};
-  const int64_t line = 64 / tiles.elementBytes;
+  const int64_t line = lineOfB();
   Value tileIndex = emit.add(emit.mul(unitInGroup, panelCount), panel);
   Value last = emit.constant((tiles.nBlock + line - 1) / line - 1);
   Value offset = emit.mul(emit.min(tileIndex, last), line);
   if (Emit::known(spec.bStrideN) != 1) // Columns are contiguous: one line holds 16 steps of k.
-    offset = emit.mul(offset, at.kLength);
+    offset = emit.mul(offset, emit.mul(at.kLength, tiles.depth));
   Value moving = emit.compare(Predicate::ne, nextB.strideK, emit.constant(0));
-  return {emit.step(nextB.pointer, emit.select(moving, offset, emit.constant(0))), nextB.strideK};
+  return {emit.stepB(nextB.pointer, emit.select(moving, offset, emit.constant(0))), nextB.strideK};
 }
 
 void Generator::unit(Value unitIndex) {
@@ -258,7 +330,7 @@ void Generator::tiledUnit() {
     baseRow = emit.min(wantedRow, lastStart);
   }
   if (tiles.packA)
-    emitPackA(emit, at, baseRow, packedA, packedAStride(tiles));
+    (tiles.depth > 1 ? emitPackWordsA : emitPackA)(emit, at, baseRow, packed);
   auto eachRow = [&] {
     emit.loop(emit.constant(0), storedRows, 1, [&](Value r) { panels(r, 1); });
   };
@@ -268,23 +340,24 @@ void Generator::tiledUnit() {
 
 /// Multiplies `rows` rows, from `row` of this unit on, with all panels of the block.
 void Generator::panels(Value row, int64_t rows) {
-  Value aTile = packedA;
+  Value aTile;
   if (tiles.packA)
-    aTile = emit.step(packedA, emit.mul(row, packedAStride(tiles)));
+    aTile = packed.at(emit, row, emit.constant(0));
   else
-    aTile = emit.step(at.aBase, emit.add(emit.mul(emit.add(baseRow, row), spec.aStrideM),
-                                         emit.mul(at.k0, spec.aStrideK)));
+    aTile = emit.stepA(at.aBase, emit.add(emit.mul(emit.add(baseRow, row), spec.aStrideM),
+                                          emit.mul(at.k0, emit.mul(spec.aStrideK, tiles.depth))));
   Panel first{packedB, emit.constant(tiles.nr)};
   Value panelStride = emit.constant(panelRows(tiles) * tiles.nr);
   if (tiles.packB != Pack::Always) {
-    Value inPlace = emit.step(at.bBase, emit.add(emit.mul(at.k0, spec.bStrideK), at.n0));
+    Value inPlace =
+        emit.step(at.bBase, emit.add(emit.mul(at.k0, spec.bStrideK), columnOffset(at.n0)));
     if (usesPacked) {
       first.pointer = emit.select(usesPacked, packedB, inPlace);
       first.strideK = emit.select(usesPacked, first.strideK, spec.bStrideK);
       panelStride = emit.select(usesPacked, panelStride, emit.constant(tiles.nr));
     } else {
       first = {inPlace, spec.bStrideK};
-      panelStride = emit.constant(tiles.nr);
+      panelStride = tiles.panel ? emit.mul(spec.k, tiles.nr) : emit.constant(tiles.nr);
     }
   }
   Value nr = emit.constant(tiles.nr), zero = emit.constant(0);
@@ -308,9 +381,25 @@ void Generator::panels(Value row, int64_t rows) {
     if (rows == tiles.mr) {
       Panel prefetch = ahead(panel, full);
       fullTile.ahead = prefetch.pointer;
-      fullTile.aheadStride = prefetch.strideK;
+      if (prefetch.pointer)
+        fullTile.aheadStride = emit.mul(prefetch.strideK, emit.b.type.getIntOrFloatBitWidth() / 8);
     }
-    tile(fullTile);
+    if (!tiles.packAhead || rows != tiles.mr)
+      return tile(fullTile);
+    if (hasRowsInARow()) {
+      fullTile.ahead = emit.stepA(at.aBase, emit.mul(emit.add(baseRow, tiles.mr), spec.aStrideM));
+      fullTile.aheadStride = emit.constant(64);
+    }
+    const int64_t part = tiles.packAhead * tiles.lanes;
+    Value column = emit.mul(unitInGroup, part);
+    Value packs = emit.builder.createOrFold<arith::AndIOp>(
+        emit.loc, packsNext, emit.compare(Predicate::slt, column, nr));
+    Tile packing = fullTile;
+    packing.ahead = packing.aheadStride = nullptr;
+    packing.packFrom = emit.stepB(packFrom, column);
+    packing.packTo = emit.step(packTo, column);
+    emit.ifThenElse(
+        packs, [&] { tile(packing); }, [&] { tile(fullTile); });
   };
   auto partialPanel = [&] {
     if (n && *n % tiles.nr == 0)
@@ -335,8 +424,10 @@ void Generator::panels(Value row, int64_t rows) {
 }
 
 void Generator::tile(Tile tile) {
-  tile.aStrideM = tiles.packA ? emit.constant(packedAStride(tiles)) : spec.aStrideM;
-  tile.aStrideK = tiles.packA ? emit.constant(1) : spec.aStrideK;
+  tile.aStrideM = tiles.packA ? emit.constant(packed.strideM) : spec.aStrideM;
+  tile.aStrideK =
+      tiles.packA ? emit.constant(packed.strideK) : emit.mul(spec.aStrideK, tiles.depth);
+  tile.aType = tiles.packA ? emit.wordType : emit.a.type;
   tile.length = at.kLength;
   if (storesDirectly)
     return storeTile(tile);

@@ -25,12 +25,16 @@ namespace sinter::cpu {
 
 /// What chooseTiles() needs to know; sizes may be unknown (symbolic).
 struct ContractionShape {
-  DType dtype = DType::F32;
+  DType dtype = DType::F32; ///< Of the sums: f32, f64, i32 or i64.
+  /// How operands lie in memory: as `dtype`, or narrower and converted on the way.
+  std::optional<DType> aDtype, bDtype;
   DimExpr batch = 1, m = 1, n = 1, k = 1;
   /// Element strides; nullopt when symbolic.
   std::optional<int64_t> aStrideM, aStrideK, bStrideK, bStrideN;
   /// A or B is computed by a hook instead of being read from memory.
   bool computedA = false, computedB = false;
+  /// B is a constant of which nothing else is asked: it may lie in memory in any order.
+  bool fixedB = false;
   /// About how many operations the epilogue does per vector.
   int64_t storeOps = 8;
 };
@@ -51,11 +55,16 @@ struct ContractionTiles {
   Pack packB = Pack::Always;
   /// Copy each strip of A into scratch (aliasing rows, or a computed A).
   bool packA = false;
+  /// Elements of k that one instruction multiplies and adds per sum: 2 for pairs of bf16 or of
+  /// 16-bit integers. Panels then hold 32-bit words of two elements; `kc` counts words.
+  int64_t depth = 1;
   /// Use math.fma; else multiply and add.
   bool fma = false;
   int64_t lanes = 1; ///< Elements of one vector.
   int64_t mr = 1;    ///< Rows of the register tile.
   int64_t nr = 1; ///< Columns of the register tile: a multiple of `lanes` (columns for Form::Dot).
+  /// B lies in memory in panels of so many columns (of `nr`), [panel][k][column]; 0: as a matrix.
+  int64_t panel = 0;
   int64_t kc = 1; ///< Longest block of k between two visits of partial sums.
   int64_t kUnroll = 1;
   int64_t mBlock = 1; ///< Rows of a unit: `mr`, or several of them for Form::Dot.
@@ -65,6 +74,9 @@ struct ContractionTiles {
   int64_t packStrips = 2;
   /// Prefetch the next block of B during the k loop.
   bool prefetchB = false;
+  /// Vectors of the next block of B that each step of k packs along the way; 0: packing is a loop
+  /// of its own. Needs rows of B that are contiguous and a known distance apart, and nBlock == nr.
+  int64_t packAhead = 0;
   /// Call the epilogue on the registers of the tile instead of a loop over stored sums: for short k
   /// and cheap epilogues, which are then emitted once per register.
   bool directStore = false;
@@ -90,15 +102,21 @@ struct ContractionSpec {
 
   /// f32, f64, i32 or i64 (integers wrap).
   mlir::Type elementType;
+  /// Of A and B in memory, if not that: f16, bf16 or integers of at most 32 bits. Both bf16, or
+  /// both of at most 16 bits, when tiles.depth is 2.
+  mlir::Type aType, bType;
+  /// Integers of A and B have no sign.
+  bool aUnsigned = false, bUnsigned = false;
   /// i64; constants where static, which is how static information reaches the generator.
   Value batch, m, n, k;
   /// !llvm.ptr and i64 element strides. `a` or `b` may be null when computed by a hook.
   Value a, aStrideM, aStrideK;
-  Value b, bStrideK, bStrideN;
+  Value b, bStrideK, bStrideN; ///< Within a panel, where B lies in panels.
   /// Flat batch index -> element offsets into A and B. Null: both offsets are 0.
   Hook<std::pair<Value, Value>(Builder &, mlir::Location, Value batchIndex)> batchOffsets;
-  /// Prologue: `lanes` elements of A at (b, m, k..) along k; lanes outside `mask` are ignored.
-  /// `mask` is null when all lanes are wanted. Requires tiles.packA.
+  /// Prologue: `lanes` elements of A at (b, m, k..) along k, or at (b, m.., k) along m where
+  /// aStrideM is 1 and aStrideK is not; lanes outside `mask` are ignored. `mask` is null when all
+  /// lanes are wanted. Requires tiles.packA.
   Hook<Value(Builder &, mlir::Location, Value b, Value m, Value k, Value mask)> loadA;
   /// Prologue: `lanes` elements of B at (b, k, n..) along n. Requires Pack::Always.
   Hook<Value(Builder &, mlir::Location, Value b, Value k, Value n, Value mask)> loadB;

@@ -13,7 +13,18 @@ Emit::Emit(OpBuilder &builder, Location loc, const ContractionSpec &spec,
            const ContractionTiles &tiles)
     : builder(builder), loc(loc), spec(spec), tiles(tiles), elementType(spec.elementType),
       vectorType(VectorType::get({tiles.lanes}, spec.elementType)),
-      isFloat(mlir::isa<FloatType>(spec.elementType)) {}
+      isFloat(mlir::isa<FloatType>(spec.elementType)) {
+  auto operand = [&](Type type, bool isUnsigned) {
+    Operand result{type ? type : elementType, isUnsigned, false};
+    result.isNarrow = result.type != elementType;
+    return result;
+  };
+  a = operand(spec.aType, spec.aUnsigned);
+  b = operand(spec.bType, spec.bUnsigned);
+  wordType = tiles.depth == 1 ? elementType : Type(builder.getI32Type());
+  wordVector = VectorType::get({tiles.lanes}, wordType);
+  kWords = ceilDiv(spec.k, constant(tiles.depth));
+}
 
 Value Emit::constant(int64_t value) {
   return arith::ConstantIntOp::create(builder, loc, value, 64);
@@ -49,43 +60,100 @@ Value Emit::select(Value condition, Value a, Value b) {
   return builder.createOrFold<arith::SelectOp>(loc, condition, a, b);
 }
 
-Value Emit::step(Value pointer, Value elements) {
+Value Emit::step(Value pointer, Value elements, Type type) {
   if (auto count = known(elements))
-    return step(pointer, *count);
-  return LLVM::GEPOp::create(builder, loc, pointer.getType(), elementType, pointer,
+    return step(pointer, *count, type);
+  return LLVM::GEPOp::create(builder, loc, pointer.getType(), type ? type : elementType, pointer,
                              llvm::ArrayRef<LLVM::GEPArg>{elements});
 }
-Value Emit::step(Value pointer, int64_t elements) {
+Value Emit::step(Value pointer, int64_t elements, Type type) {
   if (elements == 0)
     return pointer;
+  if (!type)
+    type = elementType;
   if (elements != static_cast<int32_t>(elements)) {
     Value count = constant(elements);
-    return LLVM::GEPOp::create(builder, loc, pointer.getType(), elementType, pointer,
+    return LLVM::GEPOp::create(builder, loc, pointer.getType(), type, pointer,
                                llvm::ArrayRef<LLVM::GEPArg>{count});
   }
-  return LLVM::GEPOp::create(builder, loc, pointer.getType(), elementType, pointer,
+  return LLVM::GEPOp::create(builder, loc, pointer.getType(), type, pointer,
                              llvm::ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(elements)});
 }
 
-Value Emit::loadScalar(Value pointer) {
-  return LLVM::LoadOp::create(builder, loc, elementType, pointer,
-                              static_cast<unsigned>(tiles.elementBytes));
+static unsigned bytesOf(Type type) {
+  return static_cast<unsigned>(getElementTypeOrSelf(type).getIntOrFloatBitWidth() / 8);
+}
+
+Value Emit::loadScalar(Value pointer, Type type, int64_t alignment) {
+  if (!type)
+    type = elementType;
+  return LLVM::LoadOp::create(builder, loc, type, pointer,
+                              alignment ? static_cast<unsigned>(alignment) : bytesOf(type));
 }
 void Emit::storeScalar(Value pointer, Value value) {
-  LLVM::StoreOp::create(builder, loc, value, pointer, static_cast<unsigned>(tiles.elementBytes));
+  LLVM::StoreOp::create(builder, loc, value, pointer, bytesOf(value.getType()));
 }
 Value Emit::load(Value pointer) {
-  return LLVM::LoadOp::create(builder, loc, vectorType, pointer,
-                              static_cast<unsigned>(tiles.elementBytes));
+  return LLVM::LoadOp::create(builder, loc, vectorType, pointer, bytesOf(vectorType));
 }
 Value Emit::loadMasked(Value pointer, Value mask) {
-  if (!mask)
-    return load(pointer);
-  return LLVM::MaskedLoadOp::create(builder, loc, vectorType, pointer, mask, zero(),
-                                    static_cast<unsigned>(tiles.elementBytes));
+  return loadPlain(pointer, elementType, tiles.lanes, mask);
 }
+
+// -- Operands -------------------------------------------------------------------------------------
+
+Value Emit::loadPlain(Value pointer, Type type, int64_t count, Value mask) {
+  auto vector = VectorType::get({count}, type);
+  if (!mask)
+    return LLVM::LoadOp::create(builder, loc, vector, pointer, bytesOf(type));
+  Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(vector));
+  return LLVM::MaskedLoadOp::create(builder, loc, vector, pointer, mask, zero, bytesOf(type));
+}
+
+/// 16-bit floats move as integers: most targets have no loads of them.
+static Type storedType(Type type) {
+  return type.isF16() || type.isBF16() ? Type(IntegerType::get(type.getContext(), 16)) : type;
+}
+
+static Type likeVector(Value value, Type element) {
+  auto vector = mlir::dyn_cast<VectorType>(value.getType());
+  return vector ? Type(vector.clone(element)) : element;
+}
+
+Value Emit::loadElement(Value pointer, const Operand &operand) {
+  return widened(loadScalar(pointer, storedType(operand.type)), operand);
+}
+Value Emit::loadElements(Value pointer, const Operand &operand, Value mask, int64_t count) {
+  if (count == 0)
+    count = tiles.lanes;
+  return widened(loadPlain(pointer, storedType(operand.type), count, mask), operand);
+}
+
+Value Emit::widened(Value value, const Operand &operand) {
+  if (!operand.isNarrow)
+    return value;
+  if (mlir::isa<FloatType>(operand.type)) {
+    Value narrow = arith::BitcastOp::create(builder, loc, likeVector(value, operand.type), value);
+    return arith::ExtFOp::create(builder, loc, likeVector(value, elementType), narrow);
+  }
+  Type wide = likeVector(value, elementType);
+  if (isFloat)
+    return operand.isUnsigned ? Value(arith::UIToFPOp::create(builder, loc, wide, value))
+                              : Value(arith::SIToFPOp::create(builder, loc, wide, value));
+  return operand.isUnsigned ? Value(arith::ExtUIOp::create(builder, loc, wide, value))
+                            : Value(arith::ExtSIOp::create(builder, loc, wide, value));
+}
+
+Value Emit::halfWords(Value value, const Operand &operand) {
+  Type half = likeVector(value, builder.getI16Type());
+  if (value.getType() == half)
+    return value;
+  return operand.isUnsigned ? Value(arith::ExtUIOp::create(builder, loc, half, value))
+                            : Value(arith::ExtSIOp::create(builder, loc, half, value));
+}
+
 void Emit::store(Value pointer, Value vector) {
-  LLVM::StoreOp::create(builder, loc, vector, pointer, static_cast<unsigned>(tiles.elementBytes));
+  LLVM::StoreOp::create(builder, loc, vector, pointer, bytesOf(vector.getType()));
 }
 
 void Emit::prefetch(Value pointer) {
@@ -93,17 +161,37 @@ void Emit::prefetch(Value pointer) {
 }
 
 Value Emit::splat(Value scalar) {
-  return vector::BroadcastOp::create(builder, loc, vectorType, scalar);
+  return vector::BroadcastOp::create(builder, loc, VectorType::get({tiles.lanes}, scalar.getType()),
+                                     scalar);
 }
 Value Emit::zero() {
   return arith::ConstantOp::create(builder, loc, builder.getZeroAttr(vectorType));
 }
 Value Emit::multiplyAdd(Value a, Value b, Value c) {
+  if (tiles.depth > 1)
+    return multiplyAddPairs(a, b, c);
   if (!isFloat)
     return arith::AddIOp::create(builder, loc, arith::MulIOp::create(builder, loc, a, b), c);
   if (tiles.fma)
     return math::FmaOp::create(builder, loc, a, b, c);
   return arith::AddFOp::create(builder, loc, arith::MulFOp::create(builder, loc, a, b), c);
+}
+Value Emit::multiplyAddPairs(Value a, Value b, Value c) {
+  Type half = isFloat ? Type(builder.getBF16Type()) : Type(builder.getI16Type());
+  auto pairs = VectorType::get({2 * tiles.lanes}, half);
+  a = vector::BitCastOp::create(builder, loc, pairs, a);
+  b = vector::BitCastOp::create(builder, loc, pairs, b);
+  auto call = [&](llvm::StringRef name, ValueRange arguments) {
+    return LLVM::CallIntrinsicOp::create(builder, loc, vectorType, builder.getStringAttr(name),
+                                         arguments)
+        .getResult(0);
+  };
+  if (isFloat)
+    return call("llvm.x86.avx512bf16.dpbf16ps.512", {c, a, b});
+  llvm::StringRef name = tiles.lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
+                         : tiles.lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
+                                            : "llvm.x86.sse2.pmadd.wd";
+  return arith::AddIOp::create(builder, loc, call(name, {a, b}), c);
 }
 Value Emit::addElements(Value a, Value b) {
   if (!isFloat)
@@ -114,18 +202,20 @@ Value Emit::shuffle(Value a, Value b, llvm::ArrayRef<int64_t> mask) {
   return vector::ShuffleOp::create(builder, loc, a, b, mask);
 }
 
-Value Emit::mask(Value count) {
+Value Emit::mask(Value count, int64_t lanes) {
+  if (lanes == 0)
+    lanes = tiles.lanes;
   // Lane numbers in 32 bits: narrow compares; a block never has 2^31 columns.
-  auto laneType = VectorType::get({tiles.lanes}, builder.getI32Type());
-  llvm::SmallVector<int32_t> numbers(static_cast<size_t>(tiles.lanes));
+  auto laneType = VectorType::get({lanes}, builder.getI32Type());
+  llvm::SmallVector<int32_t> numbers(static_cast<size_t>(lanes));
   for (auto [index, number] : llvm::enumerate(numbers))
     number = static_cast<int32_t>(index);
-  Value lanes =
+  Value numbered =
       arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(laneType, ArrayRef(numbers)));
-  Value narrow = arith::TruncIOp::create(builder, loc, builder.getI32Type(),
-                                         min(count, constant(tiles.lanes)));
+  Value narrow =
+      arith::TruncIOp::create(builder, loc, builder.getI32Type(), min(count, constant(lanes)));
   Value limit = vector::BroadcastOp::create(builder, loc, laneType, narrow);
-  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, lanes, limit);
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, numbered, limit);
 }
 
 Values Emit::loop(Value lower, Value upper, Value step, ValueRange carried,

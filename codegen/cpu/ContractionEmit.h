@@ -18,6 +18,13 @@ using mlir::Value;
 using mlir::ValueRange;
 using Values = llvm::SmallVector<Value>;
 
+/// How an operand lies in memory.
+struct Operand {
+  mlir::Type type;
+  bool isUnsigned = false;
+  bool isNarrow = false; ///< Not as the sums: converted on the way.
+};
+
 /// Integer arithmetic on i64 that folds constants, typed pointer steps, loops and vectors.
 class Emit {
 public:
@@ -38,22 +45,34 @@ public:
   Value compare(mlir::arith::CmpIPredicate predicate, Value a, Value b);
   Value select(Value condition, Value a, Value b);
 
-  /// `pointer` + `elements` elements.
-  Value step(Value pointer, Value elements);
-  Value step(Value pointer, int64_t elements);
-  Value loadScalar(Value pointer);
+  /// `pointer` + `elements` elements, of elementType where `type` is null.
+  Value step(Value pointer, Value elements, mlir::Type type = {});
+  Value step(Value pointer, int64_t elements, mlir::Type type = {});
+  Value stepA(Value pointer, Value elements) { return step(pointer, elements, a.type); }
+  Value stepB(Value pointer, Value elements) { return step(pointer, elements, b.type); }
+  Value loadScalar(Value pointer, mlir::Type type = {}, int64_t alignment = 0);
   void storeScalar(Value pointer, Value value);
   Value load(Value pointer);
   Value loadMasked(Value pointer, Value mask); ///< Zero where masked off; plain when mask is null.
+  /// One element, or `count` (0: tiles.lanes) of them, of an operand as elementType.
+  Value loadElement(Value pointer, const Operand &operand);
+  Value loadElements(Value pointer, const Operand &operand, Value mask, int64_t count = 0);
+  /// `count` elements as they are, zero where masked off.
+  Value loadPlain(Value pointer, mlir::Type type, int64_t count, Value mask);
+  /// Elements of an operand as elementType.
+  Value widened(Value value, const Operand &operand);
+  /// Elements of an operand (a scalar or a vector) as the 16 bits that half a word holds.
+  Value halfWords(Value value, const Operand &operand);
   void store(Value pointer, Value vector);
   void prefetch(Value pointer); ///< Into the second-level cache.
   Value splat(Value scalar);
   Value zero();
   Value multiplyAdd(Value a, Value b, Value c);
+  Value multiplyAddPairs(Value a, Value b, Value c); ///< Of words with two elements each.
   Value addElements(Value a, Value b);
   Value shuffle(Value a, Value b, llvm::ArrayRef<int64_t> mask);
-  /// Lanes [0, count) set; count may exceed the number of lanes.
-  Value mask(Value count);
+  /// The first `lanes` (null: tiles.lanes) up to `count` set; count may exceed their number.
+  Value mask(Value count, int64_t lanes = 0);
 
   /// for (i = lower; i < upper; i += step); the body gets i and the carried values, returns the new
   /// ones.
@@ -71,6 +90,11 @@ public:
   mlir::Type elementType;
   mlir::VectorType vectorType;
   bool isFloat;
+  Operand a, b;
+  /// Of a packed panel: elementType, or i32 with tiles.depth elements in it. As wide as a sum.
+  mlir::Type wordType;
+  mlir::VectorType wordVector;
+  Value kWords; ///< Words of k.
 };
 
 /// One B block and the k range that is being packed or multiplied.
@@ -78,7 +102,7 @@ struct BlockPosition {
   Value batchIndex;
   Value aBase, bBase; ///< Pointers to this batch's A and B.
   Value n0, columns;  ///< First column and number of columns of the block.
-  Value k0, kLength;
+  Value k0, kLength;  ///< In words.
 };
 
 /// One call of the micro-kernel: `rows` x `vectors` sums over the current block of k.
@@ -90,16 +114,21 @@ struct Tile {
   Value valid; ///< Number of columns that exist; null when all do.
   Value a, aStrideM, aStrideK;
   Value b, bStrideK;
-  Value ahead, aheadStride; ///< Prefetched along the way; null when nothing is.
-  Value length;             ///< Steps of k.
-  Value target; ///< Where the sums go, `nBlock` elements per row; null when not to memory.
+  Value ahead,
+      aheadStride; ///< Prefetched along the way, so many bytes apart; null when nothing is.
+  /// Rows of B that are packed along the way, and where their first vector goes; null when none
+  /// are.
+  Value packFrom, packTo;
+  mlir::Type aType; ///< What steps of A count.
+  Value length;     ///< Words of k.
+  Value target;     ///< Where the sums go, `nBlock` elements per row; null when not to memory.
   Value initial, initialStride; ///< Where the sums start from; null for zeros.
 
   /// The values of the second group that are present.
   llvm::SmallVector<Value *> inputs() {
     llvm::SmallVector<Value *> result;
     for (Value *value : {&valid, &a, &aStrideM, &aStrideK, &b, &bStrideK, &ahead, &aheadStride,
-                         &length, &target, &initial, &initialStride})
+                         &packFrom, &packTo, &length, &target, &initial, &initialStride})
       if (*value)
         result.push_back(value);
     return result;
@@ -121,9 +150,28 @@ int64_t panelRows(const ContractionTiles &tiles);
 
 /// Packs B[k0.., n0..] into [panel][k][nr] at `packed`; columns past the end are zero (or copies).
 void emitPackB(Emit &emit, const BlockPosition &at, Value packed);
-/// Copies rows [row, row + mr) of A[.., k0..] to `packed`, `packedStride` elements per row.
-void emitPackA(Emit &emit, const BlockPosition &at, Value row, Value packed, int64_t packedStride);
-int64_t packedAStride(const ContractionTiles &tiles);
+/// A strip of A is packed with vectors along m, because that is how it lies in memory.
+bool packsAlongM(const ContractionSpec &spec);
+/// A packed strip of A.
+struct PackedA {
+  PackedA(const ContractionTiles &tiles, const ContractionSpec &spec, Value pointer);
+  Value at(Emit &emit, Value row, Value k) const;
+  Value pointer;
+  int64_t strideM = 1, strideK = 1;
+};
+int64_t packedAElements(const ContractionTiles &tiles);
+/// Copies rows [row, row + mr) of A[.., k0..].
+void emitPackA(Emit &emit, const BlockPosition &at, Value row, const PackedA &packed);
+/// Vectors of 128-bit pieces of every inPart-th of `lanes` columns; then the transposition within
+/// those pieces (the unpack instructions of x86), after which each vector is a row.
+Values joinColumns(Emit &emit, int64_t inPart, llvm::function_ref<Value(int64_t column)> piece);
+Values transposeParts(Emit &emit, ValueRange rows, int64_t inPart);
+/// `lanes` words of B along n: `row` points to their first element, at the word's first k, which
+/// has all of its elements.
+Value packedVector(Emit &emit, Value row);
+/// As emitPackB and emitPackA, for panels of 32-bit words with two elements each.
+void emitPackWordsB(Emit &emit, const BlockPosition &at, Value packed);
+void emitPackWordsA(Emit &emit, const BlockPosition &at, Value row, const PackedA &packed);
 
 /// One strip of units for Form::Stream and Form::Dot: sums of `rows` x columns into `sums`,
 /// `nBlock` elements per row.

@@ -4,6 +4,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Sequence.h"
 
+#include <algorithm>
+
 using namespace mlir;
 
 namespace sinter::cpu::contraction {
@@ -12,9 +14,71 @@ int64_t panelRows(const ContractionTiles &tiles) {
   return (tiles.kc + tiles.lanes - 1) / tiles.lanes * tiles.lanes;
 }
 
-int64_t packedAStride(const ContractionTiles &tiles) {
+bool packsAlongM(const ContractionSpec &spec) {
+  return Emit::known(spec.aStrideM) == 1 && Emit::known(spec.aStrideK) != 1;
+}
+
+PackedA::PackedA(const ContractionTiles &tiles, const ContractionSpec &spec, Value pointer)
+    : pointer(pointer) {
+  if (packsAlongM(spec)) {
+    strideM = 1;
+    strideK = (tiles.mr + tiles.lanes - 1) / tiles.lanes * tiles.lanes;
+    return;
+  }
+  strideK = 1;
   // One vector more than a whole number of vectors: rows never alias in the first-level cache.
-  return panelRows(tiles) + tiles.lanes;
+  strideM = panelRows(tiles) + tiles.lanes;
+}
+
+Value PackedA::at(Emit &emit, Value row, Value k) const {
+  return emit.step(pointer, emit.add(emit.mul(row, strideM), emit.mul(k, strideK)));
+}
+
+int64_t packedAElements(const ContractionTiles &tiles) {
+  // Either way of packing fits.
+  const int64_t rows = (tiles.mr + tiles.lanes - 1) / tiles.lanes * tiles.lanes;
+  return std::max(tiles.mr * (panelRows(tiles) + tiles.lanes), panelRows(tiles) * rows);
+}
+
+Values joinColumns(Emit &emit, int64_t inPart, llvm::function_ref<Value(int64_t)> piece) {
+  Values rows;
+  for (int64_t i = 0; i < inPart; ++i) {
+    Values pieces;
+    for (int64_t j = i; j < emit.tiles.lanes; j += inPart)
+      pieces.push_back(piece(j));
+    while (pieces.size() > 1) { // Join neighbours until one vector is left.
+      Values joined;
+      for (size_t p = 0; p < pieces.size(); p += 2) {
+        auto width = 2 * mlir::cast<VectorType>(pieces[p].getType()).getNumElements();
+        joined.push_back(
+            emit.shuffle(pieces[p], pieces[p + 1], llvm::to_vector(llvm::seq<int64_t>(0, width))));
+      }
+      pieces = joined;
+    }
+    rows.push_back(pieces[0]);
+  }
+  return rows;
+}
+
+Values transposeParts(Emit &emit, ValueRange rows, int64_t inPart) {
+  const int64_t lanes = emit.tiles.lanes;
+  auto interleave = [&](Value a, Value b, int64_t width, bool high) {
+    llvm::SmallVector<int64_t> mask;
+    for (int64_t part = 0; part < lanes; part += inPart)
+      for (int64_t i = high ? inPart / 2 : 0; i < (high ? inPart : inPart / 2); i += width)
+        for (int64_t source : {part + i, lanes + part + i})
+          for (int64_t e = 0; e < width; ++e)
+            mask.push_back(source + e);
+    return emit.shuffle(a, b, mask);
+  };
+  if (inPart == 2)
+    return {interleave(rows[0], rows[1], 1, false), interleave(rows[0], rows[1], 1, true)};
+  Value low01 = interleave(rows[0], rows[1], 1, false),
+        high01 = interleave(rows[0], rows[1], 1, true);
+  Value low23 = interleave(rows[2], rows[3], 1, false),
+        high23 = interleave(rows[2], rows[3], 1, true);
+  return {interleave(low01, low23, 2, false), interleave(low01, low23, 2, true),
+          interleave(high01, high23, 2, false), interleave(high01, high23, 2, true)};
 }
 
 namespace {
@@ -31,13 +95,13 @@ void packRows(Emit &emit, const BlockPosition &at, Value packed) {
     Value kIndex = emit.add(at.k0, k);
     Value row;
     if (!emit.spec.loadB)
-      row = emit.step(emit.step(at.bBase, emit.mul(kIndex, emit.spec.bStrideK)), at.n0);
+      row = emit.stepB(emit.stepB(at.bBase, emit.mul(kIndex, emit.spec.bStrideK)), at.n0);
     Value target = emit.step(packed, emit.mul(k, tiles.nr));
     auto fetch = [&](Value column, Value mask) {
       if (emit.spec.loadB)
         return emit.spec.loadB(emit.builder, emit.loc, at.batchIndex, kIndex,
                                emit.add(at.n0, column), mask);
-      return emit.loadMasked(emit.step(row, column), mask);
+      return emit.loadElements(emit.stepB(row, column), emit.b, mask);
     };
     auto copyPanel = [&](Value panel) {
       Value column = emit.mul(panel, tiles.nr), to = emit.step(target, emit.mul(panel, panelSize));
@@ -68,28 +132,6 @@ void packRows(Emit &emit, const BlockPosition &at, Value packed) {
   });
 }
 
-/// Transposes within each 128-bit part of square many vectors: the unpack instructions of x86.
-Values transposeParts(Emit &emit, ValueRange rows, int64_t inPart) {
-  const int64_t lanes = emit.tiles.lanes;
-  auto interleave = [&](Value a, Value b, int64_t width, bool high) {
-    llvm::SmallVector<int64_t> mask;
-    for (int64_t part = 0; part < lanes; part += inPart)
-      for (int64_t i = high ? inPart / 2 : 0; i < (high ? inPart : inPart / 2); i += width)
-        for (int64_t source : {part + i, lanes + part + i})
-          for (int64_t e = 0; e < width; ++e)
-            mask.push_back(source + e);
-    return emit.shuffle(a, b, mask);
-  };
-  if (inPart == 2)
-    return {interleave(rows[0], rows[1], 1, false), interleave(rows[0], rows[1], 1, true)};
-  Value low01 = interleave(rows[0], rows[1], 1, false),
-        high01 = interleave(rows[0], rows[1], 1, true);
-  Value low23 = interleave(rows[2], rows[3], 1, false),
-        high23 = interleave(rows[2], rows[3], 1, true);
-  return {interleave(low01, low23, 2, false), interleave(low01, low23, 2, true),
-          interleave(high01, high23, 2, false), interleave(high01, high23, 2, true)};
-}
-
 /// Columns of B are contiguous. One step moves `inPart` elements of `lanes` columns: 128-bit pieces
 /// of every inPart-th column make one vector, and what is left to transpose lies within 128-bit
 /// parts.
@@ -100,46 +142,31 @@ void packColumns(Emit &emit, const BlockPosition &at, Value packed) {
   const int64_t panelSize = panelRows(tiles) * tiles.nr;
   auto n = Emit::known(emit.spec.n);
   const bool wholeGroups = n && *n % lanes == 0;
-  auto pieceType = VectorType::get({inPart}, emit.elementType);
   Value lastColumn = emit.add(at.columns, -1);
   Value fullEnd = emit.mul(emit.div(at.kLength, emit.constant(inPart)), inPart);
-  Value block = emit.step(at.bBase, emit.add(at.k0, emit.mul(at.n0, emit.spec.bStrideN)));
+  Value block = emit.stepB(at.bBase, emit.add(at.k0, emit.mul(at.n0, emit.spec.bStrideN)));
   Value groups = emit.ceilDiv(at.columns, emit.constant(lanes));
   emit.loop(emit.constant(0), groups, 1, [&](Value group) {
     Value first = emit.mul(group, lanes);
     Value panel = emit.div(group, emit.constant(vectors)),
           v = emit.rem(group, emit.constant(vectors));
     Value target = emit.step(packed, emit.add(emit.mul(panel, panelSize), emit.mul(v, lanes)));
-    Value firstColumn = emit.step(block, emit.mul(first, emit.spec.bStrideN));
+    Value firstColumn = emit.stepB(block, emit.mul(first, emit.spec.bStrideN));
     auto column = [&](int64_t j) {
       if (wholeGroups)
-        return emit.step(firstColumn, emit.mul(emit.spec.bStrideN, j));
+        return emit.stepB(firstColumn, emit.mul(emit.spec.bStrideN, j));
       // Past the end, the last column again: its sums are never stored.
       Value clamped = emit.min(emit.add(first, j), lastColumn);
-      return emit.step(block, emit.mul(clamped, emit.spec.bStrideN));
+      return emit.stepB(block, emit.mul(clamped, emit.spec.bStrideN));
     };
     Values columns;
     for (int64_t j = 0; j < lanes; ++j)
       columns.push_back(column(j));
     emit.loop(emit.constant(0), fullEnd, inPart, [&](Value k) {
-      Values rows;
-      for (int64_t i = 0; i < inPart; ++i) {
-        Values pieces;
-        for (int64_t j = i; j < lanes; j += inPart)
-          pieces.push_back(LLVM::LoadOp::create(emit.builder, emit.loc, pieceType,
-                                                emit.step(columns[static_cast<size_t>(j)], k),
-                                                static_cast<unsigned>(tiles.elementBytes)));
-        while (pieces.size() > 1) { // Join neighbours until one vector is left.
-          Values joined;
-          for (size_t p = 0; p < pieces.size(); p += 2) {
-            auto width = 2 * mlir::cast<VectorType>(pieces[p].getType()).getNumElements();
-            joined.push_back(emit.shuffle(pieces[p], pieces[p + 1],
-                                          llvm::to_vector(llvm::seq<int64_t>(0, width))));
-          }
-          pieces = joined;
-        }
-        rows.push_back(pieces[0]);
-      }
+      Values rows = joinColumns(emit, inPart, [&](int64_t j) {
+        return emit.loadElements(emit.stepB(columns[static_cast<size_t>(j)], k), emit.b, {},
+                                 inPart);
+      });
       Value to = emit.step(target, emit.mul(k, tiles.nr));
       for (auto [j, row] : llvm::enumerate(transposeParts(emit, rows, inPart)))
         emit.store(emit.step(to, static_cast<int64_t>(j) * tiles.nr), row);
@@ -148,8 +175,8 @@ void packColumns(Emit &emit, const BlockPosition &at, Value packed) {
       Value to = emit.step(target, emit.mul(k, tiles.nr));
       emit.loop(emit.constant(0), emit.constant(lanes), 1, [&](Value j) {
         Value clamped = emit.min(emit.add(first, j), lastColumn);
-        Value from = emit.step(block, emit.add(emit.mul(clamped, emit.spec.bStrideN), k));
-        emit.storeScalar(emit.step(to, j), emit.loadScalar(from));
+        Value from = emit.stepB(block, emit.add(emit.mul(clamped, emit.spec.bStrideN), k));
+        emit.storeScalar(emit.step(to, j), emit.loadElement(from, emit.b));
       });
     });
   });
@@ -162,13 +189,14 @@ void packElements(Emit &emit, const BlockPosition &at, Value packed) {
   Value nr = emit.constant(tiles.nr), lastColumn = emit.add(at.columns, -1);
   Value padded = emit.mul(emit.ceilDiv(at.columns, nr), tiles.nr);
   emit.loop(emit.constant(0), at.kLength, 1, [&](Value k) {
-    Value row = emit.step(at.bBase, emit.mul(emit.add(at.k0, k), emit.spec.bStrideK));
+    Value row = emit.stepB(at.bBase, emit.mul(emit.add(at.k0, k), emit.spec.bStrideK));
     Value target = emit.step(packed, emit.mul(k, tiles.nr));
     emit.loop(emit.constant(0), padded, 1, [&](Value column) {
       Value source = emit.add(at.n0, emit.min(column, lastColumn));
       Value to = emit.add(emit.mul(emit.div(column, nr), panelSize), emit.rem(column, nr));
-      emit.storeScalar(emit.step(target, to),
-                       emit.loadScalar(emit.step(row, emit.mul(source, emit.spec.bStrideN))));
+      emit.storeScalar(
+          emit.step(target, to),
+          emit.loadElement(emit.stepB(row, emit.mul(source, emit.spec.bStrideN)), emit.b));
     });
   });
 }
@@ -184,34 +212,48 @@ void emitPackB(Emit &emit, const BlockPosition &at, Value packed) {
     packElements(emit, at, packed);
 }
 
-void emitPackA(Emit &emit, const BlockPosition &at, Value row, Value packed, int64_t packedStride) {
+void emitPackA(Emit &emit, const BlockPosition &at, Value row, const PackedA &packed) {
   const ContractionTiles &tiles = emit.tiles;
+  const ContractionSpec &spec = emit.spec;
   const int64_t lanes = tiles.lanes;
-  const bool vectors = emit.spec.loadA || Emit::known(emit.spec.aStrideK) == 1;
+  Value rows = emit.min(emit.constant(tiles.mr), spec.m), zero = emit.constant(0);
+  auto source = [&](Value rowIndex, Value k) {
+    return emit.stepA(at.aBase,
+                      emit.add(emit.mul(rowIndex, spec.aStrideM), emit.mul(k, spec.aStrideK)));
+  };
+  auto fetch = [&](Value rowIndex, Value k, Value mask) {
+    return spec.loadA ? spec.loadA(emit.builder, emit.loc, at.batchIndex, rowIndex, k, mask)
+                      : emit.loadElements(source(rowIndex, k), emit.a, mask);
+  };
+  if (packsAlongM(spec)) {
+    emit.loop(zero, at.kLength, 1, [&](Value k) {
+      emit.loop(zero, rows, lanes, [&](Value r) {
+        Value left = emit.sub(rows, r);
+        auto count = Emit::known(left);
+        emit.store(packed.at(emit, r, k),
+                   fetch(emit.add(row, r), emit.add(at.k0, k),
+                         count && *count >= lanes ? Value() : emit.mask(left)));
+      });
+    });
+    return;
+  }
+  const bool vectors = spec.loadA || Emit::known(spec.aStrideK) == 1;
   Value fullEnd = emit.mul(emit.div(at.kLength, emit.constant(lanes)), lanes);
   Value rest = emit.sub(at.kLength, fullEnd);
-  emit.loop(emit.constant(0), emit.min(emit.constant(tiles.mr), emit.spec.m), 1, [&](Value r) {
+  emit.loop(zero, rows, 1, [&](Value r) {
     Value rowIndex = emit.add(row, r);
-    Value target = emit.step(packed, emit.mul(r, packedStride));
-    Value source;
-    if (!emit.spec.loadA)
-      source = emit.step(at.aBase, emit.add(emit.mul(rowIndex, emit.spec.aStrideM),
-                                            emit.mul(at.k0, emit.spec.aStrideK)));
     if (!vectors) {
-      emit.loop(emit.constant(0), at.kLength, 1, [&](Value k) {
-        emit.storeScalar(emit.step(target, k),
-                         emit.loadScalar(emit.step(source, emit.mul(k, emit.spec.aStrideK))));
+      emit.loop(zero, at.kLength, 1, [&](Value k) {
+        emit.storeScalar(packed.at(emit, r, k),
+                         emit.loadElement(source(rowIndex, emit.add(at.k0, k)), emit.a));
       });
       return;
     }
     auto move = [&](Value k, Value mask) {
-      Value loaded = emit.spec.loadA ? emit.spec.loadA(emit.builder, emit.loc, at.batchIndex,
-                                                       rowIndex, emit.add(at.k0, k), mask)
-                                     : emit.loadMasked(emit.step(source, k), mask);
-      emit.store(emit.step(target, k), loaded);
+      emit.store(packed.at(emit, r, k), fetch(rowIndex, emit.add(at.k0, k), mask));
     };
-    emit.loop(emit.constant(0), fullEnd, lanes, [&](Value k) { move(k, nullptr); });
-    emit.ifThen(emit.compare(arith::CmpIPredicate::ne, rest, emit.constant(0)),
+    emit.loop(zero, fullEnd, lanes, [&](Value k) { move(k, nullptr); });
+    emit.ifThen(emit.compare(arith::CmpIPredicate::ne, rest, zero),
                 [&] { move(fullEnd, emit.mask(rest)); });
   });
 }

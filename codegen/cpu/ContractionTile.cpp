@@ -61,10 +61,12 @@ Values multiplyTile(Emit &emit, const Tile &tile, llvm::ArrayRef<Value> masks) {
   const int64_t lanes = tiles.lanes, rows = tile.rows, vectors = tile.vectors;
   // Carried: the sums, the pointer into B, and either the pointer to row 0 of A (strides known:
   // rows are displacements) or the offset along k that all rows share.
+  // Pairs read in place are aligned as their elements are.
+  const int64_t aAlignment = tile.aType.getIntOrFloatBitWidth() / 8;
   const bool onePointer = rows == 1 || Emit::known(tile.aStrideM);
   Values aRows;
   for (int64_t i = 0; i < rows && !onePointer; ++i)
-    aRows.push_back(emit.step(tile.a, emit.mul(tile.aStrideM, i)));
+    aRows.push_back(emit.step(tile.a, emit.mul(tile.aStrideM, i), tile.aType));
   Values carried(static_cast<size_t>(rows * vectors));
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t v = 0; v < vectors; ++v) {
@@ -79,19 +81,22 @@ Values multiplyTile(Emit &emit, const Tile &tile, llvm::ArrayRef<Value> masks) {
   carried.push_back(onePointer ? tile.a : emit.constant(0));
   if (tile.ahead)
     carried.push_back(tile.ahead);
+  const size_t fromSlot = carried.size(), toSlot = fromSlot + 1;
+  if (tile.packFrom)
+    carried.append({tile.packFrom, tile.packTo});
 
   auto steps = [&](ValueRange state, int64_t count) {
     Values next(state.begin(), state.end());
     for (int64_t u = 0; u < count; ++u) {
       Values bVectors;
       for (int64_t v = 0; v < vectors; ++v)
-        bVectors.push_back(
-            emit.loadMasked(emit.step(next[bSlot], v * lanes),
-                            masks.empty() ? Value() : masks[static_cast<size_t>(v)]));
+        bVectors.push_back(emit.loadPlain(emit.step(next[bSlot], v * lanes), emit.wordType, lanes,
+                                          masks.empty() ? Value() : masks[static_cast<size_t>(v)]));
       for (int64_t i = 0; i < rows; ++i) {
-        Value pointer = onePointer ? emit.step(next[aSlot], emit.mul(tile.aStrideM, i))
-                                   : emit.step(aRows[static_cast<size_t>(i)], next[aSlot]);
-        Value a = emit.splat(emit.loadScalar(pointer));
+        Value pointer = onePointer
+                            ? emit.step(next[aSlot], emit.mul(tile.aStrideM, i), tile.aType)
+                            : emit.step(aRows[static_cast<size_t>(i)], next[aSlot], tile.aType);
+        Value a = emit.splat(emit.loadScalar(pointer, emit.wordType, aAlignment));
         for (int64_t v = 0; v < vectors; ++v) {
           Value &sum = next[static_cast<size_t>(i * vectors + v)];
           sum = emit.multiplyAdd(a, bVectors[static_cast<size_t>(v)], sum);
@@ -99,11 +104,22 @@ Values multiplyTile(Emit &emit, const Tile &tile, llvm::ArrayRef<Value> masks) {
       }
       if (tile.ahead) {
         emit.prefetch(next[aheadSlot]);
-        next[aheadSlot] = emit.step(next[aheadSlot], tile.aheadStride);
+        next[aheadSlot] = emit.step(next[aheadSlot], tile.aheadStride, emit.builder.getI8Type());
+      }
+      if (tile.packFrom) {
+        constexpr int64_t stepsAhead = 16; // About the way to memory.
+        Value &from = next[fromSlot], &to = next[toSlot];
+        for (int64_t d = 0; d < tiles.depth; ++d)
+          emit.prefetch(
+              emit.stepB(from, emit.mul(emit.spec.bStrideK, stepsAhead * tiles.depth + d)));
+        for (int64_t v = 0; v < tiles.packAhead * lanes; v += lanes)
+          emit.store(emit.step(to, v), packedVector(emit, emit.stepB(from, emit.constant(v))));
+        from = emit.stepB(from, emit.mul(emit.spec.bStrideK, tiles.depth));
+        to = emit.step(to, tiles.nr);
       }
       next[bSlot] = emit.step(next[bSlot], tile.bStrideK);
-      next[aSlot] =
-          onePointer ? emit.step(next[aSlot], tile.aStrideK) : emit.add(next[aSlot], tile.aStrideK);
+      next[aSlot] = onePointer ? emit.step(next[aSlot], tile.aStrideK, tile.aType)
+                               : emit.add(next[aSlot], tile.aStrideK);
     }
     return next;
   };

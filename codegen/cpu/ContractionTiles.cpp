@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <string>
+#include <string_view>
 
 namespace sinter::cpu {
 
@@ -13,6 +15,35 @@ using Pack = ContractionTiles::Pack;
 namespace {
 
 int64_t roundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+bool hasFeature(const TargetInfo &target, std::string_view name) {
+  return ("," + target.features + ",").find(",+" + std::string(name) + ",") != std::string::npos;
+}
+
+DType storedA(const ContractionShape &shape) { return shape.aDtype.value_or(shape.dtype); }
+DType storedB(const ContractionShape &shape) { return shape.bDtype.value_or(shape.dtype); }
+bool isNarrowA(const ContractionShape &shape) { return storedA(shape) != shape.dtype; }
+bool isNarrowB(const ContractionShape &shape) { return storedB(shape) != shape.dtype; }
+
+/// Elements of k per word of a panel.
+int64_t chooseDepth(const TargetInfo &target, const ContractionShape &shape) {
+  if (shape.computedA || shape.computedB)
+    return 1;
+  if (shape.dtype == f32)
+    return storedA(shape) == bf16 && storedB(shape) == bf16 && target.vectorBytes == 64 &&
+                   hasFeature(target, "avx512bf16")
+               ? 2
+               : 1;
+  // Products of these are exact in pairs; wider unsigned ones are not.
+  auto fitsHalf = [](DType dtype) { return dtype == i8 || dtype == u8 || dtype == i16; };
+  return shape.dtype == i32 && fitsHalf(storedA(shape)) && fitsHalf(storedB(shape)) ? 2 : 1;
+}
+
+/// Pairs of A can be read where they are: neighbours of 16 bits, and none without its other half.
+bool hasPairsInPlace(const ContractionShape &shape) {
+  auto k = shape.k.constant();
+  return byteSize(storedA(shape)) == 2 && shape.aStrideK == 1 && k && *k % 2 == 0;
+}
 
 /// Vector multiply-adds per step of k that `mr` x `vectors` tiles spend on an m x n result, with a
 /// penalty for tiles that the load ports, not the multipliers, would bound.
@@ -40,6 +71,13 @@ bool fits(int64_t mr, int64_t vectors, const TargetInfo &target, bool fma) {
   return mr * vectors + vectors + 1 + (fma ? 0 : 1) < target.vectorRegisters;
 }
 
+/// A constant B is laid out in panels of the tile's width; whole ones only.
+bool mayHavePanels(const ContractionTiles &tiles, const ContractionShape &shape) {
+  auto n = shape.n.constant(), m = shape.m.constant();
+  return shape.fixedB && !isNarrowB(shape) && !(m && *m == 1) && n && shape.k.constant() &&
+         *n % tiles.lanes == 0 && *n > tiles.lanes;
+}
+
 void chooseRegisterTile(ContractionTiles &tiles, const TargetInfo &target,
                         const ContractionShape &shape) {
   auto m = shape.m.constant(), n = shape.n.constant();
@@ -47,7 +85,7 @@ void chooseRegisterTile(ContractionTiles &tiles, const TargetInfo &target,
   // an unknown distance cost one address register each.
   const bool rowsApart = shape.aStrideK == 1 || shape.computedA;
   const bool aliased =
-      rowsApart && shape.aStrideM && *shape.aStrideM * tiles.elementBytes % 4096 == 0;
+      rowsApart && shape.aStrideM && *shape.aStrideM * byteSize(storedA(shape)) % 4096 == 0;
   int64_t mostRows = 28;
   if (!tiles.packA && (aliased || !shape.aStrideM))
     mostRows = 8;
@@ -57,7 +95,8 @@ void chooseRegisterTile(ContractionTiles &tiles, const TargetInfo &target,
   double best = std::numeric_limits<double>::max();
   for (int64_t vectors = std::min<int64_t>(4, mostVectors); vectors >= 1; --vectors)
     for (int64_t mr = mostRows; mr >= 1; --mr) {
-      if (!fits(mr, vectors, target, tiles.fma))
+      if (!fits(mr, vectors, target, tiles.fma) ||
+          (mayHavePanels(tiles, shape) && *n % (vectors * tiles.lanes) != 0))
         continue;
       const double cost = tileCost(mr, vectors, tiles.lanes, m, n);
       if (cost < best) {
@@ -70,11 +109,13 @@ void chooseRegisterTile(ContractionTiles &tiles, const TargetInfo &target,
 
 void chooseBlocks(ContractionTiles &tiles, const TargetInfo &target,
                   const ContractionShape &shape) {
-  auto n = shape.n.constant(), k = shape.k.constant();
+  auto n = shape.n.constant(), k = ceilDiv(shape.k, tiles.depth).constant();
   // A packed panel of B stays in the second-level cache while all rows of A pass by.
   const int64_t rowBytes = tiles.nr * tiles.elementBytes;
-  const int64_t longest =
-      std::max<int64_t>(256, target.l2Bytes / 4 / rowBytes / tiles.lanes * tiles.lanes);
+  // Few rows: it comes from memory, and shares the cache with what is fetched ahead.
+  const bool fewRows = mayHavePanels(tiles, shape) && shape.m.constant().value_or(1024) <= 32;
+  const int64_t most = target.l2Bytes / (fewRows ? 16 : 4);
+  const int64_t longest = std::max<int64_t>(256, most / rowBytes / tiles.lanes * tiles.lanes);
   tiles.kc = longest;
   tiles.groupUnits = 1;
   const bool split = !k || *k > longest + longest / 2;
@@ -117,11 +158,32 @@ void choosePacking(ContractionTiles &tiles, const TargetInfo &target,
   // before AVX.
   const bool cheapMasks = target.vectorBytes >= 64 || (n && *n % tiles.lanes == 0);
   tiles.packB = Pack::Always;
-  if (shape.computedB || shape.bStrideN != 1 || !cheapMasks)
+  if (mayHavePanels(tiles, shape)) {
+    tiles.panel = tiles.nr;
+    tiles.packB = Pack::Never;
+    return;
+  }
+  if (shape.computedB || shape.bStrideN != 1)
+    return;
+  // A long k loop with many vectors per step has room for moving one more. It takes blocks of B
+  // that follow each other, and as many strips of A as a row of a block has vectors.
+  const int64_t vectors = tiles.nr / tiles.lanes, k = shape.k.constant().value_or(0) / tiles.depth;
+  const int64_t strips = m ? (*m + tiles.mr - 1) / tiles.mr : vectors;
+  const bool fits = target.vectorRegisters >= 32 && tiles.nBlock == tiles.nr && k >= 128 &&
+                    shape.bStrideK && n && *n >= 2 * tiles.nr && strips >= 2 && !tiles.directStore;
+  for (int64_t ahead = 1; fits && ahead <= vectors && tiles.packAhead == 0; ++ahead)
+    if (vectors % ahead == 0 && vectors / ahead <= strips)
+      tiles.packAhead = ahead;
+  if (isNarrowB(shape) || !cheapMasks)
     return;
   const int64_t rows = alignedRows(target, shape) ? 192 : 64;
   const bool onePanel = n && *n <= tiles.nr;
-  const bool inPlace = onePanel || (m && *m <= rows) || fitsInPlace(tiles, target, shape);
+  const bool inPlace =
+      onePanel || (m && *m <= rows && !tiles.packAhead) || fitsInPlace(tiles, target, shape);
+  if (inPlace)
+    tiles.packAhead = 0;
+  if (m && tiles.packAhead)
+    return;
   tiles.packB = inPlace ? Pack::Never : Pack::ByReuse;
   tiles.packStrips = std::max<int64_t>(2, rows / tiles.mr);
 }
@@ -149,8 +211,10 @@ ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &s
     return tiles;
   }
   // Few rows: the arithmetic cannot hide the way of B from memory unless B comes in long streams.
-  const bool largeB = n && k && *n * *k * tiles.elementBytes > 2 * target.l2Bytes;
-  if (m && rowsOfB && !shape.computedA && (*m == 1 || (*m <= 16 && largeB))) {
+  const bool largeB = n && k && *n * *k * byteSize(storedB(shape)) > 2 * target.l2Bytes;
+  const bool converts = m && *m > 1 && (isNarrowA(shape) || isNarrowB(shape));
+  if (m && rowsOfB && !shape.computedA &&
+      (*m == 1 || (*m <= 16 && largeB && !converts && !mayHavePanels(tiles, shape)))) {
     tiles.form = Form::Stream;
     tiles.packB = Pack::Never;
     tiles.nr = tiles.lanes;
@@ -166,7 +230,13 @@ ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &s
           std::min(tiles.nBlock, std::max<int64_t>(tiles.lanes, roundUp(*n, tiles.lanes)));
     return tiles;
   }
-  tiles.packA = shape.computedA;
+  tiles.depth = chooseDepth(target, shape);
+  tiles.packA = shape.computedA || (tiles.depth > 1 ? !hasPairsInPlace(shape) : isNarrowA(shape));
+  // A step of k of transposed A that is a multiple of half a page apart from the next: all of them
+  // fall into few sets of the first-level cache, and none is fetched ahead.
+  const bool stepsApart = shape.aStrideM == 1 && shape.aStrideK &&
+                          *shape.aStrideK * byteSize(storedA(shape)) % 2048 == 0;
+  tiles.packA |= stepsApart && !(k && *k < 64) && !(n && *n < 48);
   chooseRegisterTile(tiles, target, shape);
   chooseBlocks(tiles, target, shape);
   const int64_t accumulators = tiles.mr * tiles.nr / tiles.lanes;
@@ -189,10 +259,18 @@ DimExpr contractionGrain(const ContractionTiles &tiles, const ContractionShape &
   const int64_t perUnit =
       tiles.mBlock * tiles.nBlock * std::max<int64_t>(1, shape.k.constant().value_or(256));
   const int64_t least = std::max<int64_t>(1, (int64_t{1} << 20) / perUnit);
+  const DimExpr strips = ceilDiv(shape.m, tiles.mBlock);
+  if (auto units = contractionExtent(tiles, shape.batch, shape.m, shape.n).constant();
+      units && tiles.packAhead) {
+    // The first block of a chunk is not packed ahead: several blocks, if there are many.
+    const int64_t most = std::max<int64_t>(least, (int64_t{1} << 25) / perUnit);
+    if (const int64_t chunk = std::min(*units / 16, most); chunk > *strips.constant())
+      return chunk;
+  }
   const DimExpr blocks = shape.batch * ceilDiv(shape.n, tiles.nBlock);
   const int64_t known = blocks.constant().value_or(1);
   const int64_t cuts = std::max<int64_t>(1, (8 + known - 1) / std::max<int64_t>(1, known));
-  return max(ceilDiv(ceilDiv(shape.m, tiles.mBlock), cuts), least);
+  return max(ceilDiv(strips, cuts), least);
 }
 
 } // namespace sinter::cpu

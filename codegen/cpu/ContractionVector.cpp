@@ -17,8 +17,8 @@ void emitStreamUnit(Emit &emit, const BlockPosition &at, Value row, Value rowCou
   Value restMask;
   if (Emit::known(hasRest) != 0)
     restMask = emit.mask(rest);
-  Value aBlock = emit.step(at.aBase, emit.mul(row, emit.spec.aStrideM));
-  Value bBlock = emit.step(at.bBase, at.n0);
+  Value aBlock = emit.stepA(at.aBase, emit.mul(row, emit.spec.aStrideM));
+  Value bBlock = emit.stepB(at.bBase, at.n0);
 
   emit.loop(zero, rowCount, 1, [&](Value r) {
     Value target = emit.step(sums, emit.mul(r, tiles.nBlock));
@@ -30,12 +30,12 @@ void emitStreamUnit(Emit &emit, const BlockPosition &at, Value row, Value rowCou
     Values steps, sources, factors;
     for (int64_t u = 0; u < count; ++u) {
       steps.push_back(emit.mul(emit.add(k, u), emit.spec.aStrideK));
-      sources.push_back(emit.step(bBlock, emit.mul(emit.add(k, u), emit.spec.bStrideK)));
+      sources.push_back(emit.stepB(bBlock, emit.mul(emit.add(k, u), emit.spec.bStrideK)));
     }
     auto factorsOf = [&](Value aRow) {
       factors.clear();
       for (Value step : steps)
-        factors.push_back(emit.splat(emit.loadScalar(emit.step(aRow, step))));
+        factors.push_back(emit.splat(emit.loadElement(emit.stepA(aRow, step), emit.a)));
     };
     const bool oneRow = Emit::known(rowCount) == 1;
     if (oneRow) // They stay in registers for the whole block.
@@ -43,13 +43,13 @@ void emitStreamUnit(Emit &emit, const BlockPosition &at, Value row, Value rowCou
     auto addAt = [&](Value column, Value mask) {
       Values vectors;
       for (Value source : sources) {
-        vectors.push_back(emit.loadMasked(emit.step(source, column), mask));
+        vectors.push_back(emit.loadElements(emit.stepB(source, column), emit.b, mask));
         if (tiles.prefetchB) // The same columns of the next rows.
-          emit.prefetch(emit.step(source, emit.add(column, emit.mul(emit.spec.bStrideK, count))));
+          emit.prefetch(emit.stepB(source, emit.add(column, emit.mul(emit.spec.bStrideK, count))));
       }
       emit.loop(zero, rowCount, 1, [&](Value r) {
         if (!oneRow)
-          factorsOf(emit.step(aBlock, emit.mul(r, emit.spec.aStrideM)));
+          factorsOf(emit.stepA(aBlock, emit.mul(r, emit.spec.aStrideM)));
         Value target = emit.step(sums, emit.add(emit.mul(r, tiles.nBlock), column));
         Value sum = emit.load(target);
         for (auto [factor, vector] : llvm::zip(factors, vectors))
@@ -91,23 +91,23 @@ void emitDotUnit(Emit &emit, const BlockPosition &at, Value row, Value rowCount,
     Values aRows; // Past the end, the last row again: its sums fall into padding.
     for (int64_t i = 0; i < mr; ++i) {
       Value r = emit.min(emit.add(firstRow, i), emit.add(rowCount, -1));
-      aRows.push_back(emit.step(at.aBase, emit.mul(emit.add(row, r), emit.spec.aStrideM)));
+      aRows.push_back(emit.stepA(at.aBase, emit.mul(emit.add(row, r), emit.spec.aStrideM)));
     }
     emit.loop(zero, at.columns, nr, [&](Value firstColumn) {
       Values bColumns;
       for (int64_t j = 0; j < nr; ++j) {
         Value column = emit.min(emit.add(firstColumn, j), emit.add(at.columns, -1));
         bColumns.push_back(
-            emit.step(at.bBase, emit.mul(emit.add(at.n0, column), emit.spec.bStrideN)));
+            emit.stepB(at.bBase, emit.mul(emit.add(at.n0, column), emit.spec.bStrideN)));
       }
       auto addProducts = [&](Value k, ValueRange totals, Value mask) {
         Values result;
         Values bVectors;
         for (Value column : bColumns)
-          bVectors.push_back(emit.loadMasked(emit.step(column, k), mask));
+          bVectors.push_back(emit.loadElements(emit.stepB(column, k), emit.b, mask));
         size_t index = 0;
         for (Value aRow : aRows) {
-          Value aVector = emit.loadMasked(emit.step(aRow, k), mask);
+          Value aVector = emit.loadElements(emit.stepA(aRow, k), emit.a, mask);
           for (Value bVector : bVectors)
             result.push_back(emit.multiplyAdd(aVector, bVector, totals[index++]));
         }

@@ -32,12 +32,14 @@ namespace {
 
 struct Problem {
   DType dtype = f32;
+  std::optional<DType> stored = std::nullopt; ///< Of A and B, if narrower.
   int64_t batch = 1, m = 1, n = 1, k = 1;
   bool aTransposed = false, bTransposed = false;
   bool everySecond = false; ///< Elements lie two apart: no dimension is contiguous.
   bool symbolicBatch = false, symbolicM = false, symbolicN = false, symbolicK = false;
   bool bias = false;
   bool hookA = false, hookB = false;
+  bool fixed = false; ///< B is a constant: the tiles decide how it lies.
   int constants =
       0; ///< So many multiply-adds with different constants in the epilogue (floats only).
 
@@ -60,6 +62,8 @@ struct Problem {
       return symbolic ? std::nullopt : std::optional(value);
     };
     return {.dtype = dtype,
+            .aDtype = stored,
+            .bDtype = stored,
             .batch = size(symbolicBatch, batch, "B"),
             .m = size(symbolicM, m, "M"),
             .n = size(symbolicN, n, "N"),
@@ -70,6 +74,7 @@ struct Problem {
             .bStrideN = stride(symbolicK && bTransposed, bStrideN()),
             .computedA = hookA,
             .computedB = hookB,
+            .fixedB = fixed,
             .storeOps = (bias ? 2 : 1) + 2 * constants};
   }
   DimBinding binding() const { return {{"B", batch}, {"M", m}, {"N", n}, {"K", k}}; }
@@ -77,13 +82,14 @@ struct Problem {
 
 std::string describe(const Problem &p, const TargetInfo &target, const ContractionTiles &t) {
   std::ostringstream out;
-  out << name(p.dtype) << " on " << target.arch << " b" << p.batch << " m" << p.m << " n" << p.n
-      << " k" << p.k << " transposed " << p.aTransposed << p.bTransposed << " spread " << p.spread()
-      << " symbolic " << p.symbolicBatch << p.symbolicM << p.symbolicN << p.symbolicK << " bias "
-      << p.bias << " hooks " << p.hookA << p.hookB << "; form " << int(t.form) << " pack "
-      << int(t.packB) << t.packA << " mr " << t.mr << " nr " << t.nr << " kc " << t.kc << " mBlock "
-      << t.mBlock << " nBlock " << t.nBlock << " group " << t.groupUnits << " unroll " << t.kUnroll
-      << " direct " << t.directStore;
+  out << name(p.dtype) << " of " << name(p.stored.value_or(p.dtype)) << " on " << target.arch
+      << " b" << p.batch << " m" << p.m << " n" << p.n << " k" << p.k << " transposed "
+      << p.aTransposed << p.bTransposed << " spread " << p.spread() << " symbolic "
+      << p.symbolicBatch << p.symbolicM << p.symbolicN << p.symbolicK << " bias " << p.bias
+      << " hooks " << p.hookA << p.hookB << "; form " << int(t.form) << " depth " << t.depth
+      << " pack " << int(t.packB) << t.packA << " mr " << t.mr << " nr " << t.nr << " kc " << t.kc
+      << " mBlock " << t.mBlock << " nBlock " << t.nBlock << " group " << t.groupUnits << " unroll "
+      << t.kUnroll << " direct " << t.directStore;
   return out.str();
 }
 
@@ -148,6 +154,14 @@ private:
     vector = VectorType::get({tiles.lanes}, element);
     ContractionSpec spec;
     spec.elementType = element;
+    if (p.stored) {
+      spec.aType = spec.bType =
+          *p.stored == bf16 ? Type(b.getBF16Type())
+          : *p.stored == f16
+              ? Type(b.getF16Type())
+              : Type(b.getIntegerType(static_cast<unsigned>(8 * byteSize(*p.stored))));
+      spec.aUnsigned = spec.bUnsigned = isUnsigned(*p.stored);
+    }
     spec.batch = size(p.symbolicBatch, 0);
     spec.m = size(p.symbolicM, 1);
     spec.n = size(p.symbolicN, 2);
@@ -160,6 +174,10 @@ private:
     spec.aStrideK = size(!shape.aStrideK, 5);
     spec.bStrideK = size(!shape.bStrideK, 6);
     spec.bStrideN = size(!shape.bStrideN, 7);
+    if (tiles.panel) {
+      spec.bStrideK = arith::ConstantIntOp::create(b, loc, tiles.panel, 64);
+      spec.bStrideN = arith::ConstantIntOp::create(b, loc, 1, 64);
+    }
     Value aBatch = size(true, 8), bBatch = size(true, 9);
     if (p.batch != 1 || p.symbolicBatch)
       spec.batchOffsets = [=](OpBuilder &b, Location loc, Value index) {
@@ -224,16 +242,16 @@ private:
 };
 
 /// 64-byte aligned storage with a canary behind it.
-template <typename T> class Buffer {
+template <typename T> class Storage {
 public:
-  explicit Buffer(int64_t count)
+  explicit Storage(int64_t count)
       : bytes(static_cast<size_t>(count) * sizeof(T)),
         memory(static_cast<char *>(std::aligned_alloc(64, (bytes + canary + 63) / 64 * 64))) {
     std::memset(memory.get(), 0x7b, (bytes + canary + 63) / 64 * 64);
   }
   T *data() { return reinterpret_cast<T *>(memory.get()); }
   T &operator[](int64_t index) { return data()[index]; }
-  bool sameBytes(const Buffer &other) const {
+  bool sameBytes(const Storage &other) const {
     return std::memcmp(memory.get(), other.memory.get(), bytes) == 0;
   }
   bool intact() const {
@@ -294,7 +312,7 @@ template <typename T> T chainStep(T a, T b, T sum, bool fma) {
 
 /// Runs the kernel whole and in random pieces: equal bits, nothing written outside, and every
 /// element the stated chain of multiply-adds.
-template <typename T>
+template <typename T, typename Stored = T>
 void checkTyped(const Problem &p, const TargetInfo &target, const ContractionTiles &tiles,
                 std::mt19937 &random) {
   SCOPED_TRACE(describe(p, target, tiles));
@@ -303,25 +321,29 @@ void checkTyped(const Problem &p, const TargetInfo &target, const ContractionTil
   Jit jit({object});
   auto run = jit.function<SinterKernel>("kernel");
 
-  Buffer<T> a(p.batch * p.aBatch()), b(p.batch * p.bBatch()), bias(p.n);
-  auto fill = [&](Buffer<T> &buffer, int64_t count) {
+  Storage<Stored> a(p.batch * p.aBatch()), b(p.batch * p.bBatch());
+  Storage<T> bias(p.n);
+  auto fill = [&](auto &buffer, int64_t count) {
+    using E = std::remove_reference_t<decltype(buffer[0])>;
     for (int64_t i = 0; i < count; ++i) {
       auto value = static_cast<int>(random() % 2001) - 1000;
-      buffer[i] =
-          std::is_floating_point_v<T> ? static_cast<T>(value / 512.0) : static_cast<T>(value);
+      if (sizeof(E) < 4 && random() % 4 == 0) // All the way to the largest ones.
+        value *= 32;
+      buffer[i] = std::is_floating_point_v<T> ? static_cast<E>(static_cast<float>(value) / 512.0f)
+                                              : static_cast<E>(value);
     }
   };
   fill(a, p.batch * p.aBatch());
   fill(b, p.batch * p.bBatch());
   fill(bias, p.n);
   const int64_t workers = 2, elements = p.batch * p.m * p.n;
-  Buffer<T> whole(elements), pieces(elements);
-  Buffer<char> scratch(workers * contractionScratchBytes(tiles));
+  Storage<T> whole(elements), pieces(elements);
+  Storage<char> scratch(workers * contractionScratchBytes(tiles));
   auto table = p.table();
   const ContractionShape shape = p.shape();
   const int64_t extent =
       *contractionExtent(tiles, shape.batch, shape.m, shape.n).evaluate(p.binding());
-  auto call = [&](Buffer<T> &c, int64_t begin, int64_t end, int64_t worker) {
+  auto call = [&](Storage<T> &c, int64_t begin, int64_t end, int64_t worker) {
     void *buffers[] = {a.data(), b.data(), c.data(), bias.data(), scratch.data()};
     run(buffers, table.data(), nullptr, begin, end, worker);
   };
@@ -340,15 +362,19 @@ void checkTyped(const Problem &p, const TargetInfo &target, const ContractionTil
     T sum = 0;
     double magnitude = 0;
     for (int64_t k = 0; k < p.k; ++k) {
-      T x = a[batch * p.aBatch() + m * p.aStrideM() + k * p.aStrideK()];
-      T y = b[batch * p.bBatch() + k * p.bStrideK() + n * p.bStrideN()];
+      T x = static_cast<T>(a[batch * p.aBatch() + m * p.aStrideM() + k * p.aStrideK()]);
+      const int64_t inB = tiles.panel ? (n / tiles.panel * p.k + k) * tiles.panel + n % tiles.panel
+                                      : k * p.bStrideK() + n * p.bStrideN();
+      T y = static_cast<T>(b[batch * p.bBatch() + inB]);
       sum = chainStep(x, y, sum, tiles.fma);
       magnitude += std::abs(static_cast<double>(x) * static_cast<double>(y));
     }
     if (p.bias)
       sum = chainStep(T(1), bias[n], sum, true);
-    if (tiles.form == Form::Dot && std::is_floating_point_v<T>)
-      ASSERT_NEAR(whole[i], sum, magnitude * 4 * std::numeric_limits<T>::epsilon()) << i;
+    if ((tiles.form == Form::Dot || tiles.depth > 1) && std::is_floating_point_v<T>)
+      ASSERT_NEAR(whole[i], sum,
+                  magnitude * (tiles.depth > 1 ? 16 : 4) * std::numeric_limits<T>::epsilon())
+          << i;
     else
       ASSERT_EQ(whole[i], sum) << i;
   }
@@ -356,6 +382,16 @@ void checkTyped(const Problem &p, const TargetInfo &target, const ContractionTil
 
 void check(const Problem &p, const TargetInfo &target, const ContractionTiles &tiles,
            std::mt19937 &random) {
+  if (p.stored) {
+    dispatch(*p.stored, [&](auto sample) {
+      using Stored = decltype(sample);
+      if constexpr (sizeof(Stored) < 4 && std::is_integral_v<Stored>)
+        checkTyped<int32_t, Stored>(p, target, tiles, random);
+      else if constexpr (sizeof(Stored) == 2)
+        checkTyped<float, Stored>(p, target, tiles, random);
+    });
+    return;
+  }
   dispatch(p.dtype, [&](auto sample) {
     using T = decltype(sample);
     // The micro-kernels know these four; other dtypes are converted around them.
@@ -388,7 +424,8 @@ int spillsInLoops(const std::string &assembly) {
         continue;
       int products = 0, stack = 0;
       for (size_t i = begin; i < end; ++i) {
-        products += lines[i].find("vfmadd") != std::string::npos;
+        products += lines[i].find("vfmadd") != std::string::npos ||
+                    lines[i].find("vdpbf16ps") != std::string::npos;
         bool vector = lines[i].find("%xmm") != std::string::npos ||
                       lines[i].find("%ymm") != std::string::npos ||
                       lines[i].find("%zmm") != std::string::npos;
@@ -440,11 +477,82 @@ TEST(ContractionTest, RandomShapesLayoutsAndTiles) {
         tiles.kc = 1 + static_cast<int64_t>(random() % 64);
         tiles.groupUnits = 1 + static_cast<int64_t>(random() % 5);
       }
-      if (chance(4))
+      if (chance(4) && !tiles.packAhead)
         tiles.nBlock = tiles.nr * (1 + static_cast<int64_t>(random() % 4));
     }
     check(p, target, tiles, random);
   }
+}
+
+/// Operands of 8 and 16 bits are converted on the way, or multiplied in pairs.
+TEST(ContractionTest, NarrowOperands) {
+  std::vector<TargetInfo> all = targets();
+  all.push_back(TargetInfo::host());
+  const std::vector<int64_t> sizes = {1, 2, 3, 7, 8, 16, 17, 33, 48, 65, 70, 131};
+  const DType stored[] = {bf16, f16, i8, u8, i16, u16};
+  bool hasPairsOfFloats = false, hasPairsInPlace = false;
+  for (unsigned seed = 0; seed < 160 && !HasFatalFailure(); ++seed) {
+    std::mt19937 random(seed);
+    auto chance = [&](unsigned oneIn) { return random() % oneIn == 0; };
+    auto size = [&] { return chance(40) ? 0 : sizes[random() % sizes.size()]; };
+    Problem p;
+    p.stored = chance(3) ? bf16 : stored[random() % std::size(stored)];
+    p.dtype = isFloat(*p.stored) ? f32 : i32;
+    p.batch = chance(3) ? static_cast<int64_t>(random() % 4) : 1;
+    p.m = chance(8) ? 1 : size();
+    p.n = chance(8) ? 1 : size();
+    p.k = chance(6) ? 300 + static_cast<int64_t>(random() % 900) : size();
+    p.aTransposed = chance(3);
+    p.bTransposed = chance(3);
+    p.everySecond = chance(12);
+    p.symbolicM = chance(2);
+    p.symbolicN = chance(3);
+    p.symbolicK = chance(2);
+    p.bias = chance(2);
+    const TargetInfo &target = all[random() % all.size()];
+    ContractionTiles tiles = chooseTiles(target, p.shape());
+    hasPairsOfFloats |= *p.stored == bf16 && tiles.depth == 2;
+    hasPairsInPlace |= *p.stored == bf16 && tiles.depth == 2 && !tiles.packA;
+    if (tiles.form == Form::Tiled) {
+      if (chance(5))
+        tiles.packA = true;
+      if (chance(4)) {
+        tiles.kc = 1 + static_cast<int64_t>(random() % 64);
+        tiles.groupUnits = 1 + static_cast<int64_t>(random() % 5);
+      }
+      if (chance(4) && !tiles.packAhead)
+        tiles.nBlock = tiles.nr * (1 + static_cast<int64_t>(random() % 4));
+    }
+    check(p, target, tiles, random);
+  }
+  if (TargetInfo::host().features.find("+avx512bf16") != std::string::npos)
+    EXPECT_TRUE(hasPairsOfFloats && hasPairsInPlace);
+}
+
+/// An odd last element of a row has no partner: what lies behind it must not be multiplied, not
+/// even by zero.
+TEST(ContractionTest, PairsEndWithTheRow) {
+  TargetInfo target = TargetInfo::host();
+  Problem p{.stored = bf16, .m = 5, .n = 33, .k = 7};
+  ContractionTiles tiles = chooseTiles(target, p.shape());
+  std::string object = compile(p, target, tiles, false);
+  ASSERT_FALSE(object.empty());
+  Jit jit({object});
+  Storage<BFloat16> a(p.m * p.k), b(p.k * p.n);
+  Storage<float> c(p.m * p.n);
+  Storage<char> scratch(contractionScratchBytes(tiles));
+  for (int64_t i = 0; i < p.k * p.n; ++i)
+    b[i] = BFloat16(1.0f);
+  for (int64_t i = 0; i < p.m * p.k; ++i) // Row 2 is infinite; its neighbours are not.
+    a[i] = BFloat16(i / p.k == 2 ? std::numeric_limits<float>::infinity() : 1.0f);
+  auto table = p.table();
+  void *buffers[] = {a.data(), b.data(), c.data(), nullptr, scratch.data()};
+  const ContractionShape shape = p.shape();
+  jit.function<SinterKernel>("kernel")(
+      buffers, table.data(), nullptr, 0,
+      *contractionExtent(tiles, shape.batch, shape.m, shape.n).evaluate(p.binding()), 0);
+  for (int64_t i = 0; i < p.m * p.n; ++i)
+    EXPECT_EQ(c[i], i / p.n == 2 ? std::numeric_limits<float>::infinity() : 7.0f) << i;
 }
 
 TEST(ContractionTest, EmptySizes) {
@@ -494,6 +602,58 @@ TEST(ContractionTest, LongKKeepsPartialSums) {
         random);
 }
 
+/// The next block of B is packed during the k loops of this one: whatever the pieces of work are,
+/// and where there is no next block, none of that length, or only a part of one.
+TEST(ContractionTest, NextBlockIsPackedAlongTheWay) {
+  TargetInfo host = TargetInfo::host(), avx512 = TargetInfo::parse("cpu:x86-64-v4");
+  std::mt19937 random(7);
+  int numPacking = 0;
+  for (const TargetInfo &target : {host, avx512}) {
+    if (!runnable(target) || target.vectorBytes < 64)
+      continue;
+    for (auto [m, n, k] : {std::array<int64_t, 3>{70, 300, 256},
+                           {17, 259, 130},
+                           {200, 256, 600},
+                           {33, 200, 301},
+                           {13, 192, 128},
+                           {300, 128, 140}})
+      for (auto stored : {std::optional<DType>(), std::optional(bf16), std::optional(f16)})
+        for (bool symbolic : {false, true})
+          for (int64_t kc : {0, 64}) {
+            Problem p{.stored = stored, .m = m, .n = n, .k = k, .symbolicM = symbolic};
+            ContractionTiles tiles = chooseTiles(target, p.shape());
+            if (tiles.nBlock != tiles.nr)
+              tiles.nBlock = tiles.nr;
+            if (!tiles.packAhead && tiles.packB != Pack::Never)
+              tiles.packAhead = tiles.nr / tiles.lanes;
+            if (kc) {
+              tiles.kc = kc;
+              tiles.groupUnits = 7;
+            }
+            numPacking += tiles.packAhead > 0;
+            check(p, target, tiles, random);
+          }
+  }
+  EXPECT_TRUE(numPacking > 30 || !runnable(avx512));
+}
+
+/// A constant B lies in panels of the tile's width, when its columns come out even.
+TEST(ContractionTest, ConstantsLieInPanels) {
+  std::mt19937 random(8);
+  for (TargetInfo target : targets()) {
+    target.l2Bytes = 1 << 17;
+    for (int64_t m : {2, 5, 16, 33})
+      for (auto [n, k] : {std::pair<int64_t, int64_t>{256, 70}, {96, 1500}, {80, 33}, {70, 33}})
+        for (bool symbolic : {false, true}) {
+          Problem p{.m = m, .n = n, .k = k, .symbolicM = symbolic, .bias = true, .fixed = true};
+          ContractionTiles tiles = chooseTiles(target, p.shape());
+          EXPECT_EQ(tiles.panel, n % tiles.lanes == 0 ? tiles.nr : 0);
+          EXPECT_TRUE(tiles.panel == 0 || n % tiles.panel == 0);
+          check(p, target, tiles, random);
+        }
+  }
+}
+
 TEST(ContractionTest, OperandsComputedByHooks) {
   std::mt19937 random(4);
   for (auto [hookA, hookB] : {std::pair(true, false), {false, true}, {true, true}})
@@ -534,6 +694,26 @@ TEST(ContractionTest, CommonTilesStayInRegisters) {
       ASSERT_FALSE(assembly.empty());
       EXPECT_EQ(spillsInLoops(assembly), 0);
     }
+}
+
+TEST(ContractionTest, PairsStayInRegisters) {
+  TargetInfo target = TargetInfo::parse("cpu:znver4,+avx512f,+avx512dq,+avx512bw,+avx512vl,+avx2,"
+                                        "+fma,+f16c,+avx512bf16");
+  const Problem problems[] = {
+      {.stored = bf16, .m = 1024, .n = 1024, .k = 1024},
+      {.stored = bf16, .m = 128, .n = 3072, .k = 768, .bias = true},
+      {.stored = bf16, .m = 784, .n = 256, .k = 256, .aTransposed = true, .symbolicK = true},
+      {.stored = bf16, .m = 256, .n = 784, .k = 256, .bTransposed = true, .symbolicM = true},
+      {.stored = bf16, .batch = 256, .m = 64, .n = 64, .k = 64},
+  };
+  for (const Problem &p : problems) {
+    ContractionTiles tiles = chooseTiles(target, p.shape());
+    SCOPED_TRACE(describe(p, target, tiles));
+    EXPECT_EQ(tiles.depth, 2);
+    std::string assembly = compile(p, target, tiles, true);
+    EXPECT_NE(assembly.find("vdpbf16ps"), std::string::npos);
+    EXPECT_EQ(spillsInLoops(assembly), 0);
+  }
 }
 
 TEST(ContractionTest, SpillCheckSeesSpills) {
