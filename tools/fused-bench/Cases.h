@@ -20,6 +20,8 @@ struct Model {
   double leastFlops = flops;
   /// The multiplications take bf16: the limit is the peak of those.
   bool multipliesBf16 = false;
+  /// Whether it is compiled with CompileOptions::winograd.
+  bool winograd = false;
   /// Integer placeholders are below these (10 when not named).
   std::map<std::string, int64_t> ranges = {};
   /// The constants of the graph that other programs need too, to compute the same.

@@ -70,7 +70,7 @@ public:
   }
 
   CheckResult ofSmallerInstance() {
-    Executable executable = compile(small.graph);
+    Executable executable = compile(small.graph, {.winograd = small.winograd});
     std::vector<NamedArrays::Entry> inputs =
         makeInputs(*executable.device(), executable.program(), small);
     State state(executable.program().arguments, stateSeed);

@@ -7,13 +7,14 @@ namespace sinter::tools {
 namespace {
 
 /// By how much Winograd's F(4x4, 3x3) divides the multiplications.
-constexpr double winograd = 4;
+constexpr double winogradSaves = 4;
 
 /// `kernel` x `kernel` from 64 to 64 channels over 56 x 56, the size kept.
 Model convolution(int64_t images, int64_t kernel, int64_t groups) {
   double weights = 64.0 * 64 / static_cast<double>(groups) * static_cast<double>(kernel * kernel);
-  Model model;
-  model.addFlops(2.0 * static_cast<double>(images) * 56 * 56 * weights, kernel == 3 ? winograd : 1);
+  Model model{.winograd = kernel == 3};
+  model.addFlops(2.0 * static_cast<double>(images) * 56 * 56 * weights,
+                 kernel == 3 ? winogradSaves : 1);
   Graph &g = model.graph;
   Tensor x = g.placeholder("x", f32, {images, 64, 56, 56});
   Tensor w = g.placeholder("w", f32, {64, 64 / groups, kernel, kernel});
@@ -30,7 +31,7 @@ Model convDepthwise(int64_t images) { return convolution(images, 3, 64); }
 /// The gradients of conv3x3 in both operands.
 Model convGradients(int64_t images) {
   Model model = conv3x3(images);
-  model.addFlops(2 * model.flops, winograd);
+  model.addFlops(2 * model.flops, winogradSaves);
   Graph &g = model.graph;
   Tensor y = g.outputNamed("y");
   Tensor dy = g.placeholder("dy", f32, y.shape());
@@ -55,12 +56,13 @@ Model convUp(int64_t images) {
 /// The 3 x 3 convolutions inside the four stages of a ResNet, for inference: fixed weights, a bias
 /// (a batch norm folded away), relu.
 Model convSet(int64_t images) {
-  Model model;
+  Model model{.winograd = true};
   Graph &g = model.graph;
   for (int64_t size : {56, 28, 14, 7}) {
     int64_t channels = 64 * 56 / size;
     auto fanIn = static_cast<double>(9 * channels);
-    model.addFlops(2.0 * static_cast<double>(images * size * size * channels) * fanIn, winograd);
+    model.addFlops(2.0 * static_cast<double>(images * size * size * channels) * fanIn,
+                   winogradSaves);
     std::string number = std::to_string(size);
     Tensor x = g.placeholder("x" + number, f32, {images, channels, size, size});
     Tensor w = weights(model, "w" + number, {channels, channels, 3, 3}, std::sqrt(2 / fanIn));

@@ -41,7 +41,7 @@ Tensor fixedConv(Model &model, const Tensor &x, int64_t channels, int64_t kernel
 // -- ResNet-8 -------------------------------------------------------------------------------------
 
 struct ResNet8 {
-  Model model = {.ranges = {{"labels", 10}}};
+  Model model = {.winograd = true, .ranges = {{"labels", 10}}};
   std::vector<Tensor> parameters = {};
   Updates statistics = {}; ///< New running means and variances.
 
@@ -187,7 +187,7 @@ Model mlpStep(int64_t rows) {
 
 /// MLPerf Tiny's visual wake words: MobileNetV1 of width 1/4 for images of 96 x 96.
 Model vwwInference(int64_t images) {
-  Model model;
+  Model model{.winograd = true};
   Graph &g = model.graph;
   Tensor h = fixedConv(model, g.placeholder("x", f32, {images, 3, 96, 96}), 8, 3, 2, false);
   struct Block {

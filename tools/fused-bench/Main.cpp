@@ -18,7 +18,7 @@ namespace {
 struct BenchRequest {
   std::vector<std::string> cases;
   std::string filter, versus, target = "cpu:native", threads = "0", runs = "15", coldCompile, graph;
-  bool json = false, roofline = false, list = false, serve = false;
+  bool json = false, roofline = false, list = false, serve = false, noWinograd = false;
 };
 
 std::vector<std::string> caseNames() {
@@ -75,7 +75,8 @@ int run(const BenchRequest &request) {
   }
   MeasureOptions options{.threads = parseNumber("--threads", request.threads),
                          .runs = parseNumber("--runs", request.runs),
-                         .unfused = request.json || request.versus == "unfused"};
+                         .unfused = request.json || request.versus == "unfused",
+                         .winograd = !request.noWinograd};
   if (options.runs < 1)
     failUsage("--runs must be at least 1");
   Bench bench(options);
@@ -126,6 +127,8 @@ int main(int argc, char **argv) {
                  "unfused: also measure with every op as a kernel of its own; interpreter: also "
                  "tell the reference interpreter's time");
   app.add_option("--target", request.target, "cpu (default)");
+  app.add_flag("--no-winograd", request.noWinograd,
+               "Compute 3 x 3 convolutions by their definition");
   app.add_option("--threads", request.threads, "Threads (default: all)");
   app.add_option("--runs", request.runs, "Samples per case; medians are reported (default: 15)");
   app.add_option("--internal-cold-compile", request.coldCompile)->group("");

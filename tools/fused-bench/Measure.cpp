@@ -52,6 +52,7 @@ Measurement Bench::measure(const CaseRow &row) {
 
 Measurement Bench::measureKernel(const CaseRow &row) {
   Model model = row.make(row.rows);
+  model.winograd &= options.winograd;
   BoundCase fused = prepare(model, device);
   const Program &program = fused.executable.program();
 
@@ -172,7 +173,7 @@ int runColdCompile(const std::string &name) {
     if (row.name == name) {
       Model model = row.make(row.rows);
       Stopwatch watch;
-      Executable executable = compile(model.graph);
+      Executable executable = compile(model.graph, {.winograd = model.winograd});
       std::printf("%.6f %zu\n", watch.seconds() * 1e3, executable.program().kernels.size());
       return 0;
     }

@@ -11,9 +11,10 @@
 namespace sinter::tools {
 
 struct MeasureOptions {
-  int64_t threads = 0; ///< 0: the default.
-  int64_t runs = 15;   ///< Samples per case.
-  bool unfused = true; ///< Also measure every op as its own kernel.
+  int64_t threads = 0;  ///< 0: the default.
+  int64_t runs = 15;    ///< Samples per case.
+  bool unfused = true;  ///< Also measure every op as its own kernel.
+  bool winograd = true; ///< Where the case allows it.
 };
 
 /// One line of the report; what a case does not have is absent.

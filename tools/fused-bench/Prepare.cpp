@@ -72,7 +72,8 @@ BoundCase prepare(const Model &model, const std::shared_ptr<CpuDevice> &device,
                   const std::vector<NamedArrays::Entry> *inputs) {
   Stopwatch watch;
   Executable executable =
-      compile(model.graph, {.disabledPasses = disabledPasses, .device = device});
+      compile(model.graph,
+              {.disabledPasses = disabledPasses, .winograd = model.winograd, .device = device});
   double compileMs = watch.seconds() * 1e3;
   State state(executable.program().arguments, stateSeed);
   std::vector<NamedArrays::Entry> own =
