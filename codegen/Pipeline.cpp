@@ -3,6 +3,7 @@
 
 #include "sinter/codegen/PlanText.h"
 #include "sinter/codegen/ProgramText.h"
+#include "sinter/codegen/ScheduleText.h"
 #include "sinter/codegen/cpu/CompileKernels.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/LowerToLlvm.h"
@@ -127,12 +128,21 @@ void fused(Compilation &compilation, const PipelineOptions &options) {
 
 void scheduled(Compilation &compilation, const PipelineOptions &options) {
   Diagnostics diagnostics(compilation.module->getContext());
-  compilation.graph().walk([&](ir::FusedOp fused) {
+  std::optional<ScheduleEdits> edits;
+  if (!options.schedule.empty())
+    edits.emplace(options.schedule, options.scheduleFile);
+  std::vector<ir::FusedOp> kernels;
+  compilation.graph().walk([&](ir::FusedOp fused) { kernels.push_back(fused); });
+  for (ir::FusedOp fused : kernels) {
     auto schedule = chooseSchedule(fused, options.target);
     if (failed(schedule))
       diagnostics.fail("schedule", ErrorKind::Internal);
+    if (edits)
+      schedule = edits->apply(fused, *schedule, options.target);
     fused.setScheduleAttr(schedule->toAttribute(fused.getContext()));
-  });
+  }
+  if (edits)
+    edits->requireAllUsed();
 }
 
 void planned(Compilation &compilation, const PipelineOptions &options) {

@@ -55,6 +55,9 @@ struct PipelineOptions {
   int threads = 0;
   /// Off unless enabled is true and there is a folder; resolveCache() fills in the defaults.
   CacheOptions cache;
+  /// What to change of the schedules, as scheduleText() writes them, and what its errors call it.
+  std::string schedule;
+  std::string scheduleFile = "schedule";
   /// Called with the text of every stage that changed something, as it completes.
   std::function<void(std::string_view stage, std::string_view text)> dump;
   /// Adds MLIR's own flags (printing, timing, crash reproducer) to the pass managers.

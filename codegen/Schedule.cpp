@@ -49,6 +49,21 @@ template <typename S, typename Fn> static void forEachField(S &s, Fn fn) {
   fn("elementBytes", t.elementBytes);
 }
 
+std::vector<std::pair<llvm::StringRef, int64_t>> Schedule::fields() const {
+  std::vector<std::pair<llvm::StringRef, int64_t>> all;
+  forEachField(*this, [&](llvm::StringRef name, auto value) {
+    all.emplace_back(name, static_cast<int64_t>(value));
+  });
+  return all;
+}
+
+void Schedule::set(llvm::StringRef name, int64_t value) {
+  forEachField(*this, [&](llvm::StringRef known, auto &field) {
+    if (known == name)
+      field = static_cast<std::decay_t<decltype(field)>>(value);
+  });
+}
+
 DictionaryAttr Schedule::toAttribute(MLIRContext *context) const {
   Builder builder(context);
   llvm::SmallVector<NamedAttribute> entries;

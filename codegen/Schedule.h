@@ -5,6 +5,9 @@
 #include "sinter/ir/base/TargetInfo.h"
 #include "sinter/passes/KernelForm.h"
 
+#include <utility>
+#include <vector>
+
 namespace sinter::codegen {
 
 /// How a fused region runs: the one vocabulary of both back ends. Stored on `sinter.fused` as the
@@ -27,6 +30,11 @@ struct Schedule {
   /// Contraction, and Convolution: `mr` channels by `nr` positions in registers, `mBlock` channels by
   /// `nBlock` rows of positions per unit.
   cpu::ContractionTiles tiles;
+
+  /// The numbers that say something about this form, by name.
+  std::vector<std::pair<llvm::StringRef, int64_t>> fields() const;
+  /// Sets one of fields(), without any check.
+  void set(llvm::StringRef name, int64_t value);
 
   mlir::DictionaryAttr toAttribute(mlir::MLIRContext *context) const;
   /// nullopt for an attribute that toAttribute() did not make.

@@ -2,6 +2,7 @@
 #include "sinter/runtime/Session.h"
 #include "sinter/codegen/Interpreter.h"
 #include "sinter/codegen/Pipeline.h"
+#include "sinter/codegen/ScheduleText.h"
 #include "sinter/codegen/cpu/Jit.h"
 #include "sinter/codegen/cpu/Library.h"
 #include "sinter/codegen/cpu/RunFunction.h"
@@ -26,6 +27,7 @@ codegen::PipelineOptions pipelineOptions(const CompileOptions &options) {
   result.disabledPasses = options.disabledPasses;
   result.strictRounding = options.strictRounding;
   result.optLevel = options.optLevel;
+  result.schedule = options.schedule;
   result.cache = resolveCache(options.cache);
   result.dump = options.onStage;
   if (options.engine == Engine::Interpreter)
@@ -104,6 +106,15 @@ Executable compile(const Graph &graph, const CompileOptions &options, std::sourc
   if (!device)
     device = CpuDevice::shared(options.threads);
   return Executable(std::move(code), std::move(device));
+}
+
+std::string scheduleText(const Graph &graph, const CompileOptions &options,
+                         std::source_location loc) {
+  codegen::PipelineOptions pipeline = pipelineOptions(options);
+  pipeline.stopAfter = codegen::StageId::Scheduled;
+  mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
+  codegen::Compilation compilation = codegen::runPipeline(*module, pipeline);
+  return codegen::scheduleText(compilation.graph(), pipeline.target);
 }
 
 void compileToLibrary(const Graph &graph, const std::filesystem::path &path,

@@ -42,6 +42,8 @@ struct CompileOptions {
   bool strictRounding = false;
   /// 0 to 3: how hard machine code is optimised.
   int optLevel = 2;
+  /// Changes of the kernels' schedules, as text: docs/schedules.md. What it cannot be is an error.
+  std::string schedule = {};
   /// Whether and where machine code is kept for the next process that needs it.
   CacheOptions cache = {};
   /// Called with the name and the text of every stage that changed something, e.g. "fused".
@@ -54,6 +56,11 @@ struct CompileOptions {
 /// graph: more may be added to it later.
 Executable compile(const Graph &graph, const CompileOptions &options = {},
                    std::source_location loc = std::source_location::current());
+
+/// The schedules that compile() chooses for the kernels, as text to be changed and given back as
+/// CompileOptions::schedule.
+std::string scheduleText(const Graph &graph, const CompileOptions &options = {},
+                         std::source_location loc = std::source_location::current());
 
 enum class LibraryKind : uint8_t { Object, Static, Shared };
 

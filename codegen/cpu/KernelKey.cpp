@@ -15,11 +15,12 @@ namespace sinter::cpu {
 
 namespace {
 
-/// Walks the structure of a module. A Sink takes numbers by word(), and names, attributes and types
-/// by add().
+/// Walks the structure of IR. A Sink takes numbers by word(), and names, attributes and types by
+/// add(). The attributes called `unseen` of the op `root` are left out.
 template <typename Sink> class StructureWalk {
 public:
-  StructureWalk(Sink &sink, func::FuncOp entry) : sink(sink), entry(entry) {}
+  StructureWalk(Sink &sink, Operation *root, llvm::ArrayRef<llvm::StringRef> unseen)
+      : sink(sink), root(root), unseen(unseen) {}
 
   void add(Region &region) {
     sink.word(region.getBlocks().size());
@@ -42,13 +43,10 @@ public:
     }
   }
 
-private:
-  void number(Value value) { numbers.try_emplace(value, numbers.size()); }
-
   void add(Operation &op) {
     sink.add(op.getName());
-    if (&op == entry.getOperation())
-      addWithoutName(op);
+    if (&op == root)
+      addSeen(op);
     else
       sink.add(op.getAttrDictionary());
     sink.word(op.getNumOperands());
@@ -65,16 +63,20 @@ private:
       add(region);
   }
 
-  void addWithoutName(Operation &op) {
+private:
+  void number(Value value) { numbers.try_emplace(value, numbers.size()); }
+
+  void addSeen(Operation &op) {
     for (NamedAttribute attribute : op.getAttrDictionary())
-      if (attribute.getName() != SymbolTable::getSymbolAttrName()) {
+      if (!llvm::is_contained(unseen, attribute.getName().getValue())) {
         sink.add(attribute.getName());
         sink.add(attribute.getValue());
       }
   }
 
   Sink &sink;
-  func::FuncOp entry;
+  Operation *root;
+  llvm::ArrayRef<llvm::StringRef> unseen;
   llvm::DenseMap<Value, size_t> numbers;
   llvm::DenseMap<Block *, size_t> blocks;
 };
@@ -141,14 +143,14 @@ private:
 
 std::vector<uintptr_t> structureOf(ModuleOp module, func::FuncOp entry) {
   PointerSink sink;
-  StructureWalk(sink, entry).add(module.getBodyRegion());
+  StructureWalk(sink, entry, SymbolTable::getSymbolAttrName()).add(module.getBodyRegion());
   return std::move(sink.words);
 }
 
 std::optional<KernelKey> kernelKey(ModuleOp module, func::FuncOp entry, const TargetInfo &target,
                                    const ObjectOptions &options) {
   TextSink sink(module.getContext());
-  StructureWalk(sink, entry).add(module.getBodyRegion());
+  StructureWalk(sink, entry, SymbolTable::getSymbolAttrName()).add(module.getBodyRegion());
   if (!sink.isComplete)
     return std::nullopt;
   std::string context = std::string("sinter ") + codegenFingerprint() + "\nllvm " +
@@ -160,6 +162,20 @@ std::optional<KernelKey> kernelKey(ModuleOp module, func::FuncOp entry, const Ta
     context += std::to_string(number) + "\n";
   llvm::BLAKE3 hash;
   hash.update(context);
+  hash.update(sink.bytes);
+  return hash.final();
+}
+
+std::vector<uintptr_t> structureOf(Operation *op, llvm::ArrayRef<llvm::StringRef> unseen) {
+  PointerSink sink;
+  StructureWalk(sink, op, unseen).add(*op);
+  return std::move(sink.words);
+}
+
+KernelKey textKey(Operation *op, llvm::ArrayRef<llvm::StringRef> unseen) {
+  TextSink sink(op->getContext());
+  StructureWalk(sink, op, unseen).add(*op);
+  llvm::BLAKE3 hash;
   hash.update(sink.bytes);
   return hash.final();
 }

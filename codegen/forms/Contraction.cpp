@@ -34,9 +34,11 @@ LogicalResult planContraction(FusedOp fused, KernelPlan &plan) {
   if (!layout)
     return fused.emitError("the dims of its contraction cannot be flattened");
   auto shape = tileShape(*layout, fused, dot);
+  DimExpr grain = cpu::contractionGrain(plan.schedule.tiles, shape);
+  if (grain.isConstant()) // Then the schedule holds it, perhaps changed.
+    grain = plan.schedule.grain;
   plan.stages.push_back(
-      {cpu::contractionExtent(plan.schedule.tiles, layout->batch, layout->m, layout->n),
-       cpu::contractionGrain(plan.schedule.tiles, shape)});
+      {cpu::contractionExtent(plan.schedule.tiles, layout->batch, layout->m, layout->n), grain});
   plan.workspaces.push_back(DimExpr(cpu::contractionScratchBytes(plan.schedule.tiles)) *
                             DimExpr::symbol(workersSymbol));
   return success();

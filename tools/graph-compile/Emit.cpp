@@ -8,6 +8,7 @@
 #include "tools/support/LoadModel.h"
 
 #include "sinter/codegen/Pipeline.h"
+#include "sinter/codegen/ScheduleText.h"
 #include "sinter/codegen/cpu/CompileKernels.h"
 #include "sinter/codegen/cpu/Library.h"
 #include "sinter/codegen/cpu/RunFunction.h"
@@ -31,7 +32,7 @@ namespace {
 
 // -- What can be emitted --------------------------------------------------------------------------
 
-enum class Form { StageText, KernelLlvm, KernelAssembly, Object, Static, Shared, Cuda, Later };
+enum class Form { StageText, Schedule, KernelLlvm, KernelAssembly, Object, Static, Shared, Cuda, Later };
 
 struct EmitRow {
   std::string_view name;
@@ -43,6 +44,7 @@ struct EmitRow {
 constexpr EmitRow emitTable[] = {
     {"graph", Form::StageText, StageId::Traced},
     {"fused", Form::StageText, StageId::Fused},
+    {"schedule", Form::Schedule, StageId::Scheduled},
     {"loops", Form::StageText, StageId::Kernels},
     {"llvm", Form::KernelLlvm, StageId::Kernels},
     {"asm", Form::KernelAssembly, StageId::Kernels},
@@ -323,6 +325,10 @@ int compileAndEmit(const CompileRequest &request) {
   options.strictRounding = request.strict;
   options.optLevel = request.optLevel;
   options.cache = resolveCache(request.cache);
+  if (!request.schedule.empty()) {
+    options.schedule = readFile(request.schedule);
+    options.scheduleFile = request.schedule;
+  }
   if (row.form == Form::StageText || !request.dumpDir.empty())
     options.dump = [&](std::string_view stage, std::string_view text) { dump(stage, text); };
   options.configure = [&](mlir::PassManager &passes) { diagnosis.configure(passes); };
@@ -344,6 +350,9 @@ int compileAndEmit(const CompileRequest &request) {
   switch (onlyStats ? Form::Later : row.form) {
   case Form::StageText:
     writeText(request.output, dump.latest());
+    break;
+  case Form::Schedule:
+    writeText(request.output, scheduleText(compilation.graph(), target));
     break;
   case Form::KernelLlvm:
   case Form::KernelAssembly:

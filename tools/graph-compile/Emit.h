@@ -19,6 +19,7 @@ struct CompileRequest {
   std::string stats, memBudget, dumpDir;
   bool printIr = false, timing = false;
   std::string crashReproducer;
+  std::string schedule; ///< A file of schedules.
   CacheOptions cache;
 };
 

@@ -40,6 +40,8 @@ int main(int argc, char **argv) {
   app.add_flag("--strict", request.strict,
                "Round f16 and bf16 after every op, also inside of fused kernels");
   repeatable("--disable-pass", request.disabledPasses, "Leave out a pass, by name");
+  app.add_option("--schedule", request.schedule,
+                 "A file of schedules, as --emit=schedule writes them, with changes");
   addCacheOptions(app, request.cache);
   app.add_flag("--stats{text}", request.stats,
                "Print kernels, bytes, flops and planned memory; --stats=json as JSON. Alone it "
