@@ -80,9 +80,17 @@ AttentionLayout::AttentionLayout(Operation *op, const Schedule &schedule)
   place(v, served, keys, v.width, paddedValueWidth, !isBackward);
   if (isBackward)
     place(dout, leading, queries, v.width, paddedValueWidth, true);
+  // Enough units for several threads, none of them smaller than a few blocks.
+  constexpr int64_t enoughUnits = 8, leastBlocks = 4;
+  auto units = product(served).constant(), numKeys = keys.constant();
+  if (isBackward && units && numKeys && *units > 0)
+    parts = std::clamp<int64_t>(*numKeys / (leastBlocks * keyBlock), 1,
+                                std::max<int64_t>(1, enoughUnits / *units));
 }
 
-DimExpr AttentionLayout::keyRows() const { return ceilDiv(keys, rows) * rows; }
+DimExpr AttentionLayout::keysOfPart() const { return ceilDiv(keys, parts * rows) * rows; }
+
+DimExpr AttentionLayout::queryRows() const { return product(leading) * queries; }
 
 llvm::SmallVector<DimExpr> AttentionLayout::workspaces() const {
   llvm::SmallVector<DimExpr> result;
@@ -99,7 +107,9 @@ llvm::SmallVector<DimExpr> AttentionLayout::workspaces() const {
   scratch(queryBlock * (isBackward ? paddedWidth : paddedValueWidth));
   scratch(3 * queryBlock);
   if (isBackward)
-    scratch(keyRows() * (paddedWidth + paddedValueWidth));
+    scratch(keysOfPart() * (paddedWidth + paddedValueWidth));
+  if (parts > 1)
+    result.push_back(alignedBytes(queryRows() * (parts * paddedWidth * elementBytes)));
   return result;
 }
 
@@ -112,7 +122,7 @@ DimExpr AttentionLayout::copyExtent() const {
 }
 
 DimExpr AttentionLayout::extent() const {
-  return isBackward ? product(served) : product(leading) * ceilDiv(queries, queryBlock);
+  return isBackward ? product(served) * parts : product(leading) * ceilDiv(queries, queryBlock);
 }
 
 } // namespace sinter::codegen

@@ -32,6 +32,7 @@ struct AttentionLayout {
   /// Rows of the largest matrix that is copied; 0 when none is.
   DimExpr copyExtent() const;
   DimExpr extent() const;
+  DimExpr queryRows() const; ///< Of all batches.
   bool copies() const { return numCopies > 0; }
 
   mlir::Operation *op;
@@ -56,8 +57,12 @@ struct AttentionLayout {
 
   /// Elements of one block of scores, with room for a last tile that is not full.
   int64_t blockElements() const { return (keyBlock + rows) * queryBlock; }
-  /// Rows of the sums over keys: whole tiles.
-  DimExpr keyRows() const;
+  /// Backward: parts of the keys of one batch that run in parallel, where there are few batches;
+  /// each has sums over its keys of its own for the gradient of q, which are added up in order.
+  /// This depends on sizes alone, so results do not depend on the number of threads.
+  int64_t parts = 1;
+  DimExpr keysOfPart() const;                          ///< Whole tiles.
+  size_t partialSums() const { return numCopies + 5; } ///< Workspace, where there are parts.
 };
 
 /// Vectors per tile of a width that leave the least unused.

@@ -107,7 +107,7 @@ void attend(ir::AttentionOp op, Interpretation &state, Array &out, Array &lse) {
         for (size_t c = 0; weight != 0 && c < sums.size(); ++c)
           sums[c] += weight * static_cast<A>(s.value(b, j)[c]);
       }
-      bool sees = total != 0 || op.getStrictRows();
+      bool sees = total != 0 || (op.getStrictRows() && s.numKeys > 0);
       for (A sum : sums)
         *to++ = static_cast<T>(sees ? sum / total : A{0});
       *toLse++ =

@@ -107,6 +107,8 @@ void traced(Compilation &compilation, const PipelineOptions &) {
 
 void differentiated(Compilation &compilation, const PipelineOptions &options) {
   std::vector<std::unique_ptr<Pass>> required;
+  if (!isDisabled("attention", options))
+    required.push_back(passes::createRaiseAttention());
   required.push_back(passes::createAutodiff());
   runPasses(compilation, options, StageId::Differentiated, "autodiff", std::move(required));
 }

@@ -41,6 +41,20 @@ def Simplify : Pass<"sinter-simplify", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::sinter::ir::SinterDialect"];
 }
 
+def RaiseAttention : Pass<"sinter-raise-attention", "::mlir::func::FuncOp"> {
+  let summary = "Finds attention that is written out in products and a softmax.";
+  let description = [{
+    Scores may be scaled by a number, and masked by a bool tensor that chooses -inf, by comparing positions, or by a
+    tensor that is added. Nothing in between may be used elsewhere.
+
+    ```
+    %s = dot_general %q, %k;  %e = exp (%s - reduce_max %s)   ==>   %y, %lse = attention %q, %k, %v
+    %y = dot_general (%e / reduce_sum %e), %v
+    ```
+  }];
+  let dependentDialects = ["::sinter::ir::SinterDialect"];
+}
+
 def ExpandAttention : Pass<"sinter-expand-attention", "::mlir::func::FuncOp"> {
   let summary = "Writes attention out in products and a softmax where no kernel computes it.";
   let description = [{

@@ -128,8 +128,10 @@ private:
     if (out.pointer)
       n.loop(n.constant(0), block.numQueries, 1, [&](Value row) {
         Value sum = n.loadScalar(n.at(total, row));
-        if (!l.strictRows)
-          sum = n.select(n.less(arith::CmpFPredicate::OEQ, sum, n.scalar(0)), n.scalar(1), sum);
+        Value isEmpty = n.less(arith::CmpFPredicate::OEQ, sum, n.scalar(0));
+        if (l.strictRows) // Not even a hidden key.
+          isEmpty = n.make<arith::CmpIOp>(arith::CmpIPredicate::eq, n.keys, n.constant(0));
+        sum = n.select(isEmpty, n.scalar(1), sum);
         Value inverse = n.make<arith::DivFOp>(n.scalar(1), sum);
         n.storeRow(out, n.add(first, row), l.v.width, n.at(sums, n.mul(row, l.paddedValueWidth)),
                    inverse);
@@ -165,13 +167,18 @@ public:
         slopes(n.at(weights, l.blockElements())), sums(nest.kernel.workerScratch(l.numCopies + 2)),
         lse(nest.kernel.workerScratch(l.numCopies + 3)), delta(n.at(lse, l.queryBlock)),
         keySums(nest.kernel.workerScratch(l.numCopies + 4)),
-        valueSums(n.at(keySums, n.mul(n.size(l.keyRows()), l.paddedWidth))) {}
+        valueSums(n.at(keySums, n.mul(n.size(l.keysOfPart()), l.paddedWidth))) {}
 
-  void unit(Value number) {
+  void unit(Value unit) {
+    Value number = n.div(unit, n.constant(l.parts));
+    part = n.rem(unit, n.constant(l.parts));
+    Value length = n.size(l.keysOfPart());
+    lowKey = n.min(n.mul(part, length), n.keys);
+    highKey = n.min(n.add(lowKey, length), n.keys);
     servedBatch = number;
     keyRows = n.matrix(l.k, number);
     valueRows = n.matrix(l.v, number);
-    n.fill(keySums, n.mul(n.size(l.keyRows()), l.paddedWidth + l.paddedValueWidth), 0);
+    n.fill(keySums, n.mul(length, l.paddedWidth + l.paddedValueWidth), 0);
     DimExpr repeats = 1;
     for (auto [all, own] : llvm::zip_equal(l.leading, l.served))
       if (all != own)
@@ -184,7 +191,25 @@ public:
     storeKeys(n.outputOf(2), valueSums, l.v.width, l.paddedValueWidth);
   }
 
+  /// Row `row` of the gradient of q from the sums of all parts.
+  void addParts(Value row) {
+    BufferRef out = n.outputOf(0);
+    if (!out.pointer)
+      return;
+    Value first = n.at(partialSums(), n.mul(row, l.paddedWidth)),
+          step = n.mul(n.size(l.queryRows()), l.paddedWidth);
+    n.loop(n.constant(0), n.constant(l.paddedWidth), l.lanes, [&](Value i) {
+      Value sum = n.load(n.at(first, i));
+      for (int64_t p = 1; p < l.parts; ++p)
+        sum = n.make<arith::AddFOp>(sum, n.load(n.at(first, n.add(n.mul(step, p), i))));
+      n.store(n.at(first, i), sum);
+    });
+    n.storeRow(out, row, l.q.width, first, {});
+  }
+
 private:
+  Value partialSums() { return n.kernel.workspaces[l.partialSums()]; }
+
   /// The batch of queries from that of the keys and the number of the repetition.
   Value batchOf(Value served, Value repeat) {
     Value result = n.constant(0), factor = n.constant(1);
@@ -209,8 +234,8 @@ private:
     perQuery(backward.getLse(), lse, infinity);
     perQuery(backward.getDelta(), delta, 0);
     n.fill(sums, n.constant(l.queryBlock * l.paddedWidth), 0);
-    Value end = n.lastKey(first, block.numQueries);
-    n.loop(n.constant(0), end, l.keyBlock, [&](Value firstKey) {
+    Value end = n.min(n.lastKey(first, block.numQueries), highKey);
+    n.loop(lowKey, end, l.keyBlock, [&](Value firstKey) {
       block.firstKey = firstKey;
       block.numKeys = n.min(n.constant(l.keyBlock), n.sub(end, firstKey));
       n.loop(n.constant(0), block.numQueries, l.columns, [&](Value column) { slopesOf(column); });
@@ -221,6 +246,13 @@ private:
     if (!out.pointer)
       return;
     Value row0 = n.add(n.mul(block.batch, n.queries), first);
+    if (l.parts > 1) {
+      Value to = n.at(partialSums(),
+                      n.mul(n.add(row0, n.mul(part, n.size(l.queryRows()))), l.paddedWidth));
+      n.loop(n.constant(0), n.mul(block.numQueries, l.paddedWidth), l.lanes,
+             [&](Value i) { n.store(n.at(to, i), n.load(n.at(sums, i))); });
+      return;
+    }
     n.loop(n.constant(0), block.numQueries, 1, [&](Value row) {
       n.storeRow(out, n.add(row0, row), l.q.width, n.at(sums, n.mul(row, l.paddedWidth)), {});
     });
@@ -273,7 +305,7 @@ private:
     Value length = n.sub(block.numQueries, row);
     n.ifPositive(length, [&] {
       Value at = n.add(n.mul(key, l.queryBlock), row), query = n.add(block.firstQuery, row),
-            target = n.add(block.firstKey, key);
+            target = n.sub(n.add(block.firstKey, key), lowKey);
       auto sum = [&](Value left, const AttentionLayout::Matrix &m, Value rows, Value to,
                      int64_t padded, int64_t vectors) {
         n.multiplyColumns({.a = n.at(left, at),
@@ -312,8 +344,8 @@ private:
   void storeKeys(const BufferRef &output, Value from, int64_t width, int64_t padded) {
     if (!output.pointer)
       return;
-    Value first = n.mul(servedBatch, n.keys);
-    n.loop(n.constant(0), n.keys, 1, [&](Value key) {
+    Value first = n.add(n.mul(servedBatch, n.keys), lowKey);
+    n.loop(n.constant(0), n.sub(highKey, lowKey), 1, [&](Value key) {
       n.storeRow(output, n.add(first, key), width, n.at(from, n.mul(key, padded)), {});
     });
   }
@@ -322,6 +354,7 @@ private:
   const AttentionLayout &l;
   Value transposed, transposedDout, weights, slopes, sums, lse, delta, keySums, valueSums;
   AttentionNest::Block block;
+  Value part, lowKey, highKey;
   Value servedBatch, keyRows, valueRows, queryRows, doutRows;
 };
 
@@ -334,7 +367,10 @@ void emitAttention(KernelFunction &kernel, unsigned stage) {
     nest.loop(kernel.begin, kernel.end, 1, [&](Value row) { nest.copyRow(row); });
   } else if (layout.isBackward) {
     Backward backward(nest);
-    nest.loop(kernel.begin, kernel.end, 1, [&](Value unit) { backward.unit(unit); });
+    if (stage > (layout.copies() ? 1U : 0U))
+      nest.loop(kernel.begin, kernel.end, 1, [&](Value row) { backward.addParts(row); });
+    else
+      nest.loop(kernel.begin, kernel.end, 1, [&](Value unit) { backward.unit(unit); });
   } else {
     Forward forward(nest);
     nest.loop(kernel.begin, kernel.end, 1, [&](Value unit) { forward.unit(unit); });

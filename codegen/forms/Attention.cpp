@@ -44,6 +44,8 @@ LogicalResult planAttention(FusedOp, KernelPlan &plan) {
   if (layout.copies())
     plan.stages.push_back({layout.copyExtent(), 64});
   plan.stages.push_back({layout.extent(), s.grain});
+  if (layout.parts > 1)
+    plan.stages.push_back({layout.queryRows(), 64});
   plan.workspaces = layout.workspaces();
   // Two products forward, five backward; half of them where later keys are hidden.
   DimExpr pairs = layout.queries * layout.keys;

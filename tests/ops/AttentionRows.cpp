@@ -77,6 +77,7 @@ std::vector<Row> attentionKinds() {
   rows.push_back(attentionRow("attention",
                               {{{q, k, v}}, {{{1, 2, n, 4}, {1, 2, n, 4}, {1, 2, n, 3}}}}, {}, none,
                               {})
+                     .of("attention")
                      .on(floats));
   rows.push_back(attentionRow("attentionGroups", {{{{2, 6, 3, 4}, k, v}}}, {}, none, {}));
   rows.push_back(

@@ -47,7 +47,8 @@ protected:
     return nullptr;
   }
 
-  const std::set<std::string> notInGraphs = {"fused", "yield", "gradients", "jvp", "with_gradient"};
+  const std::set<std::string> notInGraphs = {"attention_backward", "fused", "yield",
+                                             "gradients",          "jvp",   "with_gradient"};
   std::vector<Graph> graphs;
   std::map<std::string, mlir::Operation *> instances;
 };
