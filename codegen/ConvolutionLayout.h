@@ -6,6 +6,9 @@
 
 namespace sinter::codegen {
 
+/// On a convolution that may be computed by Winograd's algorithm, at the cost of accuracy.
+inline constexpr llvm::StringLiteral winogradAttr = "sinter.winograd";
+
 /// A spatial axis of a convolution. Kernels walk a grid of positions; the source (x, or y where x
 /// is the result) is copied into planes that are padded with zeros, so that at every position a tap
 /// reads the plane it belongs to at the position plus a shift.

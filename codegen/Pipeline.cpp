@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/Pipeline.h"
 
+#include "sinter/codegen/ConvolutionLayout.h"
 #include "sinter/codegen/PlanText.h"
 #include "sinter/codegen/ProgramText.h"
 #include "sinter/codegen/ScheduleText.h"
@@ -125,6 +126,10 @@ void fused(Compilation &compilation, const PipelineOptions &options) {
   if (options.strictRounding)
     required.push_back(passes::createRoundResults());
   required.push_back(passes::createNormalizeContractions());
+  if (options.winograd)
+    compilation.graph().walk([](ir::ConvolutionOp op) {
+      op->setDiscardableAttr(winogradAttr, UnitAttr::get(op.getContext()));
+    });
   runPasses(compilation, options, StageId::Fused, "fuse", std::move(required));
 }
 

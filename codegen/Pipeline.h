@@ -49,6 +49,8 @@ struct PipelineOptions {
   std::vector<std::string> disabledPasses;
   /// Round f16 and bf16 after every op, also between the ops of a kernel.
   bool strictRounding = false;
+  /// Convolutions of 3 x 3 may use Winograd's algorithm.
+  bool winograd = false;
   /// 0 to 3: how hard machine code is optimised.
   int optLevel = 2;
   /// Threads that compile kernels; 0: one per hardware thread.

@@ -25,7 +25,9 @@ template <typename S, typename Fn> static void forEachField(S &s, Fn fn) {
   fn("streamStores", s.streamStores);
   if (s.form == KernelForm::Attention)
     fn("keyBlock", s.keyBlock);
-  if (s.form != KernelForm::Contraction && s.form != KernelForm::Convolution)
+  if (s.form == KernelForm::Convolution)
+    fn("winograd", s.winograd);
+  else if (s.form != KernelForm::Contraction)
     return;
   auto &t = s.tiles;
   fn("tileForm", t.form);

@@ -22,13 +22,15 @@ struct Schedule {
   /// for whole rows. Attention: queries per unit; `unroll` is the rows of a tile.
   int64_t block = 0;
   int64_t keyBlock = 0; ///< Attention only: keys whose scores are held at once.
-  int64_t grain = 1; ///< Parallel units per chunk of work.
+  int64_t winograd = 0; ///< Convolution only: 1 for F(4x4, 3x3), `nBlock` lines of tiles per unit.
+  int64_t grain = 1;    ///< Parallel units per chunk of work.
   /// GPU: threads per block. A unit is then an element (Loop) or a kept point (Row, Reduce) in one
   /// launch. CPU: 0.
   int64_t threads = 0;
   bool streamStores = false;   ///< Results bypass the cache.
   /// Contraction, and Convolution: `mr` channels by `nr` positions in registers, `mBlock` channels by
-  /// `nBlock` rows of positions per unit.
+  /// `nBlock` rows of positions per unit. Where its result is w: `mr` channels by `nr` weights each,
+  /// `mBlock` by `block` channels per unit, `nBlock` rows of `kc` images at once, `groupUnits` chunks.
   cpu::ContractionTiles tiles;
 
   /// The numbers that say something about this form, by name.

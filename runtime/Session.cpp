@@ -26,6 +26,7 @@ codegen::PipelineOptions pipelineOptions(const CompileOptions &options) {
   result.target = options.target.info();
   result.disabledPasses = options.disabledPasses;
   result.strictRounding = options.strictRounding;
+  result.winograd = options.winograd;
   result.optLevel = options.optLevel;
   result.schedule = options.schedule;
   result.cache = resolveCache(options.cache);

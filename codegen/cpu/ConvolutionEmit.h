@@ -61,6 +61,10 @@ struct Arithmetic {
 void ifThenElse(KernelFunction &kernel, Value condition, llvm::function_ref<void()> yes,
                 llvm::function_ref<void()> no = nullptr);
 
+/// Stores what follows from `sums`, elements of the anchor's `result` at `index`.
+void storeResults(ElementEmitter &emitter, KernelFunction &kernel, Value result, const Index &index,
+                  Value sums, Value mask);
+
 /// One copy of the source: `channels` of depth from `first` on, for `rows` rows of positions from
 /// `row` on.
 struct PatchPart {

@@ -170,6 +170,27 @@ void ifThenElse(KernelFunction &kernel, Value condition, llvm::function_ref<void
   }
 }
 
+void storeResults(ElementEmitter &emitter, KernelFunction &kernel, Value result, const Index &index,
+                  Value sums, Value mask) {
+  ElementEmitter::Scope scope(emitter);
+  emitter.setMask(mask);
+  const bool isScalar = !isa<VectorType>(sums.getType());
+  emitter.setOverride(result, [&](llvm::ArrayRef<LaneIndex>) { return Element{sums, isScalar}; });
+  llvm::SmallVector<Element> elements; // All are read before the first is written.
+  for (Value value : kernel.fused.getBody().front().getTerminator()->getOperands())
+    elements.push_back(emitter.emit(value, index));
+  for (auto [element, buffer] : llvm::zip(elements, kernel.outputs)) {
+    LaneIndex to = emitter.math().linearize(index, buffer.shape);
+    Value vector = emitter.memory().asVector(element);
+    if (isScalar || to.step == 1)
+      emitter.memory().storeVector(vector, buffer.elementType, buffer.pointer, to.base, mask,
+                                   false);
+    else
+      emitter.memory().scatter(vector, buffer.elementType, buffer.pointer,
+                               emitter.math().asVector(to), mask);
+  }
+}
+
 // -- The patch ------------------------------------------------------------------------------------
 
 Patch::Patch(KernelFunction &kernel, const ConvolutionLayout &layout, Value source, Value pointer,

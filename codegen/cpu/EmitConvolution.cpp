@@ -258,7 +258,8 @@ private:
           kernel.vectorLoop(
               first, last, vectors.lanes, 1, {}, [&](Value q, Value mask, ValueRange) {
                 at.back() = {kernel.add(kernel.mul(q, step), offset), x.numPhases(), {}};
-                storeVector(emitter, at, vectors.load(vectors.step(from, q)), mask);
+                storeResults(emitter, kernel, op.getResult(), at,
+                             vectors.load(vectors.step(from, q)), mask);
                 return Values();
               });
         });
@@ -266,27 +267,6 @@ private:
       });
       return Values();
     });
-  }
-
-  void storeVector(ElementEmitter &emitter, const Index &at, Value loaded, Value mask) {
-    ElementEmitter::Scope scope(emitter);
-    emitter.setMask(mask);
-    emitter.setOverride(op.getResult(), [&](llvm::ArrayRef<LaneIndex>) {
-      return Element{loaded, false};
-    });
-    llvm::SmallVector<Element> elements;
-    for (Value value : kernel.fused.getBody().front().getTerminator()->getOperands())
-      elements.push_back(emitter.emit(value, at));
-    for (auto [element, buffer] : llvm::zip(elements, kernel.outputs)) {
-      LaneIndex to = emitter.math().linearize(at, buffer.shape);
-      Value vector = emitter.memory().asVector(element);
-      if (to.step == 1)
-        emitter.memory().storeVector(vector, buffer.elementType, buffer.pointer, to.base, mask,
-                                     false);
-      else
-        emitter.memory().scatter(vector, buffer.elementType, buffer.pointer,
-                                 emitter.math().asVector(to), mask);
-    }
   }
 
   KernelFunction &kernel;
@@ -306,9 +286,11 @@ private:
 
 } // namespace
 
-void emitConvolution(KernelFunction &kernel) {
+void emitConvolution(KernelFunction &kernel, unsigned stage) {
+  if (kernel.plan.schedule.winograd != 0)
+    return emitWinograd(kernel, stage);
   if (cast<ir::ConvolutionOp>(kernel.plan.analysis.anchors.front()).makesW())
-    return emitConvolutionWeight(kernel);
+    return emitConvolutionWeight(kernel, stage);
   Emitter(kernel).run();
 }
 

@@ -20,6 +20,29 @@ namespace {
 
 class WeightEmitter {
 public:
+  /// The second launch, where there are chunks: adds them up. Units are channels of y.
+  void combine() {
+    staging = kernel.workerScratch(0);
+    Finish finish(*this);
+    Value none = kernel.constant(0), count = kernel.size(plan.weightRow());
+    Value total = kernel.size(op.getType().getNumElements());
+    Memory memory(kernel.builder, kernel.loc, vectors.lanes);
+    kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value row, ValueRange) {
+      kernel.vectorLoop(none, count, vectors.lanes, 1, {}, [&](Value at, Value mask, ValueRange) {
+        Value from = kernel.add(kernel.mul(row, count), at), sum = vectors.zero();
+        for (int64_t c = 0; c < plan.chunks(); ++c) {
+          Value next =
+              memory.loadVector(kernel.workspaces[1], vectors.elementType,
+                                kernel.add(from, kernel.mul(total, kernel.constant(c))), mask);
+          sum = c == 0 ? next : vectors.add(sum, next);
+        }
+        finish.store(row, at, kernel.sub(count, at), sum, mask);
+        return Values();
+      });
+      return Values();
+    });
+  }
+
   explicit WeightEmitter(KernelFunction &kernel)
       : kernel(kernel), op(cast<ir::ConvolutionOp>(kernel.plan.analysis.anchors.front())),
         layout(op), plan(layout, kernel.plan.schedule),
@@ -33,17 +56,15 @@ public:
     patchPointer = kernel.offsetBytes(scratch, kernel.size(plan.weightPatchOffset()));
     rowsPointer = kernel.offsetBytes(scratch, kernel.size(plan.rowsOffset()));
     sums = kernel.offsetBytes(scratch, kernel.size(plan.weightSumsOffset()));
+    staging = vectors.step(sums, plan.rowsPerBlock() * stride * vectors.lanes);
     Patch patch(kernel, layout, op.getLhs(), patchPointer, plan.blockRows());
     fillTable(patch);
     llvm::SmallVector<DimExpr> dims{layout.groups, plan.rowBlocks(),
-                                    ceilDiv(layout.depth(), plan.depthBlock())};
-    llvm::SmallVector<DimExpr> blockDims{layout.batch};
+                                    ceilDiv(layout.depth(), plan.depthBlock()), plan.chunks()};
+    llvm::SmallVector<DimExpr> blockDims{ceilDiv(layout.batch, plan.images())};
     for (const ConvolutionAxis &axis : layout.leading)
       blockDims.push_back(axis.result);
     blockDims.push_back(ceilDiv(layout.y.positions(), plan.blockRows()));
-    DimExpr numBlocks = 1;
-    for (const DimExpr &dim : blockDims)
-      numBlocks *= dim;
     IndexMath indices(kernel.builder, kernel.loc, *kernel.env.sizes, 1);
     Value none = kernel.constant(0), one = kernel.constant(1);
     kernel.loop(kernel.begin, kernel.end, one, {}, [&](Value unit, ValueRange) {
@@ -55,8 +76,12 @@ public:
       firstChannel = kernel.mul(at[2].base, kernel.constant(plan.depthBlock()));
       numChannels = kernel.minimum(kernel.constant(plan.depthBlock()),
                                    kernel.sub(kernel.size(layout.depth()), firstChannel));
+      chunk = at[3].base;
+      Value firstBlock = kernel.mul(chunk, kernel.size(plan.blocksPerChunk()));
+      Value lastBlock = kernel.minimum(kernel.size(plan.blocks()),
+                                       kernel.add(firstBlock, kernel.size(plan.blocksPerChunk())));
       vectors.clear(sums, none, kernel.constant(plan.rowsPerBlock() * stride * vectors.lanes));
-      kernel.loop(none, kernel.size(numBlocks), one, {}, [&](Value number, ValueRange) {
+      kernel.loop(firstBlock, lastBlock, one, {}, [&](Value number, ValueRange) {
         llvm::SmallVector<LaneIndex> block = indices.delinearize(number, blockDims);
         Values leading;
         for (size_t i = 1; i + 1 < block.size(); ++i)
@@ -64,10 +89,21 @@ public:
         Value row = kernel.mul(block.back().base, kernel.size(plan.blockRows()));
         Value rows = kernel.minimum(kernel.size(plan.blockRows()),
                                     kernel.sub(kernel.size(layout.y.positions()), row));
-        patch.fill({block[0].base, kernel.mul(group, kernel.size(layout.inputs)), leading, row,
-                    rows, firstChannel, numChannels});
-        fillRows(block[0].base, leading, row, rows);
-        multiplyBlock(rows);
+        Value firstImage = kernel.mul(block[0].base, kernel.constant(plan.images()));
+        Value numImages = kernel.minimum(kernel.constant(plan.images()),
+                                         kernel.sub(kernel.size(layout.batch), firstImage));
+        kernel.loop(none, numImages, 1, {}, [&](Value i, ValueRange) {
+          Value image = kernel.add(firstImage, i);
+          Patch here(kernel, layout, op.getLhs(),
+                     vectors.step(patchPointer, kernel.mul(i, kernel.size(plan.patchSize()))),
+                     plan.blockRows());
+          here.fill({image, kernel.mul(group, kernel.size(layout.inputs)), leading, row, rows,
+                     firstChannel, numChannels});
+          fillRows(image, leading, row, rows,
+                   vectors.step(rowsPointer, kernel.mul(i, kernel.size(plan.rowsSize()))));
+          return Values();
+        });
+        multiplyBlock(rows, numImages);
         return Values();
       });
       results();
@@ -103,7 +139,7 @@ private:
   }
 
   /// Rows of y at the patch's pitch, with zeros between and behind them.
-  void fillRows(Value batch, const Values &leading, Value row, Value rows) {
+  void fillRows(Value batch, const Values &leading, Value row, Value rows, Value pointer) {
     ElementEmitter emitter(kernel.builder, kernel.loc, kernel.env, vectors.lanes);
     Value none = kernel.constant(0), one = kernel.constant(1),
           width = kernel.constant(vectors.lanes);
@@ -111,7 +147,7 @@ private:
     Value whole = kernel.mul(math.ceilDiv(columns, width), width);
     Value firstOutput = kernel.add(kernel.mul(group, kernel.size(layout.outputs)), firstRow);
     kernel.loop(none, numRows, one, {}, [&](Value m, ValueRange) {
-      Value target = vectors.step(rowsPointer, kernel.mul(m, kernel.size(plan.rowSize())));
+      Value target = vectors.step(pointer, kernel.mul(m, kernel.size(plan.rowSize())));
       Index index{{batch, 0, {}}, {kernel.add(firstOutput, m), 0, {}}};
       for (Value position : leading)
         index.push_back({position, 0, {}});
@@ -139,7 +175,7 @@ private:
     });
   }
 
-  void multiplyBlock(Value rows) {
+  void multiplyBlock(Value rows, Value numImages) {
     Value none = kernel.constant(0);
     kernel.loop(none, numRows, kernel.constant(mr), {}, [&](Value m, ValueRange) {
       Value a = vectors.step(rowsPointer, kernel.mul(m, kernel.size(plan.rowSize())));
@@ -148,8 +184,15 @@ private:
         Value at = kernel.add(kernel.mul(m, kernel.constant(stride)), e);
         Value target = vectors.step(sums, kernel.mul(at, kernel.constant(vectors.lanes)));
         Value offsets = kernel.offsetBytes(table, kernel.mul(e, kernel.constant(8)));
-        Value arguments[] = {a,       patchPointer, target,
-                             offsets, spanOf(rows), kernel.size(plan.rowSize())};
+        Value arguments[] = {a,
+                             patchPointer,
+                             target,
+                             offsets,
+                             spanOf(rows),
+                             numImages,
+                             kernel.size(plan.rowSize()),
+                             kernel.size(plan.rowsSize()),
+                             kernel.size(plan.patchSize())};
         vectors.call("kernel_tile", arguments, [&](ValueRange inner) { multiply(inner); });
         return Values();
       });
@@ -159,32 +202,45 @@ private:
 
   /// Adds mr x nr products of stretches to `target`.
   void multiply(ValueRange arguments) {
-    Value a = arguments[0], patch = arguments[1], target = arguments[2], offsets = arguments[3],
-          span = arguments[4], rowSize = arguments[5];
+    Value target = arguments[2], offsets = arguments[3], span = arguments[4],
+          rowSize = arguments[6], none = kernel.constant(0);
     auto sumAt = [&](int64_t i, int64_t j) {
       return vectors.step(target, (i * stride + j) * vectors.lanes);
     };
     Values carried, columns;
     for (int64_t j = 0; j < nr; ++j)
-      columns.push_back(vectors.step(patch, vectors.loadWord(offsets, kernel.constant(j))));
+      columns.push_back(vectors.loadWord(offsets, kernel.constant(j)));
     for (int64_t i = 0; i < mr; ++i)
       for (int64_t j = 0; j < nr; ++j)
         carried.push_back(vectors.load(sumAt(i, j)));
-    Values result = kernel.loop(
-        kernel.constant(0), span, kernel.constant(vectors.lanes), carried,
-        [&](Value at, ValueRange state) {
-          Values loaded, next;
-          for (Value column : columns)
-            loaded.push_back(vectors.load(vectors.step(column, at)));
-          for (int64_t i = 0; i < mr; ++i) {
-            Value row = vectors.step(a, kernel.mul(rowSize, kernel.constant(i)));
-            Value factor = vectors.load(vectors.step(row, at));
-            for (int64_t j = 0; j < nr; ++j)
-              next.push_back(vectors.multiplyAdd(factor, loaded[static_cast<size_t>(j)],
-                                                 state[static_cast<size_t>(i * nr + j)]));
-          }
-          return next;
-        });
+    auto image = [&](Value a, Value patch, ValueRange start) {
+      Values from;
+      for (Value column : columns)
+        from.push_back(vectors.step(patch, column));
+      return kernel.loop(
+          none, span, kernel.constant(vectors.lanes), start, [&](Value at, ValueRange state) {
+            Values loaded, next;
+            for (Value column : from)
+              loaded.push_back(vectors.load(vectors.step(column, at)));
+            for (int64_t i = 0; i < mr; ++i) {
+              Value row = vectors.step(a, kernel.mul(rowSize, kernel.constant(i)));
+              Value factor = vectors.load(vectors.step(row, at));
+              for (int64_t j = 0; j < nr; ++j)
+                next.push_back(vectors.multiplyAdd(factor, loaded[static_cast<size_t>(j)],
+                                                   state[static_cast<size_t>(i * nr + j)]));
+            }
+            return next;
+          });
+    };
+    Values result = carried;
+    if (plan.images() == 1)
+      result = image(arguments[0], arguments[1], carried);
+    else
+      result = kernel.loop(
+          none, arguments[5], kernel.constant(1), carried, [&](Value i, ValueRange state) {
+            return image(vectors.step(arguments[0], kernel.mul(i, arguments[7])),
+                         vectors.step(arguments[1], kernel.mul(i, arguments[8])), state);
+          });
     for (int64_t i = 0; i < mr; ++i)
       for (int64_t j = 0; j < nr; ++j)
         vectors.store(sumAt(i, j), result[static_cast<size_t>(i * nr + j)]);
@@ -229,58 +285,70 @@ private:
     return true;
   }
 
+  /// Of the unit: to where it belongs, or beside those of the other chunks.
   void results() {
-    const bool flat = walksFlat();
     const int64_t lanes = vectors.lanes;
-    ElementEmitter emitter(kernel.builder, kernel.loc, kernel.env, flat ? lanes : 1);
-    Value none = kernel.constant(0);
+    Finish finish(*this);
+    Value none = kernel.constant(0), total = kernel.size(op.getType().getNumElements());
     Value count = kernel.mul(numChannels, kernel.constant(layout.taps()));
     Value begin = kernel.mul(firstChannel, kernel.constant(layout.taps()));
     Value firstOutput = kernel.add(kernel.mul(group, kernel.size(layout.outputs)), firstRow);
-    Shape shape = op.getType().getShape();
-    llvm::SmallVector<DimExpr> inner(shape.begin() + 1, shape.end());
     kernel.loop(none, numRows, kernel.constant(1), {}, [&](Value m, ValueRange) {
-      LaneIndex row{kernel.add(firstOutput, m), 0, {}};
+      Value row = kernel.add(firstOutput, m);
       Value rowSums = vectors.step(sums, kernel.mul(m, kernel.constant(stride * lanes)));
       kernel.vectorLoop(none, count, lanes, 1, {}, [&](Value e, Value mask, ValueRange) {
         Value vector = transposedSum(vectors.step(rowSums, kernel.mul(e, kernel.constant(lanes))));
         Value at = kernel.add(begin, e);
-        if (flat) {
-          Index index(static_cast<size_t>(shape.rank()), LaneIndex{none, 0, {}});
-          index.front() = row;
-          index.back() = {at, 1, {}};
-          store(emitter, index, vector, mask);
+        if (plan.chunks() == 1) {
+          finish.store(row, at, kernel.sub(count, e), vector, mask);
           return Values();
         }
-        Value staged = vectors.step(sums, kernel.constant(plan.rowsPerBlock() * stride * lanes));
-        vectors.store(staged, vector);
-        Value end = kernel.minimum(kernel.constant(lanes), kernel.sub(count, e));
-        kernel.loop(none, end, kernel.constant(1), {}, [&](Value lane, ValueRange) {
-          Value scalar = emitter.memory().loadScalar(staged, vectors.elementType, lane);
-          Index index{row};
-          llvm::append_range(index, emitter.math().delinearize(kernel.add(at, lane), inner));
-          store(emitter, index, scalar, {});
-          return Values();
-        });
+        Value to = kernel.add(kernel.mul(chunk, total),
+                              kernel.add(kernel.mul(row, kernel.size(plan.weightRow())), at));
+        finish.emitter.memory().storeVector(vector, vectors.elementType, kernel.workspaces[1], to,
+                                            mask, false);
         return Values();
       });
       return Values();
     });
   }
 
-  void store(ElementEmitter &emitter, const Index &index, Value sum, Value mask) {
-    ElementEmitter::Scope scope(emitter);
-    emitter.setMask(mask);
-    const bool isScalar = !isa<VectorType>(sum.getType());
-    emitter.setOverride(op.getResult(), [&](llvm::ArrayRef<LaneIndex>) {
-      return Element{sum, isScalar};
-    });
-    llvm::SmallVector<Element> elements;
-    for (Value value : kernel.fused.getBody().front().getTerminator()->getOperands())
-      elements.push_back(emitter.emit(value, index));
-    for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
-      kernel.store(emitter, buffer, index, element, false);
-  }
+  /// What follows from sums of weights of one row.
+  struct Finish {
+    explicit Finish(WeightEmitter &parent)
+        : parent(parent), flat(parent.walksFlat()),
+          emitter(parent.kernel.builder, parent.kernel.loc, parent.kernel.env,
+                  parent.vectors.lanes),
+          scalars(parent.kernel.builder, parent.kernel.loc, parent.kernel.env, 1) {}
+
+    /// `count` of them are left in the row from `at` on.
+    void store(Value row, Value at, Value count, Value sums, Value mask) {
+      KernelFunction &kernel = parent.kernel;
+      Shape shape = parent.op.getType().getShape();
+      if (flat) {
+        Index index(static_cast<size_t>(shape.rank()), LaneIndex{kernel.constant(0), 0, {}});
+        index.front() = {row, 0, {}};
+        index.back() = {at, 1, {}};
+        storeResults(emitter, kernel, parent.op.getResult(), index, sums, mask);
+        return;
+      }
+      Value staged = parent.staging;
+      parent.vectors.store(staged, sums);
+      llvm::SmallVector<DimExpr> inner(shape.begin() + 1, shape.end());
+      Value end = kernel.minimum(kernel.constant(parent.vectors.lanes), count);
+      kernel.loop(kernel.constant(0), end, kernel.constant(1), {}, [&](Value lane, ValueRange) {
+        Value scalar = scalars.memory().loadScalar(staged, parent.vectors.elementType, lane);
+        Index index{{row, 0, {}}};
+        llvm::append_range(index, scalars.math().delinearize(kernel.add(at, lane), inner));
+        storeResults(scalars, kernel, parent.op.getResult(), index, scalar, {});
+        return Values();
+      });
+    }
+
+    WeightEmitter &parent;
+    const bool flat;
+    ElementEmitter emitter, scalars;
+  };
 
   KernelFunction &kernel;
   ir::ConvolutionOp op;
@@ -290,13 +358,19 @@ private:
   Arithmetic math;
   const int64_t mr, nr;
   const int64_t entries, stride; ///< Weights of a unit's row, and vectors from row to row of sums.
-  Value table, patchPointer, rowsPointer, sums;
+  Value table, patchPointer, rowsPointer, sums, staging;
   // Of the unit.
-  Value group, firstRow, numRows, firstChannel, numChannels;
+  Value group, firstRow, numRows, firstChannel, numChannels, chunk;
 };
 
 } // namespace
 
-void emitConvolutionWeight(KernelFunction &kernel) { WeightEmitter(kernel).run(); }
+void emitConvolutionWeight(KernelFunction &kernel, unsigned stage) {
+  WeightEmitter emitter(kernel);
+  if (stage == 0)
+    emitter.run();
+  else
+    emitter.combine();
+}
 
 } // namespace sinter::cpu

@@ -94,7 +94,7 @@ void emitCumulative(KernelFunction &kernel, unsigned stage);
 void emitSort(KernelFunction &kernel);
 void emitAttention(KernelFunction &kernel, unsigned stage);
 void emitConvolution(KernelFunction &kernel, unsigned stage);
-void emitConvolutionWeight(KernelFunction &kernel);
+void emitConvolutionWeight(KernelFunction &kernel, unsigned stage);
 void emitWinograd(KernelFunction &kernel, unsigned stage);
 void emitPairs(KernelFunction &kernel);
 void emitSegmentedScatter(KernelFunction &kernel);

@@ -3,6 +3,7 @@
 #include "sinter/codegen/forms/ConvolutionPlan.h"
 #include "sinter/codegen/forms/FormRules.h"
 #include "sinter/codegen/forms/Region.h"
+#include "sinter/codegen/forms/WinogradPlan.h"
 
 #include <algorithm>
 #include <limits>
@@ -21,7 +22,7 @@ DimExpr ConvolutionPlan::bytes(const DimExpr &elements) const {
 
 DimExpr ConvolutionPlan::units() const {
   if (layout.ofWeight)
-    return layout.groups * rowBlocks() * ceilDiv(layout.depth(), depthBlock());
+    return layout.groups * rowBlocks() * ceilDiv(layout.depth(), depthBlock()) * DimExpr(chunks());
   DimExpr count = layout.batch * layout.groups * rowBlocks();
   for (const ConvolutionAxis &axis : layout.leading)
     count *= axis.result;
@@ -44,6 +45,13 @@ DimExpr ConvolutionPlan::sumsOffset() const {
   return patchOffset() + bytes(patch);
 }
 
+DimExpr ConvolutionPlan::blocks() const {
+  DimExpr count = ceilDiv(layout.batch, images());
+  for (const ConvolutionAxis &axis : layout.leading)
+    count *= axis.result;
+  return count * ceilDiv(layout.y.positions(), blockRows());
+}
+
 DimExpr ConvolutionPlan::rowSize() const {
   DimExpr lanes(schedule.lanes);
   return ceilDiv(layout.span(blockRows()), lanes) * lanes + lanes;
@@ -59,13 +67,12 @@ DimExpr ConvolutionPlan::weightPatchOffset() const {
 }
 
 DimExpr ConvolutionPlan::rowsOffset() const {
-  DimExpr patch = DimExpr(depthBlock()) * layout.channelSize(blockRows(), schedule.lanes) +
-                  DimExpr(3 * schedule.lanes);
+  DimExpr patch = DimExpr(images()) * patchSize() + DimExpr(3 * schedule.lanes);
   return weightPatchOffset() + bytes(patch);
 }
 
 DimExpr ConvolutionPlan::weightSumsOffset() const {
-  return rowsOffset() + bytes(DimExpr(rowsPerBlock()) * rowSize() + DimExpr(2 * schedule.lanes));
+  return rowsOffset() + bytes(DimExpr(images()) * rowsSize() + DimExpr(2 * schedule.lanes));
 }
 
 DimExpr ConvolutionPlan::scratchBytes() const {
@@ -91,7 +98,7 @@ struct Sizes {
 Sizes sizesOf(const ConvolutionLayout &layout, const DimExpr &rows) {
   constexpr int64_t someImages = 4, someChannels = 64, somePixels = 32;
   Sizes sizes;
-  sizes.batch = layout.batch.constant().value_or(someImages);
+  sizes.batch = std::max<int64_t>(1, layout.batch.constant().value_or(someImages));
   sizes.groups = layout.groups.constant().value_or(1);
   sizes.rows = std::max<int64_t>(1, rows.constant().value_or(someChannels));
   sizes.depth = std::max<int64_t>(1, layout.depth().constant().value_or(someChannels));
@@ -99,7 +106,7 @@ Sizes sizesOf(const ConvolutionLayout &layout, const DimExpr &rows) {
   sizes.width = std::max<int64_t>(1, layout.x.positions().constant().value_or(somePixels));
   sizes.pitch = layout.pitch().constant().value_or(sizes.width + layout.x.reach());
   for (const ConvolutionAxis &axis : layout.leading)
-    sizes.leading *= axis.result.constant().value_or(somePixels);
+    sizes.leading *= std::max<int64_t>(1, axis.result.constant().value_or(somePixels));
   return sizes;
 }
 
@@ -132,8 +139,9 @@ llvm::SmallVector<int64_t> heights(int64_t whole) {
   return result;
 }
 
-void chooseResultTile(Schedule &schedule, const ConvolutionLayout &layout,
-                      const TargetInfo &target) {
+/// Returns about how many cycles an image takes.
+double chooseResultTile(Schedule &schedule, const ConvolutionLayout &layout,
+                        const TargetInfo &target) {
   auto &tiles = schedule.tiles;
   const DimExpr rows = layout.x.spreads ? layout.inputs : layout.outputs;
   const Sizes sizes = sizesOf(layout, rows);
@@ -190,6 +198,7 @@ void chooseResultTile(Schedule &schedule, const ConvolutionLayout &layout,
   const int64_t rowBlocks = ceilDivide(sizes.rows, tiles.mBlock);
   if (units() / rowBlocks >= fewUnits)
     schedule.grain = std::max(schedule.grain, rowBlocks);
+  return best;
 }
 
 void chooseWeightTile(Schedule &schedule, const ConvolutionLayout &layout,
@@ -212,29 +221,42 @@ void chooseWeightTile(Schedule &schedule, const ConvolutionLayout &layout,
       }
     }
   // Each copied vector of x serves mBlock * taps sums, each of y depthBlock * taps.
-  const int64_t reuse = std::max<int64_t>(8, ceilDivide(96, taps));
-  tiles.mBlock = roundUp(std::min(sizes.rows, reuse), tiles.mr);
+  const int64_t reuse = std::max<int64_t>(16, ceilDivide(128, taps));
+  tiles.mBlock = roundUp(std::min(sizes.rows, 2 * reuse), tiles.mr);
   schedule.block = std::min(sizes.depth, reuse);
   auto units = [&] {
     return sizes.groups * ceilDivide(sizes.rows, tiles.mBlock) *
            ceilDivide(sizes.depth, schedule.block);
   };
-  while (units() < fewUnits / 2 && (schedule.block > 2 || tiles.mBlock > tiles.mr)) {
-    if (tiles.mBlock > tiles.mr && tiles.mBlock >= schedule.block)
-      tiles.mBlock = roundUp(ceilDivide(tiles.mBlock, 2), tiles.mr);
-    else if (schedule.block > 2)
-      schedule.block = ceilDivide(schedule.block, 2);
-    else
-      break;
-  }
-  // Rows of y and the patch of a few channels stay in the first-level cache.
+  // Images or rows of positions whose copies stay in the second-level cache, while the rows of a
+  // tile stay in the first.
   constexpr int64_t longSpan = 1024;
+  tiles.kc = 1;
+  int64_t span = 0;
+  auto copied = [&](int64_t height) {
+    span = (height - 1) * sizes.pitch + sizes.width;
+    return (schedule.block * blockBytes(layout, height, lanes) + tiles.mBlock * span) *
+           tiles.elementBytes;
+  };
   for (int64_t height : heights(sizes.height)) {
     tiles.nBlock = height;
-    const int64_t patch = schedule.block * blockBytes(layout, height, lanes) * tiles.elementBytes;
-    if ((height - 1) * sizes.pitch + sizes.width <= longSpan && patch <= target.l2Bytes / 3)
+    const int64_t bytes = copied(height);
+    if (span <= longSpan && bytes <= target.l2Bytes / 2) {
+      if (height == sizes.height)
+        tiles.kc = std::clamp<int64_t>(
+            std::min(longSpan / 2 / span, target.l2Bytes / 2 / std::max<int64_t>(1, bytes)), 1,
+            sizes.batch);
       break;
+    }
   }
+  // Where channels make too few units, so do chunks of images.
+  tiles.groupUnits = 1;
+  const int64_t blocks =
+      ceilDivide(sizes.batch, tiles.kc) * sizes.leading * ceilDivide(sizes.height, tiles.nBlock);
+  if (units() < fewUnits / 2 && blocks > 1)
+    tiles.groupUnits = std::min({blocks, ceilDivide(fewUnits, units()), fewUnits});
+  while (units() * tiles.groupUnits < fewUnits / 2 && tiles.mBlock > tiles.mr)
+    tiles.mBlock = roundUp(ceilDivide(tiles.mBlock, 2), tiles.mr);
   schedule.grain = 1;
 }
 
@@ -247,10 +269,17 @@ LogicalResult chooseConvolution(const ScheduledRegion &region, Schedule &schedul
   schedule.lanes = std::max<int64_t>(2, region.target.vectorBytes / tiles.elementBytes);
   tiles.lanes = schedule.lanes;
   tiles.fma = region.target.hasFma && isFloat(dtype);
-  if (op.makesW())
+  if (op.makesW()) {
     chooseWeightTile(schedule, layout, region.target);
-  else
-    chooseResultTile(schedule, layout, region.target);
+    return success();
+  }
+  const Schedule empty = schedule;
+  const double cost = chooseResultTile(schedule, layout, region.target);
+  if (!op->hasAttr(winogradAttr) || dtype != DType::F32 || !WinogradPlan::applies(layout))
+    return success();
+  Schedule other = empty;
+  if (chooseWinograd(other, layout, region.target, cost))
+    schedule = other;
   return success();
 }
 
@@ -259,10 +288,31 @@ LogicalResult planConvolution(FusedOp fused, KernelPlan &plan) {
   ConvolutionPlan cut(layout, plan.schedule);
   const auto &tiles = plan.schedule.tiles;
   if (tiles.mr < 1 || tiles.nr < 1 || tiles.mBlock < 1 || tiles.nBlock < 1 ||
-      (layout.ofWeight ? plan.schedule.block < 1 : tiles.nr % plan.schedule.lanes != 0))
+      (layout.ofWeight ? plan.schedule.block < 1 || tiles.kc < 1 || tiles.groupUnits < 1
+                       : tiles.nr % plan.schedule.lanes != 0))
     return fused.emitError("its schedule has no tile");
+  DimExpr workers = DimExpr::symbol(workersSymbol);
+  plan.flops = layout.batch * layout.groups * layout.inputs * layout.outputs * DimExpr(2);
+  ConvolutionOp op = layout.op;
+  for (int64_t i = 2; i < op.getYType().getRank(); ++i)
+    plan.flops *= op.getYType().getDim(i) * op.getWType().getDim(i);
+  if (plan.schedule.winograd != 0) {
+    if (!WinogradPlan::applies(layout))
+      return fused.emitError("its schedule is not for this convolution");
+    WinogradPlan winograd(layout, plan.schedule);
+    plan.stages.push_back({DimExpr(winograd.rows), 4});
+    plan.stages.push_back({winograd.units(), plan.schedule.grain});
+    plan.workspaces.push_back(alignedBytes(winograd.weightBytes()));
+    plan.workspaces.push_back(DimExpr(winograd.scratchBytes()) * workers);
+    return success();
+  }
   plan.stages.push_back({cut.units(), plan.schedule.grain});
-  plan.workspaces.push_back(cut.scratchBytes() * DimExpr::symbol(workersSymbol));
+  plan.workspaces.push_back(cut.scratchBytes() * workers);
+  if (layout.ofWeight && cut.chunks() > 1) {
+    plan.stages.push_back({layout.groups * layout.outputs, 8});
+    plan.workspaces.push_back(
+        alignedBytes(op.getType().getNumElements() * DimExpr(cut.chunks() * tiles.elementBytes)));
+  }
   return success();
 }
 

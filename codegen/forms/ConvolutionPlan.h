@@ -28,8 +28,21 @@ public:
   DimExpr patchOffset() const;
   DimExpr sumsOffset() const;
 
-  // Where w is the result. A unit: a block of channels of y by `depthBlock()` channels of x.
+  // Where w is the result. A unit: a block of channels of y by `depthBlock()` channels of x, over a
+  // chunk of all blocks of positions. A second launch adds up several chunks.
   int64_t depthBlock() const { return schedule.block; }
+  int64_t chunks() const { return schedule.tiles.groupUnits; }
+  /// Images of a block.
+  int64_t images() const { return schedule.tiles.kc; }
+  DimExpr blocks() const;
+  DimExpr blocksPerChunk() const { return ceilDiv(blocks(), chunks()); }
+  /// Weights of one channel of y.
+  DimExpr weightRow() const { return layout.depth() * DimExpr(layout.taps()); }
+  /// Elements from one image's copies to the next one's.
+  DimExpr patchSize() const {
+    return DimExpr(depthBlock()) * layout.channelSize(blockRows(), schedule.lanes);
+  }
+  DimExpr rowsSize() const { return DimExpr(rowsPerBlock()) * rowSize(); }
   /// Elements from one channel of y to the next.
   DimExpr rowSize() const;
   /// Vectors from one channel's sums to the next one's.

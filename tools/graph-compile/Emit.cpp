@@ -323,6 +323,7 @@ int compileAndEmit(const CompileRequest &request) {
   options.stopAfter = row.stage;
   options.disabledPasses = request.disabledPasses;
   options.strictRounding = request.strict;
+  options.winograd = request.winograd;
   options.optLevel = request.optLevel;
   options.cache = resolveCache(request.cache);
   if (!request.schedule.empty()) {

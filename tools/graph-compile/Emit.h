@@ -15,7 +15,8 @@ struct CompileRequest {
   std::string grad, seed;
   std::vector<std::string> wrt, shapes, dims, inputs, disabledPasses;
   int optLevel = 2;
-  bool strict = false; ///< PipelineOptions::strictRounding
+  bool strict = false;   ///< PipelineOptions::strictRounding
+  bool winograd = false; ///< PipelineOptions::winograd
   std::string stats, memBudget, dumpDir;
   bool printIr = false, timing = false;
   std::string crashReproducer;

@@ -39,6 +39,9 @@ int main(int argc, char **argv) {
       ->capture_default_str();
   app.add_flag("--strict", request.strict,
                "Round f16 and bf16 after every op, also inside of fused kernels");
+  app.add_flag("--winograd", request.winograd,
+               "Let 3 x 3 convolutions in f32 use Winograd's algorithm where it is faster: error "
+               "about 2e-6 of the results' rms");
   repeatable("--disable-pass", request.disabledPasses, "Leave out a pass, by name");
   app.add_option("--schedule", request.schedule,
                  "A file of schedules, as --emit=schedule writes them, with changes");
