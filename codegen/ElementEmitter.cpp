@@ -8,6 +8,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace sinter::ir;
@@ -140,6 +141,8 @@ Element ElementEmitter::choose(Operation *op, const Indexing &indexing, size_t k
   Value inside = inRange(op, access, index);
   if (!inside)
     return read(op, access, index);
+  if (matchPattern(inside, m_Zero()))
+    return choose(op, indexing, k + 1, index);
   Type elementType = tensorType(op->getResult(0)).getElementType();
   return guarded(
       elementType, inside, [&] { return read(op, access, index); },
@@ -202,6 +205,8 @@ Value ElementEmitter::inRange(Operation *op, const Access &access,
     Value inside = indices.inRange(evaluate(op, guard.index, index), guard.low, guard.high);
     if (!inside)
       continue;
+    if (matchPattern(inside, m_Zero()))
+      return inside;
     if (!all) {
       all = inside;
       continue;
@@ -325,6 +330,9 @@ void ElementEmitter::report(Operation *op, Value bad, Value value, Value bound) 
 static Value loadStrided(OpBuilder &builder, Location loc, Memory &memory, const BufferRef &buffer,
                          const LaneIndex &offset, int64_t lanes, Value mask) {
   int64_t step = offset.step;
+  // Masks are dear to shuffle: bools move as the bytes that they are in memory.
+  bool isBool = buffer.elementType.isInteger(1);
+  Type elementType = isBool ? Type(builder.getI8Type()) : buffer.elementType;
   auto maskType = VectorType::get({lanes}, builder.getI1Type());
   Value never;
   if (mask)
@@ -350,10 +358,13 @@ static Value loadStrided(OpBuilder &builder, Location loc, Memory &memory, const
     }
     Value ahead = arith::ConstantIntOp::create(builder, loc, part * lanes, 64);
     Value at = builder.createOrFold<arith::AddIOp>(loc, offset.base, ahead);
-    Value whole = memory.loadVector(buffer.pointer, buffer.elementType, at, here);
+    Value whole = memory.loadVector(buffer.pointer, elementType, at, here);
     result = vector::ShuffleOp::create(builder, loc, result ? result : whole, whole, picked);
   }
-  return result;
+  if (!isBool)
+    return result;
+  Value none = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(result.getType()));
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, result, none);
 }
 
 Element ElementEmitter::load(const BufferRef &buffer, llvm::ArrayRef<LaneIndex> index) {

@@ -5,6 +5,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -66,10 +67,22 @@ Value IndexMath::asVector(const LaneIndex &index) {
   return arith::AddIOp::create(builder, loc, base, steps);
 }
 
+/// What is known of an index; constants are known.
+static std::optional<std::pair<int64_t, int64_t>> rangeOf(const LaneIndex &index) {
+  APInt number;
+  if (index.isUniform() && index.base && matchPattern(index.base, m_ConstantInt(&number)))
+    return std::pair(number.getSExtValue(), number.getSExtValue());
+  return index.range;
+}
+
 LaneIndex IndexMath::add(const LaneIndex &a, const LaneIndex &b) {
   if (a.vector || b.vector)
     return {{}, 0, builder.createOrFold<arith::AddIOp>(loc, asVector(a), asVector(b))};
-  return {builder.createOrFold<arith::AddIOp>(loc, a.base, b.base), a.step + b.step, {}};
+  LaneIndex sum{builder.createOrFold<arith::AddIOp>(loc, a.base, b.base), a.step + b.step, {}};
+  if (a.step != 0 || b.step != 0)
+    if (auto first = rangeOf(a), second = rangeOf(b); first && second)
+      sum.range = {first->first + second->first, first->second + second->second};
+  return sum;
 }
 
 LaneIndex IndexMath::mul(const LaneIndex &a, const DimExpr &b) {
@@ -83,9 +96,33 @@ LaneIndex IndexMath::mul(const LaneIndex &a, const DimExpr &b) {
   return {{}, 0, builder.createOrFold<arith::MulIOp>(loc, asVector(a), asVector(uniform(factor)))};
 }
 
+/// The quotient and the rest of a value that is seen to be a multiple of `divisor` plus a constant.
+static std::optional<std::pair<Value, int64_t>> splitMultiple(OpBuilder &builder, Location loc,
+                                                              Value value, int64_t divisor) {
+  APInt number;
+  auto plus = [&](Value quotient, int64_t rest) -> std::pair<Value, int64_t> {
+    int64_t whole = llvm::divideFloorSigned(rest, divisor);
+    Value more = arith::ConstantIntOp::create(builder, loc, whole, 64);
+    return {builder.createOrFold<arith::AddIOp>(loc, quotient, more), rest - whole * divisor};
+  };
+  if (matchPattern(value, m_ConstantInt(&number)))
+    return plus(arith::ConstantIntOp::create(builder, loc, 0, 64), number.getSExtValue());
+  if (auto product = value.getDefiningOp<arith::MulIOp>())
+    if (matchPattern(product.getRhs(), m_ConstantInt(&number)) && number.getSExtValue() == divisor)
+      return std::pair(product.getLhs(), int64_t{0});
+  if (auto sum = value.getDefiningOp<arith::AddIOp>())
+    if (matchPattern(sum.getRhs(), m_ConstantInt(&number)))
+      if (auto inner = splitMultiple(builder, loc, sum.getLhs(), divisor))
+        return plus(inner->first, inner->second + number.getSExtValue());
+  return std::nullopt;
+}
+
 LaneIndex IndexMath::floorDiv(const LaneIndex &a, const DimExpr &b) {
   if (b.constant() == 1)
     return a;
+  if (auto number = b.constant(); number && !a.vector && a.step > 0 && a.step % *number == 0)
+    if (auto parts = splitMultiple(builder, loc, a.base, *number))
+      return {parts->first, a.step / *number, {}};
   Value divisor = sizes.get(b);
   if (a.isUniform() || lanes == 1)
     return {builder.createOrFold<arith::DivUIOp>(loc, a.base, divisor), 0, {}};
@@ -96,6 +133,9 @@ LaneIndex IndexMath::floorDiv(const LaneIndex &a, const DimExpr &b) {
 LaneIndex IndexMath::mod(const LaneIndex &a, const DimExpr &b) {
   if (b.constant() == 1)
     return uniform(constant(0));
+  if (auto number = b.constant(); number && !a.vector && a.step > 0 && a.step % *number == 0)
+    if (auto parts = splitMultiple(builder, loc, a.base, *number))
+      return uniform(constant(parts->second));
   Value divisor = sizes.get(b);
   if (a.isUniform() || lanes == 1)
     return {builder.createOrFold<arith::RemUIOp>(loc, a.base, divisor), 0, {}};
@@ -126,6 +166,10 @@ llvm::SmallVector<LaneIndex> IndexMath::delinearize(Value offset, llvm::ArrayRef
 }
 
 Value IndexMath::inRange(const LaneIndex &index, const DimExpr &low, const DimExpr &high) {
+  auto known = rangeOf(index), lowest = rangeOf(uniform(low)), highest = rangeOf(uniform(high));
+  if (!index.isUniform() && known && lowest && highest && known->first >= lowest->first &&
+      known->second < highest->first)
+    return {};
   // A uniform constant index decides at compile time.
   bool scalar = index.isUniform() || lanes == 1;
   auto limit = [&](const DimExpr &size) {

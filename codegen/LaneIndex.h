@@ -6,6 +6,7 @@
 #include "mlir/IR/Builders.h"
 
 #include <map>
+#include <optional>
 #include <string>
 
 namespace sinter::codegen {
@@ -31,6 +32,8 @@ struct LaneIndex {
   mlir::Value base;   ///< i64; unset when `vector` is set.
   int64_t step = 0;   ///< Difference between neighbouring lanes.
   mlir::Value vector; ///< vector<lanes x i64>
+  /// The least and the largest value of all lanes that count, where that is known.
+  std::optional<std::pair<int64_t, int64_t>> range = std::nullopt;
   bool isUniform() const { return !vector && step == 0; }
 };
 

@@ -152,8 +152,13 @@ private:
       setDomain(outputs.front());
       return std::nullopt;
     case AnchorKind::Reduction:
-      if (llvm::SmallVector<Operation *> small = smallReductions(); !small.empty())
-        return choosePairs(small);
+      if (llvm::SmallVector<Operation *> small = smallReductions(); !small.empty()) {
+        llvm::SmallVector<Operation *> anchors = result.anchors;
+        if (!choosePairs(small))
+          return std::nullopt;
+        result = KernelAnalysis(); // They may still be phases of rows.
+        result.anchors = std::move(anchors);
+      }
       chooseReduction();
       return std::nullopt;
     case AnchorKind::Cumulative:
@@ -226,6 +231,9 @@ private:
 
   /// Row: whether a reduction goes over exactly the dims that are kept.
   bool reducesOthers(Operation *op) {
+    constexpr double cached = 1 << 15; // Elements of partial results that stay near.
+    if (roughSize(result.reducedShape()) > cached)
+      return false;
     llvm::SmallVector<int64_t> axes = reducedAxes(op);
     return dimsOf(op->getOperand(0)) == domain && axes.size() == kept.size() && !axes.empty() &&
            axes.back() < result.axes.front() && facts[op].indexing->combiner != Combiner::ArgMax;

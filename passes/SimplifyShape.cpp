@@ -203,6 +203,16 @@ template <typename OpTy> Value reduceFull(OpTy op, PatternRewriter &rewriter) {
   return FullOp::create(rewriter, op.getLoc(), op.getType(), sum);
 }
 
+/// Doubling once, after the sum: what the derivative of a square comes to. Exact, short of
+/// overflow.
+Value sumOfDoubled(ReduceSumOp op, PatternRewriter &rewriter) {
+  auto add = op.getX().getDefiningOp<AddOp>();
+  if (!add || add.getA() != add.getB() || !add->hasOneUse())
+    return {};
+  Value sum = ReduceSumOp::create(rewriter, op.getLoc(), op.getType(), add.getA(), op.getAxes());
+  return AddOp::create(rewriter, op.getLoc(), sum, sum);
+}
+
 } // namespace
 
 void addShapeRules(RewritePatternSet &rules) {
@@ -218,6 +228,7 @@ void addShapeRules(RewritePatternSet &rules) {
   addRule(rules, dropUnitAxes<ReduceProdOp>);
   addRule(rules, dropUnitAxes<ReduceMaxOp>);
   addRule(rules, dropUnitAxes<ReduceMinOp>);
+  addRule(rules, sumOfDoubled);
   addRule(rules, reduceFull<ReduceSumOp>);
   addRule(rules, reduceFull<ReduceMaxOp>);
   addRule(rules, reduceFull<ReduceMinOp>);

@@ -8,6 +8,7 @@
 // launch combines those of all units in order.
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/Reducer.h"
+#include "sinter/codegen/forms/Region.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -186,23 +187,45 @@ private:
   /// carried).
   using Body = llvm::function_ref<KernelFunction::Values(llvm::ArrayRef<LaneIndex>, Value position,
                                                          ValueRange)>;
-  KernelFunction::Values walk(KernelFunction::Values carried, Body body) {
+  KernelFunction::Values walk(int64_t unroll, KernelFunction::Values carried, Body body) {
     Index index = rowIndex;
-    return walkDim(0, kernel.constant(0), index, std::move(carried), body);
+    return walkDim(0, unroll, kernel.constant(0), index, std::move(carried), body);
   }
 
-  KernelFunction::Values walkDim(size_t d, Value flat, Index &index, KernelFunction::Values carried,
-                                 Body body) {
+  /// Sums of little that is computed wait for each other: more of them at once.
+  int64_t unrollOf(llvm::ArrayRef<Operation *> anchors) {
+    constexpr int64_t cheap = 6, moderate = 16;
+    llvm::SmallVector<Value> work;
+    for (Operation *anchor : anchors)
+      work.push_back(anchor->getOperand(0));
+    llvm::DenseSet<Value> seen;
+    int64_t cost = 0;
+    while (!work.empty()) {
+      Value value = work.pop_back_val();
+      Operation *op = value.getDefiningOp();
+      if (!op || !seen.insert(value).second || llvm::is_contained(overridden, value) ||
+          !isa<ir::ElementwiseOpInterface>(op))
+        continue;
+      cost += passes::elementCost(op);
+      llvm::append_range(work, op->getOperands());
+    }
+    int64_t wanted = cost <= cheap ? 4 : cost <= moderate ? 2 : 1;
+    return std::max(plan.schedule.unroll, limitUnroll(wanted, inner.back(), plan.schedule.lanes));
+  }
+
+  KernelFunction::Values walkDim(size_t d, int64_t unroll, Value flat, Index &index,
+                                 KernelFunction::Values carried, Body body) {
     Value zero = kernel.constant(0), size = kernel.size(inner[d]);
     Value start = kernel.mul(flat, size);
     if (d + 1 < inner.size())
       return kernel.loop(zero, size, 1, carried, [&](Value iv, ValueRange state) {
         Index deeper = index;
         deeper.push_back({iv, 0, {}});
-        return walkDim(d + 1, kernel.add(start, iv), deeper, KernelFunction::Values(state), body);
+        return walkDim(d + 1, unroll, kernel.add(start, iv), deeper, KernelFunction::Values(state),
+                       body);
       });
     int64_t lanes = plan.schedule.lanes;
-    return kernel.vectorLoop(zero, size, lanes, plan.schedule.unroll, std::move(carried),
+    return kernel.vectorLoop(zero, size, lanes, unroll, std::move(carried),
                              [&](Value base, Value mask, ValueRange state) {
                                ElementEmitter::Scope scope(vectors);
                                Index full = index;
@@ -219,39 +242,43 @@ private:
     for (Operation *anchor : analysis.anchors)
       if (analysis.phase.lookup(anchor) == phase)
         anchors.push_back(anchor);
-    int64_t lanes = plan.schedule.lanes, unroll = plan.schedule.unroll;
+    int64_t lanes = plan.schedule.lanes, unroll = unrollOf(anchors);
     llvm::SmallVector<Reducer> reducers;
     KernelFunction::Values carried;
     for (Operation *anchor : anchors)
       reducers.push_back(Reducer::of(kernel.builder, anchor, lanes));
     for (int64_t slot = 0; slot < unroll; ++slot)
       for (Reducer &reducer : reducers)
-        llvm::append_range(carried, reducer.initial());
+        llvm::append_range(carried, reducer.loopInitial());
 
-    carried = walk(carried, [&](llvm::ArrayRef<LaneIndex> index, Value position, ValueRange state) {
-      KernelFunction::Values next;
-      Value positions;
-      size_t at = 0;
-      for (auto [anchor, reducer] : llvm::zip(anchors, reducers)) {
-        Value element = vectors.memory().asVector(vectors.emit(anchor->getOperand(0), index));
-        if (reducer.numStates() > 1 && !positions)
-          positions = lanes == 1 ? position : vectors.math().asVector({position, 1, {}});
-        llvm::append_range(next, reducer.step(state.slice(at, reducer.numStates()), element,
-                                              positions, vectors.getMask()));
-        at += reducer.numStates();
-      }
-      cacheValues(phase, index, position);
-      return next;
-    });
+    carried = walk(
+        unroll, carried, [&](llvm::ArrayRef<LaneIndex> index, Value position, ValueRange state) {
+          KernelFunction::Values next;
+          Value positions;
+          size_t at = 0;
+          for (auto [anchor, reducer] : llvm::zip(anchors, reducers)) {
+            Value element = vectors.memory().asVector(vectors.emit(anchor->getOperand(0), index));
+            if (reducer.numStates() > 1 && !positions)
+              positions = lanes == 1 ? position : vectors.math().asVector({position, 1, {}});
+            llvm::append_range(next, reducer.loopStep(state.slice(at, reducer.numLoopStates()),
+                                                      element, positions, vectors.getMask()));
+            at += reducer.numLoopStates();
+          }
+          cacheValues(phase, index, position);
+          return next;
+        });
 
     // Slots, then lanes, in a fixed order.
     size_t group = carried.size() / static_cast<size_t>(unroll), at = 0;
     for (auto [anchor, reducer] : llvm::zip(anchors, reducers)) {
-      size_t count = reducer.numStates();
-      Reducer::Values state(ValueRange(carried).slice(at, count));
+      size_t count = reducer.numLoopStates();
+      auto slotState = [&](int64_t slot) {
+        return reducer.closeLoop(
+            ValueRange(carried).slice(static_cast<size_t>(slot) * group + at, count));
+      };
+      Reducer::Values state = slotState(0);
       for (int64_t slot = 1; slot < unroll; ++slot)
-        state = reducer.merge(
-            state, ValueRange(carried).slice(static_cast<size_t>(slot) * group + at, count));
+        state = reducer.merge(state, slotState(slot));
       at += count;
       Value result = anchor->getResult(0);
       Value scalar =
@@ -303,21 +330,24 @@ private:
     bool anyFull =
         llvm::any_of(values, [&](Value v) { return analysis.roles.lookup(v) == Role::Full; });
     if (anyFull || !columns.empty())
-      walk({}, [&](llvm::ArrayRef<LaneIndex> index, Value position, ValueRange) {
-        llvm::SmallVector<Element> elements;
-        llvm::SmallVector<Value> added;
-        for (Value value : values)
-          elements.push_back(analysis.roles.lookup(value) == Role::Full ? vectors.emit(value, index)
-                                                                        : Element());
-        for (Operation *column : analysis.columns)
-          added.push_back(vectors.memory().asVector(vectors.emit(column->getOperand(0), index)));
-        for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
-          if (element)
-            kernel.store(vectors, buffer, index, element, plan.schedule.streamStores);
-        if (!added.empty())
-          addToColumns(added, position);
-        return KernelFunction::Values();
-      });
+      walk(plan.schedule.unroll, {},
+           [&](llvm::ArrayRef<LaneIndex> index, Value position, ValueRange) {
+             llvm::SmallVector<Element> elements;
+             llvm::SmallVector<Value> added;
+             for (Value value : values)
+               elements.push_back(analysis.roles.lookup(value) == Role::Full
+                                      ? vectors.emit(value, index)
+                                      : Element());
+             for (Operation *column : analysis.columns)
+               added.push_back(
+                   vectors.memory().asVector(vectors.emit(column->getOperand(0), index)));
+             for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
+               if (element)
+                 kernel.store(vectors, buffer, index, element, plan.schedule.streamStores);
+             if (!added.empty())
+               addToColumns(added, position);
+             return KernelFunction::Values();
+           });
     for (auto [value, buffer] : llvm::zip(values, kernel.outputs)) {
       if (analysis.roles.lookup(value) != Role::Kept)
         continue;

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Row form where rows are short, as the windows of pooling are: lanes run along the last kept dim,
-// and each walks a row of its own. Units are blocks of that dim.
+// and each walks a row of its own. Units are blocks of that dim. What is stored for every element
+// of a row is put in order in registers: neighbours in memory are of one lane.
+//
+// Where windows are written back with a stride, lanes take every stride-th element, one phase after
+// the other: which window an element belongs to is then the same for all lanes.
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/Reducer.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace sinter::codegen;
@@ -20,6 +27,7 @@ public:
     unsigned rows = analysis.numRowDims();
     for (const DimExpr &size : analysis.domain)
       (outer.size() < rows ? outer : inner).push_back(size);
+    phases = choosePhases();
   }
 
   void run() {
@@ -37,11 +45,15 @@ public:
       Value high =
           kernel.minimum(kernel.add(low, kernel.constant(schedule.block)), kernel.size(last));
       rowIndex.push_back({});
+      if (phases > 1) {
+        eachPhase(low, high);
+        return KernelFunction::Values();
+      }
       kernel.vectorLoop(low, high, schedule.lanes, 1, {}, [&](Value base, Value mask, ValueRange) {
         ElementEmitter::Scope inner(vectors);
         rowIndex.back() = {base, schedule.lanes == 1 ? 0 : 1, {}};
         vectors.setMask(mask);
-        emitRows();
+        storeAll(elementsOfRows(), mask);
         vectors.setMask({});
         return KernelFunction::Values();
       });
@@ -50,22 +62,167 @@ public:
   }
 
 private:
-  void emitRows() {
+  /// Per output, the elements of each lane: one, or one for every element of its row.
+  using Elements = llvm::SmallVector<llvm::SmallVector<Value>>;
+
+  Elements elementsOfRows() {
     for (unsigned phase = 0; phase < analysis.numPhases; ++phase) {
       reducePhase(phase);
       computeKept(phase + 1);
     }
-    // All reads come before the first write, as in the other forms.
-    llvm::SmallVector<Element> elements;
-    auto values = kernel.fused.getBody().front().getTerminator()->getOperands();
-    for (auto [value, buffer] : llvm::zip(values, kernel.outputs))
-      elements.push_back(vectors.emit(value, keptIndex(buffer.shape)));
-    for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
-      kernel.store(vectors, buffer, keptIndex(buffer.shape), element, false);
+    Elements elements;
+    for (auto [value, buffer] : llvm::zip(yields(), kernel.outputs)) {
+      auto &own = elements.emplace_back();
+      if (isFull(value))
+        eachElement(0, rowIndex, [&](llvm::ArrayRef<LaneIndex> index) {
+          own.push_back(vectors.memory().asVector(vectors.emit(value, index)));
+        });
+      else
+        own.push_back(vectors.memory().asVector(vectors.emit(value, keptIndex(buffer.shape))));
+    }
     for (Value value : overridden)
       vectors.clearOverride(value);
     overridden.clear();
+    return elements;
   }
+
+  mlir::ValueRange yields() {
+    return kernel.fused.getBody().front().getTerminator()->getOperands();
+  }
+
+  bool isFull(Value value) const { return analysis.roles.lookup(value) == Role::Full; }
+
+  void eachElement(size_t d, Index index, llvm::function_ref<void(llvm::ArrayRef<LaneIndex>)> fn) {
+    if (d == inner.size())
+      return fn(index);
+    index.push_back({});
+    for (int64_t i = 0; i < *inner[d].constant(); ++i) {
+      index.back() = {kernel.constant(i), 0, {}};
+      eachElement(d + 1, index, fn);
+    }
+  }
+
+  /// All reads have come before, as in the other forms.
+  void storeAll(const Elements &elements, Value mask) {
+    for (auto [value, own, buffer] : llvm::zip(yields(), elements, kernel.outputs)) {
+      Index index = rowIndex;
+      if (isFull(value)) {
+        for (size_t d = 0; d < inner.size(); ++d)
+          index.push_back({kernel.constant(0), 0, {}});
+      } else {
+        index = keptIndex(buffer.shape);
+      }
+      storeInOrder(own, buffer, vectors.math().linearize(index, buffer.shape).base, mask);
+    }
+  }
+
+  /// Stores lane 0 of all values, then lane 1 of all, and so on, from `offset` on.
+  void storeInOrder(llvm::ArrayRef<Value> values, const BufferRef &buffer, Value offset,
+                    Value mask) {
+    Memory &memory = vectors.memory();
+    int64_t lanes = schedule.lanes, count = static_cast<int64_t>(values.size());
+    if (count == 1)
+      return memory.storeVector(values.front(), buffer.elementType, buffer.pointer, offset, mask,
+                                false);
+    OpBuilder &builder = kernel.builder;
+    Type elementType = buffer.elementType;
+    llvm::SmallVector<Value> parts(values);
+    if (elementType.isInteger(1) && lanes > 1) { // Masks are dear to shuffle.
+      elementType = builder.getI8Type();
+      for (Value &part : parts)
+        part = arith::ExtUIOp::create(builder, kernel.loc, VectorType::get({lanes}, elementType),
+                                      part);
+    }
+    for (int64_t number = 0; number < count; ++number) {
+      if (lanes == 1) {
+        memory.storeScalar(parts[static_cast<size_t>(number)], elementType, buffer.pointer,
+                           kernel.add(offset, kernel.constant(number)));
+        continue;
+      }
+      // Element `k` of this vector is that of lane k / count in value k % count.
+      Value result = parts.front();
+      llvm::SmallVector<int64_t> lane(static_cast<size_t>(lanes));
+      for (int64_t part = 0; part < count; ++part) {
+        llvm::SmallVector<int64_t> picked;
+        for (int64_t k = 0; k < lanes; ++k) {
+          int64_t element = number * lanes + k, from = element / count;
+          bool here = element % count == part;
+          picked.push_back(here ? (part == 0 ? from : lanes + from) : part == 0 ? 0 : k);
+        }
+        result = vector::ShuffleOp::create(builder, kernel.loc, result,
+                                           parts[static_cast<size_t>(part)], picked);
+      }
+      Value here;
+      if (mask) {
+        llvm::SmallVector<int64_t> picked;
+        for (int64_t k = 0; k < lanes; ++k)
+          picked.push_back((number * lanes + k) / count);
+        here = vector::ShuffleOp::create(builder, kernel.loc, mask, mask, picked);
+      }
+      memory.storeVector(result, elementType, buffer.pointer,
+                         kernel.add(offset, kernel.constant(number * lanes)), here, false);
+    }
+  }
+
+  // -- Phases -------------------------------------------------------------------------------------
+
+  /// The stride with which all windows are written back along the last kept dim; 1 where that is of
+  /// no use.
+  int64_t choosePhases() const {
+    constexpr int64_t most = 4;
+    unsigned last = static_cast<unsigned>(outer.size()) - 1;
+    int64_t stride = 1;
+    for (Operation &op : kernel.fused.getBody().front().without_terminator()) {
+      auto write = dyn_cast<ir::WindowWriteOp>(&op);
+      if (!write)
+        continue;
+      // Its spatial dims come before as many of windows.
+      auto strides = write.getStrides();
+      unsigned rank = static_cast<unsigned>(ir::tensorType(write.getResult()).getRank());
+      unsigned behind = rank - static_cast<unsigned>(strides.size());
+      if (behind - 1 != last || (stride > 1 && strides.back() != stride))
+        return 1;
+      stride = strides.back();
+    }
+    auto size = outer.back().constant();
+    bool fits =
+        size && *size % stride == 0 && (schedule.block % stride == 0 || schedule.block >= *size);
+    bool full = llvm::any_of(kernel.fused.getBody().front().getTerminator()->getOperands(),
+                             [&](Value value) { return isFull(value); });
+    return stride <= most && fits && !full && schedule.lanes > 1 ? stride : 1;
+  }
+
+  void eachPhase(Value low, Value high) {
+    Value stride = kernel.constant(phases);
+    auto divided = [&](Value value) {
+      return kernel.builder.createOrFold<arith::DivUIOp>(kernel.loc, value, stride);
+    };
+    kernel.vectorLoop(
+        divided(low), divided(high), schedule.lanes, 1, {},
+        [&](Value base, Value mask, ValueRange) {
+          vectors.setMask(mask);
+          Value start = arith::MulIOp::create(kernel.builder, kernel.loc, base, stride);
+          Elements all;
+          for (int64_t phase = 0; phase < phases; ++phase) {
+            ElementEmitter::Scope scope(vectors);
+            Value at = start;
+            if (phase > 0)
+              at = arith::AddIOp::create(kernel.builder, kernel.loc, start, kernel.constant(phase));
+            int64_t largest = *outer.back().constant() - phases + phase;
+            rowIndex.back() = {at, phases, {}, std::pair(phase, largest)};
+            Elements elements = elementsOfRows();
+            all.resize(elements.size());
+            for (auto [own, more] : llvm::zip_equal(all, elements))
+              own.append(more.begin(), more.end());
+          }
+          rowIndex.back() = {start, phases, {}};
+          storeAll(all, mask);
+          vectors.setMask({});
+          return KernelFunction::Values();
+        });
+  }
+
+  // -- Rows ---------------------------------------------------------------------------------------
 
   /// A per-row value is the same wherever its row is read.
   void give(Value value, const Element &element) {
@@ -172,6 +329,7 @@ private:
   const Schedule &schedule;
   ElementEmitter vectors;
   llvm::SmallVector<DimExpr> outer, inner;
+  int64_t phases = 1;
   Index rowIndex;
   llvm::SmallVector<Value> overridden;
 };

@@ -92,6 +92,64 @@ Value Reducer::combine(Value a, Value b) {
                                  a);
 }
 
+bool Reducer::tracksNan() const {
+  return (combiner == Combiner::Max || combiner == Combiner::Min) && isa<FloatType>(elementType);
+}
+
+/// One instruction on x86; a NaN in `b` is overlooked.
+Value Reducer::better(Value a, Value b) {
+  auto predicate =
+      combiner == Combiner::Max ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT;
+  Value wins = arith::CmpFOp::create(builder, loc, predicate, b, a);
+  return arith::SelectOp::create(builder, loc, wins, b, a);
+}
+
+Value Reducer::asFlags(Value comparison) {
+  unsigned width = registerType(elementType).getIntOrFloatBitWidth();
+  constexpr int64_t maskedBits = 512;
+  if (lanes == 1 || lanes * width == maskedBits)
+    return comparison;
+  auto type = VectorType::get({lanes}, builder.getIntegerType(width));
+  return arith::ExtSIOp::create(builder, loc, type, comparison);
+}
+
+Reducer::Values Reducer::loopInitial() {
+  Values state = initial();
+  if (tracksNan()) {
+    codegen::Memory memory(builder, loc, lanes);
+    Value none = arith::ConstantIntOp::create(builder, loc, 0, 1);
+    state.push_back(asFlags(memory.splat(none)));
+  }
+  return state;
+}
+
+Reducer::Values Reducer::loopStep(ValueRange state, Value element, Value position, Value mask) {
+  if (!tracksNan())
+    return step(state, element, position, mask);
+  Value isNan = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, element, element);
+  Value next = better(state[0], element);
+  if (mask) {
+    isNan = arith::AndIOp::create(builder, loc, isNan, mask);
+    next = arith::SelectOp::create(builder, loc, mask, next, state[0]);
+  }
+  return {next, arith::OrIOp::create(builder, loc, state[1], asFlags(isNan))};
+}
+
+Reducer::Values Reducer::closeLoop(ValueRange state) {
+  if (!tracksNan())
+    return Values(state.begin(), state.end());
+  codegen::Memory memory(builder, loc, lanes);
+  auto type = cast<FloatType>(registerType(elementType));
+  Value nan = memory.splat(arith::ConstantOp::create(
+      builder, loc, builder.getFloatAttr(type, llvm::APFloat::getQNaN(type.getFloatSemantics()))));
+  Value flags = state[1];
+  if (!getElementTypeOrSelf(flags.getType()).isInteger(1)) {
+    Value none = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(flags.getType()));
+    flags = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, flags, none);
+  }
+  return {arith::SelectOp::create(builder, loc, flags, nan, state[0])};
+}
+
 Reducer::Values Reducer::merge(ValueRange a, ValueRange b) {
   if (combiner != Combiner::ArgMax)
     return {combine(a[0], b[0])};

@@ -28,12 +28,26 @@ public:
   Values merge(mlir::ValueRange a, mlir::ValueRange b);
   /// One scalar state from all lanes.
   Values horizontal(mlir::ValueRange state);
+  /// The same reduction for a hot loop. Extremes of floats keep apart whether a NaN has come by:
+  /// one instruction then finds the extreme, and steps do not wait for each other's comparisons.
+  size_t numLoopStates() const { return numStates() + (tracksNan() ? 1 : 0); }
+  Values loopInitial();
+  Values loopStep(mlir::ValueRange state, mlir::Value element, mlir::Value position,
+                  mlir::Value mask);
+  /// The state that step() would have come to.
+  Values closeLoop(mlir::ValueRange state);
+
   /// The result element from a scalar state (or from lane states).
   mlir::Value finish(mlir::ValueRange state, mlir::Type resultElementType);
 
 private:
   mlir::TypedAttr neutral() const;
   mlir::Value combine(mlir::Value a, mlir::Value b);
+  bool tracksNan() const;
+  mlir::Value better(mlir::Value a, mlir::Value b);
+  /// A comparison in the form in which the loop carries it: where vectors fill no mask register's
+  /// worth of lanes, as integers as wide as the elements.
+  mlir::Value asFlags(mlir::Value comparison);
   mlir::OpBuilder &builder;
   mlir::Location loc;
   ir::Combiner combiner;

@@ -74,10 +74,11 @@ int64_t rowsPerUnit(const KernelAnalysis &analysis) {
   return rows ? std::max(fewest, (*rows + maxUnits - 1) / maxUnits) : unknown;
 }
 
-/// Rows of a few elements, of which nothing but what they are reduced to is stored: lanes that
-/// share a row would mostly be idle.
+/// Rows of a few elements, of which nothing but what they are reduced to is stored, or very few:
+/// lanes that share a row would mostly be idle.
 bool hasShortRows(FusedOp fused, const KernelAnalysis &analysis) {
-  constexpr int64_t shortRow = 128, shortLine = 8, longEnough = 8;
+  constexpr int64_t shortRow = 128, shortLine = 8, longEnough = 8, fewStored = 4, smallWindow = 9;
+  const int64_t storedRow = analysis.axes.size() > 1 ? smallWindow : fewStored;
   Shape kept = analysis.keptShape();
   int64_t row = 1, line = 1;
   for (int64_t axis : analysis.axes) {
@@ -87,7 +88,7 @@ bool hasShortRows(FusedOp fused, const KernelAnalysis &analysis) {
   return analysis.columns.empty() && kept.rank() > 0 &&
          kept[kept.rank() - 1].constant().value_or(longEnough) >= longEnough && row <= shortRow &&
          line <= shortLine && llvm::all_of(yields(fused), [&](Value value) {
-           return analysis.roles.lookup(value) == Role::Kept;
+           return analysis.roles.lookup(value) == Role::Kept || row <= storedRow;
          });
 }
 

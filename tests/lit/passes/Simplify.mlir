@@ -340,3 +340,21 @@ func.func @casts_merge_where_nothing_changes(%i: !sinter.tensor<i8[4]>, %b: !sin
   %9 = sinter.cast %8 : (!sinter.tensor<i32[4]>) -> !sinter.tensor<i8[4]>
   return %1, %3, %5, %7, %9 : !sinter.tensor<ui8[4]>, !sinter.tensor<ui8[4]>, !sinter.tensor<f64[4]>, !sinter.tensor<bf16[4]>, !sinter.tensor<i8[4]>
 }
+
+// CHECK-LABEL: @doubled_sum
+// CHECK: %[[S:.*]] = sinter.reduce_sum %arg0
+// CHECK: sinter.add %[[S]], %[[S]]
+func.func @doubled_sum(%x: !sinter.tensor<f32[4, 8]>) -> !sinter.tensor<f32[4]> {
+  %d = sinter.add %x, %x : (!sinter.tensor<f32[4, 8]>, !sinter.tensor<f32[4, 8]>) -> !sinter.tensor<f32[4, 8]>
+  %s = sinter.reduce_sum %d {axes = array<i64: 1>} : (!sinter.tensor<f32[4, 8]>) -> !sinter.tensor<f32[4]>
+  return %s : !sinter.tensor<f32[4]>
+}
+
+// Must not: others need what is doubled.
+// CHECK-LABEL: @doubled_elsewhere
+// CHECK: sinter.reduce_sum %0
+func.func @doubled_elsewhere(%x: !sinter.tensor<f32[4, 8]>) -> (!sinter.tensor<f32[4]>, !sinter.tensor<f32[4, 8]>) {
+  %d = sinter.add %x, %x : (!sinter.tensor<f32[4, 8]>, !sinter.tensor<f32[4, 8]>) -> !sinter.tensor<f32[4, 8]>
+  %s = sinter.reduce_sum %d {axes = array<i64: 1>} : (!sinter.tensor<f32[4, 8]>) -> !sinter.tensor<f32[4]>
+  return %s, %d : !sinter.tensor<f32[4]>, !sinter.tensor<f32[4, 8]>
+}

@@ -207,8 +207,8 @@ TEST_F(KernelFormTest, ReduceHasNoSecondPass) {
 
 TEST_F(KernelFormTest, ReductionsRunOverTheSameRanges) {
   parse(std::string(rowMax) +
-            "%s = sinter.reduce_sum %x {axes = array<i64: 0, 1>} : (!m) -> !sinter.tensor<f32>",
-        "%r, %s", "!v, !sinter.tensor<f32>");
+            "%s = sinter.reduce_sum %x {axes = array<i64: 0, 1>} : (!m) -> !sinter.tensor<f32[]>",
+        "%r, %s", "!v, !sinter.tensor<f32[]>");
   EXPECT_EQ(refused(), "its reductions run over different ranges");
 }
 
