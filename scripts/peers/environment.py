@@ -76,7 +76,10 @@ class Environment:
 
     def common(self):
         count = str(self.threads)
-        return {"SINTER_PEER_THREADS": count, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count,
+        # Frameworks allocate their results at every call: told to keep freed memory, malloc does not ask the system for
+        # it each time, whose page faults would otherwise cost several times what large elementwise cases compute.
+        keep = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34), "MALLOC_ARENA_MAX": "1"}
+        return {**keep, "SINTER_PEER_THREADS": count, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count,
                 "OPENBLAS_NUM_THREADS": count, "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu",
                 "TORCHINDUCTOR_CACHE_DIR": self.path("inductor")}
 
