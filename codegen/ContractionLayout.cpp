@@ -137,11 +137,21 @@ void layOutInPanels(ConstantOp constant, Array &elements) {
   Array panels(elements.dtype(), elements.sizes());
   const auto *from = static_cast<const char *>(elements.data());
   auto *to = static_cast<char *>(panels.data());
-  for (int64_t n0 = 0; n0 < n; n0 += panel)
-    for (int64_t row = 0; row < k; ++row)
-      for (int64_t column = n0; column < n0 + panel; ++column, to += bytes)
-        std::memcpy(to, from + (row * strideK + column * strideN) * bytes,
-                    static_cast<size_t>(bytes));
+  if (strideN == 1) {
+    for (int64_t n0 = 0; n0 < n; n0 += panel)
+      for (int64_t row = 0; row < k; ++row, to += panel * bytes)
+        std::memcpy(to, from + (row * strideK + n0) * bytes, static_cast<size_t>(panel * bytes));
+  } else {
+    dispatch(elements.dtype(), [&](auto sample) {
+      using T = decltype(sample);
+      const T *source = reinterpret_cast<const T *>(from);
+      T *target = reinterpret_cast<T *>(to);
+      for (int64_t n0 = 0; n0 < n; n0 += panel, target += k * panel)
+        for (int64_t column = 0; column < panel; ++column)
+          for (int64_t row = 0; row < k; ++row)
+            target[row * panel + column] = source[row * strideK + (n0 + column) * strideN];
+    });
+  }
   elements = std::move(panels);
 }
 

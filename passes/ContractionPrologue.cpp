@@ -90,6 +90,8 @@ std::optional<std::string> refusesPrologue(DotGeneralOp dot, llvm::ArrayRef<Oper
     auto batch = isLeft ? dot.getLhsBatch() : dot.getRhsBatch();
     auto contract = isLeft ? dot.getLhsContract() : dot.getRhsContract();
     const bool computed = !(isLeft ? a : b).memory;
+    if (computed && byteSize(tensorType(operand).getDType()) < 4)
+      return "narrow operands of a contraction are multiplied as they lie in memory";
     if (computed && (last < 0 || llvm::is_contained(batch, last) ||
                      (!isLeft && llvm::is_contained(contract, last))))
       return "an operand of a contraction would be read across its rows";

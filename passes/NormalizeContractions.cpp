@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transposes operands of contractions whose free or contracting dims are not evenly spaced in
-// memory, and computes those of wide unsigned dtypes in i32 or i64, so that every contraction that
-// reaches a back end is a batch of matrix products.
+// memory, or which are cheaper to read when transposed, and computes those of wide unsigned dtypes
+// in i32 or i64, so that every contraction that reaches a back end is a batch of matrix products.
 #include "sinter/passes/ContractionDims.h"
 #include "sinter/passes/Passes.h"
 
@@ -16,13 +16,14 @@ using namespace sinter::ir;
 namespace sinter::passes {
 namespace {
 
-/// Brings an operand to [batch..., free..., contract...]; updates the dims to match.
+/// Brings an operand to [batch..., free..., contract...], if it must be or `always`; updates the
+/// dims to match.
 Value transposed(OpBuilder &builder, Location loc, Value operand, llvm::SmallVector<int64_t> &batch,
-                 llvm::SmallVector<int64_t> &contract) {
+                 llvm::SmallVector<int64_t> &contract, bool always = false) {
   int64_t rank = tensorType(operand).getRank();
   llvm::SmallVector<int64_t> free = freeDims(rank, batch, contract), order;
   Shape shape = tensorType(operand).getShape();
-  if (evenlySpaced(shape, free) && evenlySpaced(shape, contract))
+  if (!always && evenlySpaced(shape, free) && evenlySpaced(shape, contract))
     return operand;
   for (auto *dims : {&batch, &free, &contract})
     order.append(dims->begin(), dims->end());
@@ -41,6 +42,23 @@ Type sumType(Type element) {
 Type operandType(Type element) {
   DType dtype = *toDType(element);
   return byteSize(dtype) < 4 ? element : sumType(element);
+}
+
+/// A left operand of narrow elements is packed for every block of columns of the result, unless its
+/// elements follow each other along the contracted dims: with many columns a copy is cheaper.
+bool packsOften(DotGeneralOp dot, llvm::ArrayRef<int64_t> batch, llvm::ArrayRef<int64_t> contract) {
+  constexpr int64_t manyColumns = 128, manyRows = 16;
+  Shape left = tensorType(dot.getLhs()).getShape(), right = tensorType(dot.getRhs()).getShape();
+  if (byteSize(tensorType(dot.getLhs()).getDType()) >= 4 || contract.empty() ||
+      contract.back() == left.rank() - 1)
+    return false;
+  DimExpr rows = 1, columns = 1;
+  for (int64_t d : freeDims(left.rank(), batch, contract))
+    rows *= left[d];
+  for (int64_t d : freeDims(right.rank(), dot.getRhsBatch(), dot.getRhsContract()))
+    columns *= right[d];
+  return columns.constant().value_or(0) >= manyColumns &&
+         rows.constant().value_or(manyRows) >= manyRows;
 }
 
 Value converted(OpBuilder &builder, Location loc, Value value, Type element) {
@@ -74,8 +92,9 @@ struct NormalizeContractionsPass : impl::NormalizeContractionsBase<NormalizeCont
           rhsContract(dot.getRhsContract());
       Location loc = dot.getLoc();
       Type element = dot.getType().getElementType(), wide = operandType(element);
+      const bool always = packsOften(dot, lhsBatch, lhsContract);
       Value lhs = transposed(builder, loc, converted(builder, loc, dot.getLhs(), wide), lhsBatch,
-                             lhsContract);
+                             lhsContract, always);
       Value rhs = transposed(builder, loc, converted(builder, loc, dot.getRhs(), wide), rhsBatch,
                              rhsContract);
       if (lhs == dot.getLhs() && rhs == dot.getRhs())

@@ -176,11 +176,14 @@ Value Emit::multiplyAdd(Value a, Value b, Value c) {
     return math::FmaOp::create(builder, loc, a, b, c);
   return arith::AddFOp::create(builder, loc, arith::MulFOp::create(builder, loc, a, b), c);
 }
-Value Emit::multiplyAddPairs(Value a, Value b, Value c) {
+Value Emit::pairs(Value words) {
+  if (tiles.depth == 1)
+    return words;
   Type half = isFloat ? Type(builder.getBF16Type()) : Type(builder.getI16Type());
-  auto pairs = VectorType::get({2 * tiles.lanes}, half);
-  a = vector::BitCastOp::create(builder, loc, pairs, a);
-  b = vector::BitCastOp::create(builder, loc, pairs, b);
+  return vector::BitCastOp::create(builder, loc, VectorType::get({2 * tiles.lanes}, half), words);
+}
+
+Value Emit::multiplyAddPairs(Value a, Value b, Value c) {
   auto call = [&](llvm::StringRef name, ValueRange arguments) {
     return LLVM::CallIntrinsicOp::create(builder, loc, vectorType, builder.getStringAttr(name),
                                          arguments)

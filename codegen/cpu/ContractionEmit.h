@@ -68,7 +68,8 @@ public:
   Value splat(Value scalar);
   Value zero();
   Value multiplyAdd(Value a, Value b, Value c);
-  Value multiplyAddPairs(Value a, Value b, Value c); ///< Of words with two elements each.
+  Value multiplyAddPairs(Value a, Value b, Value c);
+  Value pairs(Value words); ///< What multiplyAdd() takes for words of several elements.
   Value addElements(Value a, Value b);
   Value shuffle(Value a, Value b, llvm::ArrayRef<int64_t> mask);
   /// The first `lanes` (null: tiles.lanes) up to `count` set; count may exceed their number.
@@ -148,6 +149,8 @@ Values tileMasks(Emit &emit, const Tile &tile);
 /// Rows of k that a packed panel reserves: `kc` rounded up to whole transposed tiles.
 int64_t panelRows(const ContractionTiles &tiles);
 
+/// Rows of B between one that is packed and the one that is prefetched meanwhile.
+int64_t rowsAhead(Emit &emit);
 /// Packs B[k0.., n0..] into [panel][k][nr] at `packed`; columns past the end are zero (or copies).
 void emitPackB(Emit &emit, const BlockPosition &at, Value packed);
 /// A strip of A is packed with vectors along m, because that is how it lies in memory.

@@ -40,6 +40,12 @@ int64_t packedAElements(const ContractionTiles &tiles) {
   return std::max(tiles.mr * (panelRows(tiles) + tiles.lanes), panelRows(tiles) * rows);
 }
 
+int64_t rowsAhead(Emit &emit) {
+  auto stride = Emit::known(emit.spec.bStrideK);
+  // Rows a multiple of many pages apart share a few sets of the second-level cache.
+  return stride && *stride * (emit.b.type.getIntOrFloatBitWidth() / 8) % 16384 == 0 ? 16 : 96;
+}
+
 Values joinColumns(Emit &emit, int64_t inPart, llvm::function_ref<Value(int64_t)> piece) {
   Values rows;
   for (int64_t i = 0; i < inPart; ++i) {
@@ -105,9 +111,13 @@ void packRows(Emit &emit, const BlockPosition &at, Value packed) {
     };
     auto copyPanel = [&](Value panel) {
       Value column = emit.mul(panel, tiles.nr), to = emit.step(target, emit.mul(panel, panelSize));
-      for (int64_t v = 0; v < vectors; ++v)
-        emit.store(emit.step(to, v * tiles.lanes),
-                   fetch(emit.add(column, v * tiles.lanes), nullptr));
+      for (int64_t v = 0; v < vectors; ++v) {
+        Value at = emit.add(column, v * tiles.lanes);
+        if (row && tiles.prefetchB) // Hardware does not see that rows follow each other.
+          emit.prefetch(
+              emit.stepB(row, emit.add(at, emit.mul(emit.spec.bStrideK, rowsAhead(emit)))));
+        emit.store(emit.step(to, v * tiles.lanes), fetch(at, nullptr));
+      }
     };
     auto copyPartial = [&] {
       Value to = emit.step(target, emit.mul(fullPanels, panelSize));

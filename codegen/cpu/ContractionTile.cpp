@@ -85,18 +85,20 @@ Values multiplyTile(Emit &emit, const Tile &tile, llvm::ArrayRef<Value> masks) {
   if (tile.packFrom)
     carried.append({tile.packFrom, tile.packTo});
 
+  const int64_t lineOfB = 512 / emit.b.type.getIntOrFloatBitWidth(); // Elements.
   auto steps = [&](ValueRange state, int64_t count) {
     Values next(state.begin(), state.end());
     for (int64_t u = 0; u < count; ++u) {
       Values bVectors;
       for (int64_t v = 0; v < vectors; ++v)
-        bVectors.push_back(emit.loadPlain(emit.step(next[bSlot], v * lanes), emit.wordType, lanes,
-                                          masks.empty() ? Value() : masks[static_cast<size_t>(v)]));
+        bVectors.push_back(
+            emit.pairs(emit.loadPlain(emit.step(next[bSlot], v * lanes), emit.wordType, lanes,
+                                      masks.empty() ? Value() : masks[static_cast<size_t>(v)])));
       for (int64_t i = 0; i < rows; ++i) {
         Value pointer = onePointer
                             ? emit.step(next[aSlot], emit.mul(tile.aStrideM, i), tile.aType)
                             : emit.step(aRows[static_cast<size_t>(i)], next[aSlot], tile.aType);
-        Value a = emit.splat(emit.loadScalar(pointer, emit.wordType, aAlignment));
+        Value a = emit.pairs(emit.splat(emit.loadScalar(pointer, emit.wordType, aAlignment)));
         for (int64_t v = 0; v < vectors; ++v) {
           Value &sum = next[static_cast<size_t>(i * vectors + v)];
           sum = emit.multiplyAdd(a, bVectors[static_cast<size_t>(v)], sum);
@@ -107,11 +109,11 @@ Values multiplyTile(Emit &emit, const Tile &tile, llvm::ArrayRef<Value> masks) {
         next[aheadSlot] = emit.step(next[aheadSlot], tile.aheadStride, emit.builder.getI8Type());
       }
       if (tile.packFrom) {
-        constexpr int64_t stepsAhead = 16; // About the way to memory.
         Value &from = next[fromSlot], &to = next[toSlot];
+        const int64_t rows = rowsAhead(emit);
         for (int64_t d = 0; d < tiles.depth; ++d)
-          emit.prefetch(
-              emit.stepB(from, emit.mul(emit.spec.bStrideK, stepsAhead * tiles.depth + d)));
+          for (int64_t v = 0; v < tiles.packAhead * lanes; v += lineOfB)
+            emit.prefetch(emit.stepB(from, emit.add(emit.mul(emit.spec.bStrideK, rows + d), v)));
         for (int64_t v = 0; v < tiles.packAhead * lanes; v += lanes)
           emit.store(emit.step(to, v), packedVector(emit, emit.stepB(from, emit.constant(v))));
         from = emit.stepB(from, emit.mul(emit.spec.bStrideK, tiles.depth));

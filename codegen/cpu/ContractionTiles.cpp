@@ -166,11 +166,15 @@ void choosePacking(ContractionTiles &tiles, const TargetInfo &target,
   if (shape.computedB || shape.bStrideN != 1)
     return;
   // A long k loop with many vectors per step has room for moving one more. It takes blocks of B
-  // that follow each other, and as many strips of A as a row of a block has vectors.
+  // that follow each other, as many strips of A as a row of a block has vectors, and enough work to
+  // pay for compiling one more micro-kernel.
+  constexpr int64_t worthCompiling = 1 << 26;
+  const int64_t work = (shape.m * shape.n * shape.k).constant().value_or(worthCompiling);
   const int64_t vectors = tiles.nr / tiles.lanes, k = shape.k.constant().value_or(0) / tiles.depth;
   const int64_t strips = m ? (*m + tiles.mr - 1) / tiles.mr : vectors;
   const bool fits = target.vectorRegisters >= 32 && tiles.nBlock == tiles.nr && k >= 128 &&
-                    shape.bStrideK && n && *n >= 2 * tiles.nr && strips >= 2 && !tiles.directStore;
+                    shape.bStrideK && n && *n >= 2 * tiles.nr && strips >= 2 &&
+                    !tiles.directStore && work >= worthCompiling;
   for (int64_t ahead = 1; fits && ahead <= vectors && tiles.packAhead == 0; ++ahead)
     if (vectors % ahead == 0 && vectors / ahead <= strips)
       tiles.packAhead = ahead;
@@ -232,11 +236,6 @@ ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &s
   }
   tiles.depth = chooseDepth(target, shape);
   tiles.packA = shape.computedA || (tiles.depth > 1 ? !hasPairsInPlace(shape) : isNarrowA(shape));
-  // A step of k of transposed A that is a multiple of half a page apart from the next: all of them
-  // fall into few sets of the first-level cache, and none is fetched ahead.
-  const bool stepsApart = shape.aStrideM == 1 && shape.aStrideK &&
-                          *shape.aStrideK * byteSize(storedA(shape)) % 2048 == 0;
-  tiles.packA |= stepsApart && !(k && *k < 64) && !(n && *n < 48);
   chooseRegisterTile(tiles, target, shape);
   chooseBlocks(tiles, target, shape);
   const int64_t accumulators = tiles.mr * tiles.nr / tiles.lanes;

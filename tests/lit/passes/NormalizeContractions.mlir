@@ -64,3 +64,22 @@ func.func @narrow_dtypes_stay(%a: !sinter.tensor<f16[2, 3]>, %b: !sinter.tensor<
      : (!sinter.tensor<ui64[2, 2]>, !sinter.tensor<ui64[2, 2]>) -> !sinter.tensor<ui64[2, 2]>
   return %0, %1, %2 : !sinter.tensor<f16[2, 4]>, !sinter.tensor<ui8[2, 2]>, !sinter.tensor<ui64[2, 2]>
 }
+
+// Narrow columns of the left operand would be packed for every block of columns of the result; wide ones are read where they
+// are, and few columns are not worth a copy.
+// CHECK-LABEL: @narrow_columns_become_rows
+// CHECK: %[[T:.*]] = sinter.transpose %arg0 {permutation = array<i64: 1, 0>}
+// CHECK: sinter.dot_general %[[T]], %arg1 {{.*}}lhsContract = array<i64: 1>
+// CHECK-NOT: sinter.transpose
+// CHECK: return
+func.func @narrow_columns_become_rows(%a: !sinter.tensor<bf16[N, 64]>, %b: !sinter.tensor<bf16[N, 256]>, %c: !sinter.tensor<bf16[N, 8]>,
+    %d: !sinter.tensor<f32[N, 64]>, %e: !sinter.tensor<f32[N, 256]>)
+    -> (!sinter.tensor<bf16[64, 256]>, !sinter.tensor<bf16[64, 8]>, !sinter.tensor<f32[64, 256]>) {
+  %0 = sinter.dot_general %a, %b {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 0>, rhsContract = array<i64: 0>}
+     : (!sinter.tensor<bf16[N, 64]>, !sinter.tensor<bf16[N, 256]>) -> !sinter.tensor<bf16[64, 256]>
+  %1 = sinter.dot_general %a, %c {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 0>, rhsContract = array<i64: 0>}
+     : (!sinter.tensor<bf16[N, 64]>, !sinter.tensor<bf16[N, 8]>) -> !sinter.tensor<bf16[64, 8]>
+  %2 = sinter.dot_general %d, %e {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 0>, rhsContract = array<i64: 0>}
+     : (!sinter.tensor<f32[N, 64]>, !sinter.tensor<f32[N, 256]>) -> !sinter.tensor<f32[64, 256]>
+  return %0, %1, %2 : !sinter.tensor<bf16[64, 256]>, !sinter.tensor<bf16[64, 8]>, !sinter.tensor<f32[64, 256]>
+}

@@ -187,7 +187,7 @@ private:
       spec.loadA = [=, this](OpBuilder &b, Location loc, Value batch, Value m, Value k,
                              Value mask) {
         Value row = add(b, loc, mul(b, loc, batch, aBatch), mul(b, loc, m, spec.aStrideM));
-        return load(b, at(b, a, add(b, loc, row, k)), mask);
+        return load(b, at(b, a, add(b, loc, row, mul(b, loc, k, spec.aStrideK))), mask);
       };
     else
       spec.a = a;
@@ -611,21 +611,18 @@ TEST(ContractionTest, NextBlockIsPackedAlongTheWay) {
   for (const TargetInfo &target : {host, avx512}) {
     if (!runnable(target) || target.vectorBytes < 64)
       continue;
-    for (auto [m, n, k] : {std::array<int64_t, 3>{70, 300, 256},
-                           {17, 259, 130},
-                           {200, 256, 600},
-                           {33, 200, 301},
-                           {13, 192, 128},
-                           {300, 128, 140}})
+    for (auto [m, n, k] :
+         {std::array<int64_t, 3>{40, 200, 256}, {17, 259, 130}, {33, 200, 301}, {13, 192, 128}})
       for (auto stored : {std::optional<DType>(), std::optional(bf16), std::optional(f16)})
         for (bool symbolic : {false, true})
           for (int64_t kc : {0, 64}) {
             Problem p{.stored = stored, .m = m, .n = n, .k = k, .symbolicM = symbolic};
             ContractionTiles tiles = chooseTiles(target, p.shape());
-            if (tiles.nBlock != tiles.nr)
-              tiles.nBlock = tiles.nr;
-            if (!tiles.packAhead && tiles.packB != Pack::Never)
-              tiles.packAhead = tiles.nr / tiles.lanes;
+            tiles.nBlock = tiles.nr; // Too small to be worth it, but right all the same.
+            if (tiles.packAhead == 0 && n >= 2 * tiles.nr) {
+              tiles.packB = symbolic && !stored ? Pack::ByReuse : Pack::Always;
+              tiles.packAhead = random() % 2 ? 1 : tiles.nr / tiles.lanes;
+            }
             if (kc) {
               tiles.kc = kc;
               tiles.groupUnits = 7;
@@ -656,12 +653,16 @@ TEST(ContractionTest, ConstantsLieInPanels) {
 
 TEST(ContractionTest, OperandsComputedByHooks) {
   std::mt19937 random(4);
-  for (auto [hookA, hookB] : {std::pair(true, false), {false, true}, {true, true}})
+  for (auto [hookA, hookB, transposed] : {std::tuple(true, false, false),
+                                          {false, true, false},
+                                          {true, true, false},
+                                          {true, false, true}})
     for (bool symbolic : {false, true})
       check({.batch = 2,
              .m = 21,
              .n = 70,
              .k = 45,
+             .aTransposed = transposed,
              .symbolicM = symbolic,
              .symbolicN = symbolic,
              .symbolicK = symbolic,
