@@ -17,7 +17,7 @@ class Gone(Exception):
 
 class Process:
     def __init__(self, command, environment, log):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+        self.process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                                         env={**os.environ, **environment})
         self.buffer = b""
 
