@@ -117,9 +117,7 @@ Array arrayOf(ConstantOp constant) {
   Array array(type.getDType(), sizes);
   ElementsAttr value = constant.getValue();
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
-    llvm::ArrayRef<char> bytes = resource.getRawHandle().getBlob()->getData();
-    std::memcpy(array.data(), bytes.data(),
-                std::min<size_t>(bytes.size(), static_cast<size_t>(array.numBytes())));
+    copyConstant(constant, resource.getRawHandle().getBlob()->getData(), array);
     return array;
   }
   auto dense = cast<DenseElementsAttr>(value);
@@ -133,7 +131,7 @@ Array arrayOf(ConstantOp constant) {
       std::memcpy(static_cast<char *>(array.data()) + i * static_cast<int64_t>(bytes.size()),
                   bytes.data(), bytes.size());
   } else {
-    std::memcpy(array.data(), dense.getRawData().data(), dense.getRawData().size());
+    copyConstant(constant, dense.getRawData(), array);
   }
   return array;
 }
@@ -149,9 +147,9 @@ public:
     program.arguments = argumentsOf(graph);
     program.results = resultsOf(graph, program.arguments);
     for (BlockArgument argument : block.getArguments())
-      bufferOf[argument] =
-          addBuffer({Buffer::Kind::Argument, static_cast<int>(argument.getArgNumber()), 0,
-                     bytesOf(argument), program.arguments[argument.getArgNumber()].name});
+      setBuffer(argument,
+                addBuffer({Buffer::Kind::Argument, static_cast<int>(argument.getArgNumber()), 0,
+                           bytesOf(argument), program.arguments[argument.getArgNumber()].name}));
     for (Operation &op : block.without_terminator())
       if (failed(place(&op)))
         return failure();
@@ -167,6 +165,11 @@ private:
     return type.getNumElements() * byteSize(type.getDType());
   }
 
+  void setBuffer(Value value, int buffer) {
+    bufferOf[value] = buffer;
+    valuesIn[buffer].push_back(value);
+  }
+
   int addBuffer(Buffer buffer) {
     program.buffers.push_back(std::move(buffer));
     return static_cast<int>(program.buffers.size()) - 1;
@@ -178,11 +181,10 @@ private:
           addBuffer({Buffer::Kind::Constant, static_cast<int>(program.constants.size()), 0,
                      bytesOf(constant.getResult()), "constant"});
       program.constants.push_back(arrayOf(constant));
-      layOutInPanels(constant, program.constants.back());
       return success();
     }
     if (auto reshape = dyn_cast<ReshapeOp>(op)) {
-      bufferOf[reshape.getResult()] = bufferOf.lookup(reshape.getX());
+      setBuffer(reshape.getResult(), bufferOf.lookup(reshape.getX()));
       return success();
     }
     auto fused = dyn_cast<FusedOp>(op);
@@ -197,7 +199,7 @@ private:
     for (Value input : fused.getInputs())
       buffers.push_back(bufferOf.lookup(input));
     for (Value output : fused.getOutputs()) {
-      bufferOf[output] = addBuffer({Buffer::Kind::Arena, 0, 0, bytesOf(output), name});
+      setBuffer(output, addBuffer({Buffer::Kind::Arena, 0, 0, bytesOf(output), name}));
       buffers.push_back(bufferOf[output]);
     }
     for (const DimExpr &bytes : plan->workspaces)
@@ -225,6 +227,9 @@ private:
       program.kernels.push_back(std::move(kernel));
       launches.push_back({fused, static_cast<unsigned>(stage), program.steps.size()});
       plans.push_back(*plan);
+      for (int buffer : buffers)
+        users[buffer].push_back(program.steps.size());
+      writers[fused] = static_cast<int>(program.steps.size());
       program.steps.push_back(step);
     }
     return success();
@@ -232,12 +237,8 @@ private:
 
   /// The last launch that uses a buffer; -1 for none.
   int lastUse(int buffer) const {
-    int last = -1;
-    for (auto [number, step] : llvm::enumerate(program.steps))
-      if (auto *launch = std::get_if<Launch>(&step);
-          launch && llvm::is_contained(launch->buffers, buffer))
-        last = static_cast<int>(number);
-    return last;
+    auto it = users.find(buffer);
+    return it == users.end() ? -1 : static_cast<int>(it->second.back());
   }
 
   /// Gives every result its place: the result's own buffer, the updated argument's, or a copy at
@@ -299,11 +300,7 @@ private:
     auto fused = dyn_cast_or_null<FusedOp>(value.getDefiningOp());
     if (!fused || program.buffers[static_cast<size_t>(buffer)].kind != Buffer::Kind::Arena)
       return false;
-    int writer = -1;
-    for (const PlannedLaunch &launch : launches)
-      if (launch.fused == fused)
-        writer = static_cast<int>(launch.step);
-    if (lastUse(target) > writer)
+    if (lastUse(target) > writers.lookup(fused))
       return false;
     // Several launches of one region: the value must not be written while an earlier one may still
     // read.
@@ -316,14 +313,16 @@ private:
   }
 
   void replaceBuffer(int from, int to) {
-    for (Step &step : program.steps)
-      if (auto *launch = std::get_if<Launch>(&step))
-        for (int &buffer : launch->buffers)
-          if (buffer == from)
-            buffer = to;
-    for (auto &entry : bufferOf)
-      if (entry.second == from)
-        entry.second = to;
+    llvm::SmallVector<size_t> moved = std::move(users[from]);
+    users.erase(from);
+    for (size_t step : moved)
+      llvm::replace(std::get<Launch>(program.steps[step]).buffers, from, to);
+    llvm::SmallVector<size_t> &all = users[to];
+    llvm::append_range(all, moved);
+    llvm::sort(all);
+    llvm::SmallVector<Value> values = std::move(valuesIn[from]);
+    for (Value value : values)
+      setBuffer(value, to);
     for (Copy &copy : updates)
       if (copy.from == from)
         copy.from = to;
@@ -440,7 +439,7 @@ private:
         look(size);
     graph.walk([&](Operation *op) {
       for (Value value : op->getResults())
-        if (auto type = dyn_cast<ir::TensorType>(value.getType()))
+        if (auto type = dyn_cast<ir::TensorType>(value.getType()); type && !type.isStatic())
           for (const DimExpr &size : type.getShape()) {
             size.collectSymbols(symbols);
             // A size such as N - 4 becomes an entry, because a call with a negative entry is
@@ -464,6 +463,9 @@ private:
   std::vector<PlannedLaunch> launches;
   std::vector<KernelPlan> plans;
   llvm::DenseMap<Value, int> bufferOf;
+  llvm::DenseMap<int, llvm::SmallVector<Value>> valuesIn;
+  llvm::DenseMap<int, llvm::SmallVector<size_t>> users; ///< Launches that use a buffer, in order.
+  llvm::DenseMap<Operation *, int> writers;             ///< The last launch of a region.
   llvm::DenseSet<int> dead, updated;
   std::vector<Copy> updates;
 };

@@ -7,6 +7,7 @@
 #include "sinter/codegen/ScheduleText.h"
 #include "sinter/codegen/cpu/CompileKernels.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
+#include "sinter/codegen/cpu/KernelKey.h"
 #include "sinter/codegen/cpu/LowerToLlvm.h"
 #include "sinter/codegen/cpu/ObjectCache.h"
 #include "sinter/codegen/cpu/RunFunction.h"
@@ -18,6 +19,7 @@
 #include "mlir/Pass/PassManager.h"
 
 #include <chrono>
+#include <map>
 
 using namespace mlir;
 
@@ -56,21 +58,40 @@ private:
 struct PassEntry {
   std::string_view name;
   StageId stage;
-  std::unique_ptr<Pass> (*create)();
+  /// Null: it is not for this target.
+  std::unique_ptr<Pass> (*create)(const PipelineOptions &);
   /// What runs in its place when it is disabled; null: nothing.
   std::unique_ptr<Pass> (*whenDisabled)();
+  /// The pass that it prepares for, without which it is left out.
+  std::string_view before = {};
 };
+
+bool isGpu(const PipelineOptions &options) { return options.target.kind == TargetInfo::Kind::Cuda; }
 
 std::unique_ptr<Pass> expandAll() {
   return passes::createExpandAttention(passes::ExpandAttentionOptions{.all = true});
 }
 
 constexpr PassEntry passTable[] = {
-    {"attention", StageId::Simplified, [] { return passes::createExpandAttention(); }, expandAll},
-    {"simplify", StageId::Simplified, [] { return passes::createSimplify(); }, nullptr},
-    {"fuse", StageId::Fused, [] { return passes::createFuse(); },
+    {"attention", StageId::Simplified,
+     [](const PipelineOptions &) { return passes::createExpandAttention(); }, expandAll},
+    {"simplify", StageId::Simplified,
+     [](const PipelineOptions &) { return passes::createSimplify(); }, nullptr},
+    {"split-pairs", StageId::Fused,
+     [](const PipelineOptions &options) {
+       return isGpu(options) ? nullptr : passes::createSplitPairs();
+     },
+     nullptr, "fuse"},
+    {"fuse", StageId::Fused,
+     [](const PipelineOptions &options) {
+       return passes::createFuse(
+           passes::FuseOptions{.gpu = isGpu(options), .explain = options.explainFusion});
+     },
      [] { return passes::createFuse(passes::FuseOptions{.fusion = false}); }},
-    {"collapse-dims", StageId::Fused, [] { return passes::createCollapseDims(); }, nullptr},
+    {"collapse-dims", StageId::Fused,
+     [](const PipelineOptions &) { return passes::createCollapseDims(); }, nullptr},
+    {"order-kernels", StageId::Fused,
+     [](const PipelineOptions &) { return passes::createOrderKernels(); }, nullptr},
 };
 
 bool isDisabled(std::string_view name, const PipelineOptions &options) {
@@ -89,9 +110,14 @@ void runPasses(Compilation &compilation, const PipelineOptions &options, StageId
     functions.addPass(std::move(pass));
   for (const PassEntry &pass : passTable)
     if (pass.stage == stage) {
-      bool disabled = isDisabled(pass.name, options);
-      if (!disabled || pass.whenDisabled)
-        functions.addPass(disabled ? pass.whenDisabled() : pass.create());
+      bool disabled = isDisabled(pass.name, options) || isDisabled(pass.before, options);
+      std::unique_ptr<Pass> next;
+      if (!disabled)
+        next = pass.create(options);
+      else if (pass.whenDisabled)
+        next = pass.whenDisabled();
+      if (next)
+        functions.addPass(std::move(next));
     }
   Diagnostics diagnostics(compilation.module->getContext());
   if (failed(manager.run(compilation.module)))
@@ -169,10 +195,27 @@ void kernels(Compilation &compilation, const PipelineOptions &options) {
   cpu::prepareContext(*compilation.module->getContext());
   cpu::KernelFunction::Options kernelOptions;
   kernelOptions.dims = compilation.program().dims;
-  kernelOptions.site = [&](Operation *op) { return siteOf(compilation.program(), op); };
+  bool namesSites = false; // Which belong to one launch.
+  kernelOptions.site = [&](Operation *op) {
+    namesSites = true;
+    return siteOf(compilation.program(), op);
+  };
   kernelOptions.target = options.target;
-  for (auto [launch, plan] : llvm::zip(compilation.planned.launches, compilation.planned.plans))
+  // A kernel follows from its region with the schedule.
+  std::map<std::vector<uintptr_t>, size_t> known;
+  for (auto [launch, plan] : llvm::zip(compilation.planned.launches, compilation.planned.plans)) {
+    std::vector<uintptr_t> key =
+        cpu::structureOf(launch.fused, launch.fused.getNameAttrName().getValue());
+    key.push_back(launch.stage);
+    auto [place, isNew] = known.try_emplace(key, compilation.kernels.size());
+    compilation.kernelOf.push_back(place->second);
+    if (!isNew)
+      continue;
+    namesSites = false;
     compilation.kernels.push_back(cpu::emitKernel(launch.fused, plan, launch.stage, kernelOptions));
+    if (namesSites)
+      known.erase(place);
+  }
 }
 
 void program(Compilation &compilation, const PipelineOptions &options) {
@@ -190,7 +233,8 @@ void program(Compilation &compilation, const PipelineOptions &options) {
   compilation.objects = std::move(compiled.objects);
   // Launches named kernels by their own number; now equal ones share one.
   std::vector<Kernel> unique(compiled.symbols.size());
-  for (auto [launch, number] : llvm::zip(compilation.planned.launches, compiled.mapping)) {
+  for (auto [launch, emitted] : llvm::zip(compilation.planned.launches, compilation.kernelOf)) {
+    const int number = compiled.mapping[emitted];
     auto &step = std::get<Launch>(compilation.program().steps[launch.step]);
     Kernel &kernel = unique[static_cast<size_t>(number)];
     if (kernel.symbol.empty())
@@ -229,11 +273,12 @@ std::string printProgram(Compilation &compilation) { return programText(compilat
 std::string printKernels(Compilation &compilation) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  for (auto [launch, kernel] : llvm::zip(compilation.planned.launches, compilation.kernels)) {
+  for (auto [launch, number] : llvm::zip(compilation.planned.launches, compilation.kernelOf)) {
+    ModuleOp kernel = *compilation.kernels[number];
     const auto &step = std::get<Launch>(compilation.program().steps[launch.step]);
     stream << "// " << compilation.program().kernels[static_cast<size_t>(step.kernel)].symbol
            << ", launch " << launch.stage << "\n";
-    kernel->print(stream);
+    kernel.print(stream);
     stream << "\n";
   }
   return text;

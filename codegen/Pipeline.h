@@ -51,6 +51,8 @@ struct PipelineOptions {
   bool strictRounding = false;
   /// Convolutions of 3 x 3 may use Winograd's algorithm.
   bool winograd = false;
+  /// Note on the graph why kernels that exchange values are not one (passes/FusionReport.h).
+  bool explainFusion = false;
   /// 0 to 3: how hard machine code is optimised.
   int optLevel = 2;
   /// Threads that compile kernels; 0: one per hardware thread.
@@ -72,7 +74,8 @@ struct Compilation {
   std::vector<Condition> conditions; ///< Of the graph as written.
   PlannedProgram planned;
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>>
-      kernels;                      ///< One per launch, before equal ones are merged.
+      kernels;                      ///< Emitted once for launches of equal regions.
+  std::vector<size_t> kernelOf;     ///< For each launch.
   std::vector<std::string> objects; ///< One per distinct kernel.
   CacheReport cache;                ///< Of the objects.
   std::vector<StageTime> times;

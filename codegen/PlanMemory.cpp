@@ -4,6 +4,7 @@
 #include "sinter/codegen/Program.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <set>
 #include <tuple>
@@ -29,13 +30,31 @@ int64_t estimate(const DimExpr &bytes) {
   return bytes.evaluate(binding).value_or(INT64_MAX);
 }
 
-/// Indices of the allocations that `keep` accepts, largest first; ties in order of first use.
-template <typename Keep>
-std::vector<size_t> bySize(const std::vector<Allocation> &allocations, Keep keep) {
+/// Bytes that every worker needs, and some besides: `fixed` + `perWorker` times the workers. Both
+/// are multiples of bufferAlignment; none for other formulas.
+struct WorkerBytes {
+  int64_t fixed = 0, perWorker = 0;
+};
+
+std::optional<WorkerBytes> workerBytes(const DimExpr &bytes) {
+  if (bytes.isConstant())
+    return std::nullopt;
+  auto at = [&](int64_t workers) {
+    return bytes.substitute({{workersSymbol, DimExpr(workers)}}).constant();
+  };
+  auto none = at(0), one = at(1);
+  if (!none || !one || *none < 0 || *one < *none ||
+      bytes != DimExpr(*none) + DimExpr::symbol(workersSymbol) * DimExpr(*one - *none))
+    return std::nullopt;
+  return WorkerBytes{*aligned(*none).constant(), *aligned(*one - *none).constant()};
+}
+
+/// Indices of the allocations of other symbolic sizes, largest first; ties in order of first use.
+std::vector<size_t> bySize(const std::vector<Allocation> &allocations) {
   std::vector<size_t> order;
   std::vector<int64_t> size(allocations.size());
   for (size_t i = 0; i < allocations.size(); ++i)
-    if (keep(allocations[i])) {
+    if (!allocations[i].bytes.isConstant() && !workerBytes(allocations[i].bytes)) {
       order.push_back(i);
       size[i] = estimate(allocations[i].bytes);
     }
@@ -53,7 +72,7 @@ struct Slot {
 
 std::vector<Slot> assignSlots(const std::vector<Allocation> &allocations) {
   std::vector<Slot> slots;
-  for (size_t i : bySize(allocations, [](const Allocation &a) { return !a.bytes.isConstant(); })) {
+  for (size_t i : bySize(allocations)) {
     auto fits = [&](const Slot &slot) {
       return std::none_of(slot.tenants.begin(), slot.tenants.end(), [&](size_t other) {
         return overlap(allocations[i], allocations[other]);
@@ -73,6 +92,167 @@ std::vector<Slot> assignSlots(const std::vector<Allocation> &allocations) {
   return slots;
 }
 
+// -- Static sizes ---------------------------------------------------------------------------------
+
+constexpr int64_t assumedWorkers = 4; // When plans are compared.
+
+/// A block that is needed from step `first` to step `last`: so many bytes, and with its padding.
+/// One that also grows with the workers lies above all others that it meets, so that it may grow.
+struct Item {
+  int first = 0, last = 0;
+  int64_t bytes = 0, padded = 0, perWorker = 0;
+  int64_t assumed() const { return padded + perWorker * assumedWorkers; }
+};
+
+/// at + perWorker times the workers.
+struct Place {
+  int64_t at = -1, perWorker = 0;
+  int64_t end(const Item &item) const { return at + item.padded; }
+  int64_t assumedEnd(const Item &item) const {
+    return at + perWorker * assumedWorkers + item.assumed();
+  }
+};
+
+/// Places items one by one, each at the lowest place that is free while it is needed.
+class Packer {
+public:
+  explicit Packer(std::vector<Item> list) : items(std::move(list)), conflicts(items.size()) {
+    // Those that begin while another is needed.
+    std::vector<size_t> order(items.size()), open;
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::sort(order.begin(), order.end(),
+              [&](size_t a, size_t b) { return items[a].first < items[b].first; });
+    int64_t live = 0;
+    for (size_t i : order) {
+      std::erase_if(open, [&](size_t other) {
+        bool ended = items[other].last < items[i].first;
+        live -= ended ? items[other].assumed() : 0;
+        return ended;
+      });
+      for (size_t other : open) {
+        conflicts[i].push_back(other);
+        conflicts[other].push_back(i);
+      }
+      stepsOfTry += 1 + 2 * open.size();
+      open.push_back(i);
+      live += items[i].assumed();
+      largestLive = std::max(largestLive, live);
+    }
+  }
+
+  /// The best of several orders, improved where it is above what is live at once.
+  std::vector<Place> run() {
+    auto sorted = [&](auto key) {
+      std::vector<size_t> order(items.size());
+      std::iota(order.begin(), order.end(), size_t{0});
+      std::sort(order.begin(), order.end(),
+                [&](size_t a, size_t b) { return std::pair(key(a), a) < std::pair(key(b), b); });
+      return order;
+    };
+    auto length = [&](size_t i) {
+      return static_cast<int64_t>(items[i].last - items[i].first + 1);
+    };
+    tryOrder(sorted([&](size_t i) { return std::pair(-items[i].assumed(), items[i].first); }));
+    if (isTight())
+      return best;
+    tryOrder(sorted([&](size_t i) { return std::pair(-length(i), -items[i].padded); }));
+    tryOrder(sorted([&](size_t i) {
+      return -static_cast<double>(items[i].padded) * static_cast<double>(length(i));
+    }));
+    tryOrder(sorted([&](size_t i) { return items[i].first; }));
+    tryOrder(sorted([&](size_t i) { return -items[i].last; }));
+    improve();
+    return best;
+  }
+
+private:
+  bool isTight() const { return bestTop <= largestLive; }
+
+  int64_t tryOrder(const std::vector<size_t> &order) {
+    place.assign(items.size(), Place());
+    int64_t top = 0;
+    for (size_t i : order) {
+      if (items[i].perWorker > 0)
+        continue;
+      taken.clear();
+      for (size_t other : conflicts[i])
+        if (place[other].at >= 0)
+          taken.push_back({place[other].at, place[other].end(items[other])});
+      std::sort(taken.begin(), taken.end());
+      int64_t at = 0;
+      for (auto [from, to] : taken) {
+        if (at + items[i].bytes <= from)
+          break;
+        at = std::max(at, to);
+      }
+      place[i].at = at;
+      top = std::max(top, place[i].assumedEnd(items[i]));
+    }
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (items[i].perWorker == 0)
+        continue;
+      Place above{0, 0};
+      for (size_t other : conflicts[i])
+        if (const Place &below = place[other]; below.at >= 0) {
+          above.at = std::max(above.at, below.end(items[other]));
+          above.perWorker = std::max(above.perWorker, below.perWorker + items[other].perWorker);
+        }
+      place[i] = above;
+      top = std::max(top, above.assumedEnd(items[i]));
+    }
+    work += stepsOfTry;
+    if (best.empty() || top < bestTop) {
+      best = place;
+      bestTop = top;
+      bestOrder = order;
+    }
+    return top;
+  }
+
+  /// Places what reaches highest earlier, and after a while things at random, until nothing is
+  /// wasted or enough has been tried. The same input always gives the same answer.
+  void improve() {
+    constexpr size_t maxWork = 400'000; // About a millisecond or two.
+    std::vector<size_t> order = bestOrder;
+    int64_t current = bestTop;
+    uint64_t random = 0x9e3779b97f4a7c15;
+    auto next = [&](size_t below) {
+      random ^= random << 13;
+      random ^= random >> 7;
+      random ^= random << 17;
+      return static_cast<size_t>(random % below);
+    };
+    while (!isTight() && work < maxWork) {
+      std::vector<size_t> candidate = order;
+      // The item at the top, or a random one, moves to a random earlier place.
+      size_t from = next(candidate.size());
+      if (next(2) == 0)
+        for (size_t i = 0; i < candidate.size(); ++i)
+          if (place[candidate[i]].assumedEnd(items[candidate[i]]) >= current) {
+            from = i;
+            break;
+          }
+      size_t to = next(from + 1);
+      std::rotate(candidate.begin() + static_cast<std::ptrdiff_t>(to),
+                  candidate.begin() + static_cast<std::ptrdiff_t>(from),
+                  candidate.begin() + static_cast<std::ptrdiff_t>(from) + 1);
+      int64_t top = tryOrder(candidate);
+      if (top <= current) {
+        order = std::move(candidate);
+        current = top;
+      }
+    }
+  }
+
+  std::vector<Item> items;
+  std::vector<std::vector<size_t>> conflicts;
+  std::vector<Place> place, best;
+  std::vector<std::pair<int64_t, int64_t>> taken;
+  std::vector<size_t> bestOrder;
+  int64_t bestTop = 0, largestLive = 0;
+  size_t work = 0, stepsOfTry = 0;
+};
+
 } // namespace
 
 MemoryPlan planMemory(const std::vector<Allocation> &allocations) {
@@ -86,28 +266,37 @@ MemoryPlan planMemory(const std::vector<Allocation> &allocations) {
     base = base + aligned(slot.bytes);
   }
 
-  std::vector<int64_t> place(allocations.size());
-  std::vector<size_t> placed;
-  int64_t top = 0;
-  for (size_t i : bySize(allocations, [](const Allocation &a) { return a.bytes.isConstant(); })) {
-    std::vector<std::pair<int64_t, int64_t>> taken;
-    for (size_t other : placed)
-      if (overlap(allocations[i], allocations[other]))
-        taken.push_back(
-            {place[other], place[other] + *aligned(allocations[other].bytes).constant()});
-    std::sort(taken.begin(), taken.end());
-    int64_t bytes = *allocations[i].bytes.constant(), at = 0;
-    for (auto [from, to] : taken) {
-      if (at + bytes <= from)
-        break;
-      at = std::max(at, to);
+  std::vector<size_t> fixed;
+  std::vector<Item> items;
+  for (size_t i = 0; i < allocations.size(); ++i)
+    if (const Allocation &one = allocations[i]; auto bytes = one.bytes.constant()) {
+      fixed.push_back(i);
+      items.push_back({one.first, one.last, *bytes, *aligned(one.bytes).constant(), 0});
+    } else if (auto scratch = workerBytes(one.bytes)) {
+      fixed.push_back(i);
+      items.push_back({one.first, one.last, scratch->fixed, scratch->fixed, scratch->perWorker});
     }
-    place[i] = at;
-    placed.push_back(i);
-    plan.offsets[i] = base + at;
-    top = std::max(top, at + bytes);
+  if (fixed.empty()) {
+    plan.bytes = end;
+    return plan;
   }
-  plan.bytes = placed.empty() ? end : base + top;
+  std::vector<Place> place = Packer(items).run();
+  DimExpr workers = DimExpr::symbol(workersSymbol);
+  std::map<int64_t, int64_t> ends; // The highest by what it grows with each worker.
+  for (size_t i = 0; i < fixed.size(); ++i) {
+    plan.offsets[fixed[i]] = base + place[i].at + workers * place[i].perWorker;
+    int64_t &end = ends[place[i].perWorker + items[i].perWorker];
+    end = std::max(end, place[i].at + items[i].bytes);
+  }
+  DimExpr top = 0;
+  int64_t highest = -1; // Of those that grow more.
+  for (auto it = ends.rbegin(); it != ends.rend(); ++it) {
+    if (it->second <= highest)
+      continue;
+    highest = it->second;
+    top = max(top, DimExpr(it->second) + workers * it->first);
+  }
+  plan.bytes = base + top;
   return plan;
 }
 

@@ -20,8 +20,10 @@ struct MemoryPlan {
 
 /// Gives allocations that are live at the same time disjoint places.
 ///
-/// Static sizes: greedy by size, each at the lowest place that fits between its live neighbours
-/// (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020). Symbolic
+/// Static sizes: one by one, each at the lowest place that fits between its live neighbours; large
+/// ones first (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference",
+/// 2020), then in other orders, until the arena is no larger than what is live at once or enough
+/// orders have been tried. What grows with the workers lies above all that it meets. Other symbolic
 /// sizes share slots: a slot is as large as its largest tenant, so that offsets stay formulas and
 /// hold for every value of the named dims. Slots come first, the static part on top of them.
 MemoryPlan planMemory(const std::vector<Allocation> &allocations);

@@ -105,7 +105,8 @@ private:
     llvm::DenseSet<llvm::StringRef> seen;
     for (Operation *op : ops) {
       llvm::StringRef mnemonic = op->getName().stripDialect();
-      if ((ops.size() > 1 && groups.getFacts()[op].freeToRecompute) || !seen.insert(mnemonic).second)
+      if ((ops.size() > 1 && groups.getFacts()[op].freeToRecompute) ||
+          !seen.insert(mnemonic).second)
         continue;
       if (name.size() + mnemonic.size() > maxLength) {
         name += "_etc";
@@ -143,8 +144,8 @@ private:
           operand.set(it->second);
     }
     for (auto [output, result] : llvm::zip_equal(outputs, fused.getResults()))
-      output.replaceUsesWithIf(
-          result, [&](OpOperand &use) { return use.getOwner()->getBlock() != body; });
+      output.replaceUsesWithIf(result,
+                               [&](OpOperand &use) { return use.getOwner()->getBlock() != body; });
     mergeCopies(ops, outputs, ofPairs);
     YieldOp::create(builder, fused.getLoc(), outputs);
   }

@@ -150,6 +150,8 @@ struct FusePass : impl::FuseBase<FusePass> {
     if (recomputeInConsumers(groups) || moved)
       mergeAlongEdges(groups, anything);
     mergeSiblings(groups);
+    if (explain)
+      explainEdges(func, groups);
     buildKernels(func, groups);
   }
 };

@@ -165,9 +165,8 @@ private:
       if (all > 0 && isFaster(value, consumers, /*isStored=*/false) && apply(value, consumers))
         return true;
     }
-    consumers.remove_if([&](auto &entry) {
-      return !entry.second.recipe || entry.second.bytes >= saved;
-    });
+    consumers.remove_if(
+        [&](auto &entry) { return !entry.second.recipe || entry.second.bytes >= saved; });
     return !consumers.empty() && isFaster(value, consumers, /*isStored=*/true) &&
            apply(value, consumers);
   }

@@ -35,8 +35,7 @@ void mergeTwins(FusionGroups &groups) {
   llvm::MapVector<Key, llvm::SmallVector<size_t>> reductions; // By what they run over.
   for (size_t g : groups.live()) {
     const KernelAnalysis *analysis = groups.analysisOf(g);
-    if (!analysis ||
-        (analysis->form != KernelForm::Reduce && analysis->form != KernelForm::Pairs))
+    if (!analysis || (analysis->form != KernelForm::Reduce && analysis->form != KernelForm::Pairs))
       continue;
     Dims domain = tensorType(analysis->anchors.front()->getOperand(0))
                       .getDims()
@@ -46,8 +45,16 @@ void mergeTwins(FusionGroups &groups) {
                                         static_cast<int>(analysis->form)));
     reductions[key].push_back(g);
   }
+  FusionCosts &costs = groups.getCosts();
   for (auto &[key, candidates] : reductions)
-    mergePairs(groups, candidates, [&](size_t a, size_t b) {
+    mergePairs(groups, candidates, [&](size_t a, size_t b) -> std::optional<size_t> {
+      // A launch less is not worth it that what both read is in memory at once.
+      double read = costs.bytesOf(groups.inputsOf(a)) + costs.bytesOf(groups.inputsOf(b));
+      bool share = llvm::any_of(groups.inputsOf(a), [&](Value input) {
+        return llvm::is_contained(groups.inputsOf(b), input);
+      });
+      if (!share && read > costs.getMachine().nearBytes)
+        return std::nullopt;
       KernelForm form = groups.analysisOf(a)->form;
       return groups.merge(a, b, [&](const KernelAnalysis &both) { return both.form == form; });
     });
@@ -66,7 +73,7 @@ void mergeSiblings(FusionGroups &groups) {
     if (first->form != second->form && first->form != KernelForm::Loop &&
         second->form != KernelForm::Loop && !rowsAndColumns)
       return std::nullopt;
-    KernelForm form = rowsAndColumns                   ? KernelForm::Row
+    KernelForm form = rowsAndColumns                    ? KernelForm::Row
                       : first->form == KernelForm::Loop ? second->form
                                                         : first->form;
     return groups.merge(a, b, [&](const KernelAnalysis &both) { return both.form == form; });

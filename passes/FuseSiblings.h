@@ -5,7 +5,8 @@
 
 namespace sinter::passes {
 
-/// Independent reductions over the same ranges become one kernel, whatever they read.
+/// Independent reductions over the same ranges become one kernel when they read something in
+/// common, or little.
 void mergeTwins(FusionGroups &groups);
 
 /// Kernels that read the same large tensor become one, when one of them already has the form of

@@ -27,8 +27,8 @@ const FusionCosts::Sizes &FusionCosts::sizesOf(Type type) {
   known.elements = 1;
   for (Attribute dim : tensor.getDims()) {
     auto size = dyn_cast<IntegerAttr>(dim);
-    known.elements *= size ? static_cast<double>(size.getInt())
-                           : sizeOf(*toDim(dim), machine.assumedSize);
+    known.elements *=
+        size ? static_cast<double>(size.getInt()) : sizeOf(*toDim(dim), machine.assumedSize);
   }
   known.bytes = known.elements * static_cast<double>(byteSize(tensor.getDType()));
   return known;
@@ -101,8 +101,8 @@ double FusionCosts::anchorNs(Operation *anchor) {
   else
     for (const DimExpr &range : indexing.ranges)
       points *= sizeOf(range, machine.assumedSize);
-  return points / (indexing.combiner == Combiner::Contract ? machine.madsPerNs
-                                                           : machine.flopsPerNs);
+  return points /
+         (indexing.combiner == Combiner::Contract ? machine.madsPerNs : machine.flopsPerNs);
 }
 
 /// The most values that are waiting for their last reader at once, in program order.
@@ -145,7 +145,7 @@ KernelCost FusionCosts::costOf(llvm::ArrayRef<Operation *> ops, llvm::ArrayRef<V
     if (hasPlaces) {
       auto role = analysis.roles.find(op->getResult(0));
       if (!isAnchor)
-        own = role == analysis.roles.end()   ? pointsFor.lookup(op)
+        own = role == analysis.roles.end() ? pointsFor.lookup(op)
               : role->second == Role::Kept ? rows
                                            : std::max(points, pointsFor.lookup(op));
       for (Value operand : op->getOperands())

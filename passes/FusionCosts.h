@@ -22,8 +22,8 @@ struct Machine {
   double farBytesPerNs = 28;   ///< and in memory.
   double nearBytes = 512 << 10, midBytes = 8 << 20; ///< Sizes of values up to which these hold.
   double streamPenalty = 0.03; ///< Of the memory's time, for each large input beyond maxStreams.
-  int64_t cheapToRepeat = 4; ///< Flops of ops that are computed per vector, not per element,
-  double repeatedLanes = 16; ///< when a kernel repeats them: addresses, broadcasts along a row.
+  int64_t cheapToRepeat = 4;   ///< Flops of ops that are computed per vector, not per element,
+  double repeatedLanes = 16;   ///< when a kernel repeats them: addresses, broadcasts along a row.
   double spillFlops = 2;       ///< To store and load a value that finds no register.
   size_t maxStreams = 8;       ///< Large inputs that the prefetchers follow at once.
   size_t maxLive = 28;    ///< Vector registers, less what an expression needs while it is computed.

@@ -80,7 +80,8 @@ bool FusionGroups::joinsReader(Operation *op, Operation *reader) {
     return false;
   if (!entry.elementwise)
     return entry.freeToRecompute && (other.elementwise || other.freeToRecompute);
-  return other.elementwise && costs.bytesOf(op->getResult(0)) >= costs.bytesOf(reader->getResult(0));
+  return other.elementwise &&
+         costs.bytesOf(op->getResult(0)) >= costs.bytesOf(reader->getResult(0));
 }
 
 size_t FusionGroups::add(State state, size_t at) {
@@ -289,9 +290,9 @@ llvm::DenseSet<size_t> FusionGroups::reachedBefore(size_t from, size_t to) const
   while (!work.empty())
     for (Value output : states[work.pop_back_val()].outputs)
       for (Operation *user : output.getUsers())
-        if (auto next = groupOf(user);
-            next && *next != from && states[*next].position < states[to].position &&
-            reached.insert(*next).second)
+        if (auto next = groupOf(user); next && *next != from &&
+                                       states[*next].position < states[to].position &&
+                                       reached.insert(*next).second)
           work.push_back(*next);
   return reached;
 }

@@ -137,6 +137,9 @@ private:
 /// An op that reads neighbours in a row from different rows: slow unless done once.
 bool permutesElements(const OpFacts::Entry &entry);
 
+/// Notes on the function why what lies in different groups does (FusionReport.h).
+void explainEdges(mlir::func::FuncOp func, FusionGroups &groups);
+
 /// Makes a `sinter.fused` of every group. Kernels that update an argument of the graph wait for its
 /// other readers, so that the update can happen in place.
 void buildKernels(mlir::func::FuncOp func, FusionGroups &groups);

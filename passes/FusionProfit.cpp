@@ -101,8 +101,7 @@ std::optional<std::string> FusionGroups::unprofitable(const Judgement &both, siz
 
 /// Each op that moves elements asks for its operand at another position, and positions multiply
 /// along a chain.
-bool FusionGroups::repeatsTooMuch(llvm::ArrayRef<Operation *> ops,
-                                  const KernelAnalysis &analysis) {
+bool FusionGroups::repeatsTooMuch(llvm::ArrayRef<Operation *> ops, const KernelAnalysis &analysis) {
   llvm::SmallPtrSet<Operation *, 32> inside(ops.begin(), ops.end());
   llvm::DenseMap<Operation *, llvm::SmallSet<size_t, 8>> positions;
   for (Operation *op : llvm::reverse(ops)) {

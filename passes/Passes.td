@@ -126,7 +126,9 @@ def Fuse : Pass<"sinter-fuse", "::mlir::func::FuncOp"> {
     ```
   }];
   let options = [Option<"fusion", "fusion", "bool", "true", "Merge ops; else one kernel per op.">,
-                 Option<"gpu", "gpu", "bool", "false", "Only kernels that thread blocks can run.">];
+                 Option<"gpu", "gpu", "bool", "false", "Only kernels that thread blocks can run.">,
+                 Option<"explain", "explain", "bool", "false",
+                        "Note in `sinter.unfused` why kernels that exchange values are not one.">];
   let dependentDialects = ["::sinter::ir::SinterDialect"];
 }
 
@@ -139,6 +141,23 @@ def CollapseDims : Pass<"sinter-collapse-dims", "::mlir::func::FuncOp"> {
     ```
     fused (%a = %x : f32[N, 8, 16]) { %r = exp %a : f32[N, 8, 16] }
       ==>  fused (%a = %x : f32[N, 8, 16]) { ^bb(%a : f32["128*N"]): %r = exp %a : f32["128*N"] }
+    ```
+  }];
+  let dependentDialects = ["::sinter::ir::SinterDialect"];
+}
+
+def OrderKernels : Pass<"sinter-order-kernels", "::mlir::func::FuncOp"> {
+  let summary = "Orders kernels so that less memory is in use at once.";
+  let description = [{
+    Of the order as it is, one that makes each result's producers right before it, and one that always takes the
+    kernel that frees most, the first is kept unless another needs at least a twentieth less. Kernels that update an
+    argument stay behind its other readers.
+
+    ```
+    %a = fused f(%x)              ==>   %a = fused f(%x)
+    %b = fused f(%y)                    %s = fused sum(%a)
+    %s = fused sum(%a)                  %b = fused f(%y)
+    %t = fused sum(%b)                  %t = fused sum(%b)
     ```
   }];
   let dependentDialects = ["::sinter::ir::SinterDialect"];

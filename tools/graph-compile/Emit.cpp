@@ -323,6 +323,7 @@ int compileAndEmit(const CompileRequest &request) {
   options.stopAfter = row.stage;
   options.disabledPasses = request.disabledPasses;
   options.strictRounding = request.strict;
+  options.explainFusion = !request.stats.empty();
   options.winograd = request.winograd;
   options.optLevel = request.optLevel;
   options.cache = resolveCache(request.cache);
@@ -377,7 +378,9 @@ int compileAndEmit(const CompileRequest &request) {
   if (!request.stats.empty()) {
     bool textOnStdout =
         !onlyStats && !isLibrary(row.form) && (request.output.empty() || request.output == "-");
-    (textOnStdout ? std::cerr : std::cout) << statisticsText(program, workers, statsForm, compilation.cache);
+    (textOnStdout ? std::cerr : std::cout) << statisticsText(
+        program, workers, statsForm,
+        {.cache = compilation.cache, .unfused = passes::unfusedEdges(compilation.graph())});
   }
   return 0;
 }

@@ -6,6 +6,8 @@
 #include "tools/support/ProgramCosts.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 namespace sinter::tools {
 namespace {
@@ -16,17 +18,33 @@ std::string targetOf(const Program &program) { return program.target.substr(0, p
 struct KernelCosts {
   int64_t launches = 0;
   DimExpr bytesMoved, flops;
+  DimExpr bytesNeeded; ///< Arguments that it is the first to read, results that it writes.
 };
 
 std::vector<KernelCosts> kernelCosts(const Program &program, int64_t workers) {
   std::vector<KernelCosts> costs(program.kernels.size());
+  std::set<int> seen, updated;
+  for (const Result &result : program.results)
+    updated.insert(result.updates);
+  std::map<int, KernelCosts *> lastUser; // Of arguments that get a new value in place.
   for (const Step &step : program.steps)
     if (auto *launch = std::get_if<Launch>(&step)) {
       KernelCosts &kernel = costs.at(static_cast<size_t>(launch->kernel));
+      // Later launches of a region share its bytes with the first.
+      for (int number : launch->stage == 0 ? launch->buffers : std::vector<int>()) {
+        const Buffer &buffer = program.buffers.at(static_cast<size_t>(number));
+        bool isArgument = buffer.kind == Buffer::Kind::Argument;
+        if (isArgument && updated.contains(buffer.index))
+          lastUser[number] = &kernel;
+        if ((isArgument || buffer.kind == Buffer::Kind::Result) && seen.insert(number).second)
+          kernel.bytesNeeded += forWorkers(buffer.bytes, workers);
+      }
       ++kernel.launches;
       kernel.bytesMoved += forWorkers(launch->bytesMoved, workers);
       kernel.flops += forWorkers(launch->flops, workers);
     }
+  for (auto &[number, kernel] : lastUser)
+    kernel->bytesNeeded += forWorkers(program.buffers.at(static_cast<size_t>(number)).bytes, workers);
   return costs;
 }
 
@@ -60,6 +78,49 @@ std::string readable(const DimExpr &size, const char *unit) {
   return text;
 }
 
+/// "tanh at file:line:col".
+std::string placeOf(const std::string &op, const SourceLoc &location) {
+  return op + (location.known() ? " at " + location.str() : "");
+}
+
+/// Arguments that several kernels read, with the number of their readers.
+std::vector<std::pair<int, int64_t>> sharedArguments(const Program &program) {
+  std::map<int, int64_t> readers;
+  for (const Step &step : program.steps)
+    if (auto *launch = std::get_if<Launch>(&step); launch && launch->stage == 0)
+      for (int number : std::set<int>(launch->buffers.begin(), launch->buffers.end()))
+        if (program.buffers.at(static_cast<size_t>(number)).kind == Buffer::Kind::Argument)
+          ++readers[number];
+  std::erase_if(readers, [](const auto &entry) { return entry.second < 2; });
+  return {readers.begin(), readers.end()};
+}
+
+/// Why more bytes are moved than must be.
+std::string explanation(const Program &program, const std::vector<passes::UnfusedEdge> &unfused) {
+  std::string text;
+  if (!unfused.empty())
+    text += "  between kernels:\n";
+  for (const passes::UnfusedEdge &edge : unfused)
+    text += "    " + placeOf(edge.producer, edge.from) + " to " + placeOf(edge.consumer, edge.to) +
+            ": " + readable(edge.bytes, "B") + ": " + edge.reason + "\n";
+  std::vector<std::pair<int, int64_t>> shared = sharedArguments(program);
+  if (!shared.empty())
+    text += "  read by several kernels:\n";
+  for (auto [number, readers] : shared) {
+    const Buffer &buffer = program.buffers.at(static_cast<size_t>(number));
+    text += "    " + buffer.name + ": by " + std::to_string(readers) + ", " +
+            readable(buffer.bytes, "B") + " each\n";
+  }
+  return text;
+}
+
+std::string ratioText(int64_t value, int64_t base) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f",
+                base > 0 ? static_cast<double>(value) / static_cast<double>(base) : 1.0);
+  return text;
+}
+
 std::string asText(const Program &program, const ProgramCosts &costs,
                    const std::vector<KernelCosts> &kernels, int64_t workers) {
   std::string text = "program " + program.name + " for " + targetOf(program) + "\n";
@@ -75,12 +136,18 @@ std::string asText(const Program &program, const ProgramCosts &costs,
   text += "  planned peak  " + readable(costs.peakBytes, "B") + ": arena " +
           costs.arenaBytes.str() + " (" + std::to_string(workers) + " workers) + outputs " +
           costs.resultBytes.str() + "\n";
+  std::optional<int64_t> live = largestLiveSet(program, workers);
+  if (std::optional<int64_t> arena = costs.arenaBytes.constant(); live && arena)
+    text += "  live at once  " + readable(*live, "B") + " of the arena, which is " +
+            ratioText(*arena, *live) + " times that\n";
   for (size_t i = 0; i < kernels.size(); ++i) {
     const Kernel &kernel = program.kernels[i];
     text += "  " + kernel.symbol + ": " + kernel.form + ", " + std::to_string(kernel.ops.size()) +
             " ops (" + list(kernel.ops) + "), " + std::to_string(kernels[i].launches) +
             (kernels[i].launches == 1 ? " launch" : " launches") + ", " +
-            readable(kernels[i].bytesMoved, "B") + ", " + readable(kernels[i].flops, "flop") + "\n";
+            readable(kernels[i].bytesMoved, "B") + " of which " +
+            readable(kernels[i].bytesNeeded, "B") + " must move, " +
+            readable(kernels[i].flops, "flop") + "\n";
   }
   return text;
 }
@@ -107,7 +174,8 @@ std::string cacheLine(const CacheReport &cache) {
 
 std::string asJson(const Program &program, const ProgramCosts &costs,
                    const std::vector<KernelCosts> &kernels, int64_t workers,
-                   const CacheReport &cache) {
+                   const CompilationReport &report) {
+  const CacheReport &cache = report.cache;
   JsonWriter json;
   json.beginObject().member("program", program.name).member("target", targetOf(program));
   json.key("dims").beginArray();
@@ -122,6 +190,8 @@ std::string asJson(const Program &program, const ProgramCosts &costs,
   member(json, "arena_bytes", costs.arenaBytes);
   member(json, "output_bytes", costs.resultBytes);
   member(json, "peak_bytes", costs.peakBytes);
+  if (std::optional<int64_t> live = largestLiveSet(program, workers))
+    json.member("live_bytes", *live);
   json.key("kernels").beginArray();
   for (size_t i = 0; i < kernels.size(); ++i) {
     const Kernel &kernel = program.kernels[i];
@@ -136,8 +206,17 @@ std::string asJson(const Program &program, const ProgramCosts &costs,
     json.endArray();
     json.member("launches", kernels[i].launches);
     member(json, "bytes_moved", kernels[i].bytesMoved);
+    member(json, "bytes_needed", kernels[i].bytesNeeded);
     member(json, "flops", kernels[i].flops);
     json.endObject();
+  }
+  json.endArray();
+  json.key("unfused").beginArray();
+  for (const passes::UnfusedEdge &edge : report.unfused) {
+    json.beginObject().member("producer", edge.producer).member("consumer", edge.consumer);
+    json.member("from", edge.from.str()).member("to", edge.to.str());
+    member(json, "bytes", edge.bytes);
+    json.member("reason", edge.reason).endObject();
   }
   json.endArray();
   json.key("object_cache").beginObject();
@@ -180,11 +259,13 @@ std::vector<Tensor> plannedTensors(const Program &program, int64_t workers) {
 } // namespace
 
 std::string statisticsText(const Program &program, int64_t workers, StatisticsForm form,
-                           const CacheReport &cache) {
+                           const CompilationReport &report) {
   ProgramCosts costs = costsOf(program, workers);
   std::vector<KernelCosts> kernels = kernelCosts(program, workers);
-  return form == StatisticsForm::Json ? asJson(program, costs, kernels, workers, cache)
-                                      : asText(program, costs, kernels, workers) + cacheLine(cache);
+  if (form == StatisticsForm::Json)
+    return asJson(program, costs, kernels, workers, report);
+  return asText(program, costs, kernels, workers) + explanation(program, report.unfused) +
+         cacheLine(report.cache);
 }
 
 void requireBudget(const Program &program, int64_t workers, int64_t budget) {

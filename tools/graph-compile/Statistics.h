@@ -3,6 +3,7 @@
 
 #include "sinter/codegen/Program.h"
 #include "sinter/ir/base/CacheOptions.h"
+#include "sinter/passes/FusionReport.h"
 
 #include <cstdint>
 #include <string>
@@ -10,8 +11,13 @@
 namespace sinter::tools {
 
 enum class StatisticsForm { Text, Json };
+/// What is known of a compilation besides its program.
+struct CompilationReport {
+  CacheReport cache;
+  std::vector<passes::UnfusedEdge> unfused;
+};
 std::string statisticsText(const Program &program, int64_t workers, StatisticsForm form,
-                           const CacheReport &cache = {});
+                           const CompilationReport &report = {});
 
 /// Throws Error(Limit), naming the largest tensors and their lines, when the planned peak is above
 /// `budget`; Error(Usage) when it depends on a dimension.

@@ -4,6 +4,7 @@
 #include "sinter/codegen/Program.h"
 
 #include <cstdint>
+#include <optional>
 
 namespace sinter::tools {
 
@@ -20,6 +21,10 @@ struct ProgramCosts {
 
 /// Per-worker scratch is counted for `workers` workers.
 ProgramCosts costsOf(const Program &program, int64_t workers);
+
+/// The most bytes of the arena that are in use at one step: no plan with these steps needs less. None
+/// when sizes are not known.
+std::optional<int64_t> largestLiveSet(const Program &program, int64_t workers);
 
 /// The sizes of a program, with the number of workers filled in.
 DimExpr forWorkers(const DimExpr &size, int64_t workers);
