@@ -34,6 +34,19 @@ function(sinter_add_test name)
     ENVIRONMENT "${SINTER_TEST_ENVIRONMENT}" SKIP_RETURN_CODE 77)
 endfunction()
 
+# sinter_level_tests(<program> LEVELS <level>... [LABELS <label>...])
+# A ctest <program>.<level> for each level of x86-64 that tests Levels/* of the program are for. One that this machine
+# cannot run shows as skipped; the program's own ctest leaves them out (--gtest_filter=-Levels/*).
+function(sinter_level_tests program)
+  cmake_parse_arguments(arg "" "" "LEVELS;LABELS" ${ARGN})
+  foreach(level ${arg_LEVELS})
+    sinter_add_test(${program}.${level} COMMAND ${program} --gtest_filter=Levels/*/${level}
+      LABELS ${arg_LABELS} TIMEOUT 1200)
+    set_tests_properties(${program}.${level} PROPERTIES SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]"
+      FAIL_REGULAR_EXPRESSION "0 tests from 0 test suites ran")
+  endforeach()
+endfunction()
+
 # sinter_test(<name> <source>... LIBS <target>... [MLIR] [ARGS <word>...] [LABELS <label>...] [TIMEOUT <s>]
 #             [PROCESSORS <n>])
 # A GoogleTest program in build/<preset>/bin/tests and one ctest of the same name that runs it. MLIR: its units

@@ -29,7 +29,7 @@ int64_t roundUp(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit 
 Block createBlock(int64_t bytes, bool hugePages) {
   Block block;
   block.mapped = bytes >= mapFrom;
-  bool huge = hugePages && bytes >= 2 * hugePage;
+  bool huge = hugePages && bytes >= hugePage;
   block.bytes = roundUp(std::max<int64_t>(bytes, 1), huge ? hugePage : block.mapped ? 4096 : 64);
   if (!block.mapped) {
     block.data = std::aligned_alloc(bufferAlignment, static_cast<size_t>(block.bytes));

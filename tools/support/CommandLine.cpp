@@ -81,7 +81,11 @@ void addCacheOptions(CLI::App &app, CacheOptions &cache) {
       "--no-cache", [&] { cache.enabled = false; },
       "Neither use nor keep machine code of earlier runs");
   app.add_option_function<std::string>(
-      "--cache-dir", [&](const std::string &folder) { cache.folder = folder; },
+      "--cache-dir",
+      [&](const std::string &folder) {
+        cache.folder = folder;
+        cache.enabled = cache.enabled.value_or(true);
+      },
       "Where machine code is kept (default: SINTER_CACHE_DIR, else sinter in the user's cache "
       "folder)");
 }
