@@ -6,6 +6,9 @@
 #include "sinter/passes/ContractionDims.h"
 #include "sinter/passes/KernelForm.h"
 
+#include <algorithm>
+#include <cstring>
+
 using namespace mlir;
 using namespace sinter::ir;
 
@@ -119,40 +122,38 @@ cpu::ContractionShape tileShape(const ContractionLayout &layout, FusedOp fused, 
   return shape;
 }
 
-void layOutInPanels(ConstantOp constant, Array &elements) {
+/// Rows of the constant as panels of `panel` columns.
+template <typename T>
+static void copyPanels(const ContractionLayout &layout, int64_t panel, const T *from, T *to) {
+  constexpr int64_t block = 16; // Rows at a time, so that pages of both sides stay in reach.
+  const int64_t n = *layout.n.constant(), k = *layout.k.constant(),
+                strideN = *layout.rhsN.constant(), strideK = *layout.rhsK.constant();
+  for (int64_t k0 = 0; k0 < k; k0 += block)
+    for (int64_t n0 = 0; n0 < n; n0 += panel)
+      for (int64_t row = k0; row < std::min(k, k0 + block); ++row) {
+        const T *source = from + row * strideK + n0 * strideN;
+        T *target = to + n0 * k + row * panel;
+        for (int64_t column = 0; column < panel; ++column)
+          target[column] = source[column * strideN];
+      }
+}
+
+void copyConstant(ConstantOp constant, llvm::ArrayRef<char> from, Array &to) {
   auto fused = constant.getResult().hasOneUse()
                    ? dyn_cast<FusedOp>(*constant.getResult().getUsers().begin())
                    : FusedOp();
   auto schedule = fused ? Schedule::fromAttribute(fused.getScheduleAttr()) : std::nullopt;
-  if (!schedule || schedule->form != passes::KernelForm::Contraction || !schedule->tiles.panel)
-    return;
-  auto dots = fused.getBody().front().getOps<DotGeneralOp>();
-  DotGeneralOp dot = *dots.begin();
-  if (fixedOperand(fused, memoryOf(fused, dot.getRhs()).memory) != constant)
-    return;
-  const ContractionLayout layout = *contractionLayout(dot);
-  const int64_t n = *layout.n.constant(), k = *layout.k.constant(), panel = schedule->tiles.panel,
-                strideN = *layout.rhsN.constant(), strideK = *layout.rhsK.constant(),
-                bytes = byteSize(elements.dtype());
-  Array panels(elements.dtype(), elements.sizes());
-  const auto *from = static_cast<const char *>(elements.data());
-  auto *to = static_cast<char *>(panels.data());
-  if (strideN == 1) {
-    for (int64_t n0 = 0; n0 < n; n0 += panel)
-      for (int64_t row = 0; row < k; ++row, to += panel * bytes)
-        std::memcpy(to, from + (row * strideK + n0) * bytes, static_cast<size_t>(panel * bytes));
-  } else {
-    dispatch(elements.dtype(), [&](auto sample) {
-      using T = decltype(sample);
-      const T *source = reinterpret_cast<const T *>(from);
-      T *target = reinterpret_cast<T *>(to);
-      for (int64_t n0 = 0; n0 < n; n0 += panel, target += k * panel)
-        for (int64_t column = 0; column < panel; ++column)
-          for (int64_t row = 0; row < k; ++row)
-            target[row * panel + column] = source[row * strideK + (n0 + column) * strideN];
-    });
+  if (schedule && schedule->form == passes::KernelForm::Contraction && schedule->tiles.panel) {
+    DotGeneralOp dot = *fused.getBody().front().getOps<DotGeneralOp>().begin();
+    if (fixedOperand(fused, memoryOf(fused, dot.getRhs()).memory) == constant)
+      return dispatch(to.dtype(), [&](auto sample) {
+        using T = decltype(sample);
+        copyPanels(*contractionLayout(dot), schedule->tiles.panel,
+                   reinterpret_cast<const T *>(from.data()), static_cast<T *>(to.data()));
+      });
   }
-  elements = std::move(panels);
+  std::memcpy(to.data(), from.data(),
+              std::min<size_t>(from.size(), static_cast<size_t>(to.numBytes())));
 }
 
 } // namespace sinter::codegen

@@ -32,8 +32,8 @@ passes::ContractionOperand memoryOf(ir::FusedOp fused, mlir::Value operand);
 cpu::ContractionShape tileShape(const ContractionLayout &layout, ir::FusedOp fused,
                                 ir::DotGeneralOp dot);
 
-/// Brings the elements of a constant into the order in which the only kernel that reads it expects
-/// them: panels of columns for a contraction whose schedule says so.
-void layOutInPanels(ir::ConstantOp constant, Array &elements);
+/// Copies the elements of a constant, in the order in which the only kernel that reads it expects
+/// them: panels of columns for a contraction whose schedule says so, else as they are.
+void copyConstant(ir::ConstantOp constant, llvm::ArrayRef<char> from, Array &to);
 
 } // namespace sinter::codegen
