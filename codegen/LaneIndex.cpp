@@ -120,7 +120,8 @@ static std::optional<std::pair<Value, int64_t>> splitMultiple(OpBuilder &builder
 LaneIndex IndexMath::floorDiv(const LaneIndex &a, const DimExpr &b) {
   if (b.constant() == 1)
     return a;
-  if (auto number = b.constant(); number && !a.vector && a.step > 0 && a.step % *number == 0)
+  if (auto number = b.constant();
+      number && *number > 0 && !a.vector && a.step > 0 && a.step % *number == 0)
     if (auto parts = splitMultiple(builder, loc, a.base, *number))
       return {parts->first, a.step / *number, {}};
   Value divisor = sizes.get(b);
@@ -133,7 +134,8 @@ LaneIndex IndexMath::floorDiv(const LaneIndex &a, const DimExpr &b) {
 LaneIndex IndexMath::mod(const LaneIndex &a, const DimExpr &b) {
   if (b.constant() == 1)
     return uniform(constant(0));
-  if (auto number = b.constant(); number && !a.vector && a.step > 0 && a.step % *number == 0)
+  if (auto number = b.constant();
+      number && *number > 0 && !a.vector && a.step > 0 && a.step % *number == 0)
     if (auto parts = splitMultiple(builder, loc, a.base, *number))
       return uniform(constant(parts->second));
   Value divisor = sizes.get(b);
