@@ -49,13 +49,7 @@ class Bench:
             process.end()
 
     def all_versions(self):
-        for peer in self.installed:
-            if peer.name not in self.versions:
-                try:
-                    self.peer_process(peer).pause()
-                except (Failure, Gone) as problem:
-                    say(f"{peer.name} does not start: {problem}")
-                    self.drop_peer(peer.name)
+        """Of the peers that have run."""
         return {key: value for versions in self.versions.values() for key, value in versions.items()}
 
     # -- Samples --------------------------------------------------------------------------------------------------------
@@ -117,7 +111,8 @@ class Bench:
         try:
             process = self.peer_process(peer)
             process.resume()
-            for variant in process.command(do="variants", case=case.name, options={"quick": self.options.quick})["variants"]:
+            options = {"quick": self.options.quick}
+            for variant in process.command(do="variants", case=case.name, options=options)["variants"]:
                 try:
                     answer = process.command(do="prepare", case=case.name, variant=variant, file=file, error=case.error,
                                              tolerance=case.tolerance)

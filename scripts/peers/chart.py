@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bar chart as SVG: the best peer's time over ours, for every case, on a scale of logarithms. Readable on light and
-dark pages."""
+"""A bar chart as SVG: the best peer's time over ours, for the kernel and model cases, on a scale of logarithms. Readable
+on light and dark pages."""
 
 import math
 from xml.sax.saxutils import escape
 
-from report import best, number
+from report import COUNTED, best, number
 
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
@@ -17,11 +17,11 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
   .win { fill: #3fb68b } .loss { fill: #f0765e }
 }"""
 
-LEFT, WIDTH, RIGHT, ROW, TOP = 330, 460, 170, 24, 34
+LEFT, WIDTH, RIGHT, ROW, TOP = 380, 460, 190, 24, 34
 
 
 def chart(cases, results):
-    rows = [(case, best(results.get(case.name, []))) for case in cases]
+    rows = [(case, best(results.get(case.name, []))) for case in cases if case.kind in COUNTED]
     rows = [(case, result) for case, result in rows if result]
     if not rows:
         return ""

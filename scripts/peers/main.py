@@ -109,10 +109,10 @@ def measure(options, document, folder):
                 bench = Bench(options.program, environment, installed, options)
                 continue
             document["cases"][case.name] = results
+            document["versions"].update(bench.all_versions())
             save(options, document)
             if not options.json:
                 print(report.console(case, results), flush=True)
-        document["versions"] = bench.all_versions() or document["versions"]
     finally:
         bench.close()
 
@@ -145,7 +145,6 @@ def main(arguments):
     folder = options.env or tempfile.mkdtemp(prefix="bench-peers-")
     try:
         measure(options, document, folder)
-        save(options, document)
     finally:
         if not options.env:
             shutil.rmtree(folder, ignore_errors=True)

@@ -179,7 +179,7 @@ class Gpt(nn.Module):
         return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
 
 
-@case("gpt_mini_train_step")
+@case("gpt_mini_train_step", eager=True)
 def gpt(data, compiler, dtype=None):
     model = Gpt(data.state).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.1, fused=True)
@@ -191,6 +191,6 @@ def gpt(data, compiler, dtype=None):
     return training(model, compiler(mixed if dtype else model), optimizer, args, model.named)
 
 
-@case("gpt_mini_bf16_train_step")
+@case("gpt_mini_bf16_train_step", eager=True)
 def gpt_bf16(data, compiler):
     return gpt(data, compiler, torch.bfloat16)

@@ -86,7 +86,14 @@ std::string jsonReport(const std::vector<Measurement> &measurements) {
     json.member("bytes_moved", m.bytesMoved).member("bytes_needed", m.bytesNeeded);
     json.member("kernels", m.kernels).member("peak_bytes", m.peakBytes);
     json.member("compile_ms", m.compileMs).member("max_error", m.maxError);
-    json.member("interpreter_ms", m.interpreterMs).endObject();
+    json.member("interpreter_ms", m.interpreterMs);
+    std::optional<double> gflops, gigabytes;
+    if (m.flops > 0)
+      gflops = m.flops / m.ms / 1e6;
+    if (m.bytesNeeded)
+      gigabytes = static_cast<double>(*m.bytesNeeded) / m.ms / 1e6;
+    json.member("gflops", gflops).member("gbytes_per_s", gigabytes);
+    json.member("checked_smaller", m.checkedSmaller ? 1 : 0).endObject();
   }
   return json.endArray().str() + "\n";
 }
