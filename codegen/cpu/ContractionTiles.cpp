@@ -182,8 +182,12 @@ void choosePacking(ContractionTiles &tiles, const TargetInfo &target,
     return;
   const int64_t rows = alignedRows(target, shape) ? 192 : 64;
   const bool onePanel = n && *n <= tiles.nr;
-  const bool inPlace =
-      onePanel || (m && *m <= rows && !tiles.packAhead) || fitsInPlace(tiles, target, shape);
+  // A B of some size costs pages and lines that are not fetched ahead, whether its panels fit or
+  // not.
+  const int64_t bytesOfB =
+      (shape.n * shape.k).constant().value_or(target.l2Bytes) * tiles.elementBytes;
+  const bool inPlace = onePanel || (m && *m <= rows && !tiles.packAhead) ||
+                       (bytesOfB <= target.l2Bytes / 4 && fitsInPlace(tiles, target, shape));
   if (inPlace)
     tiles.packAhead = 0;
   if (m && tiles.packAhead)
@@ -218,7 +222,7 @@ ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &s
   const bool largeB = n && k && *n * *k * byteSize(storedB(shape)) > 2 * target.l2Bytes;
   const bool converts = m && *m > 1 && (isNarrowA(shape) || isNarrowB(shape));
   if (m && rowsOfB && !shape.computedA &&
-      (*m == 1 || (*m <= 16 && largeB && !converts && !mayHavePanels(tiles, shape)))) {
+      (*m == 1 || (*m <= 32 && largeB && !converts && !mayHavePanels(tiles, shape)))) {
     tiles.form = Form::Stream;
     tiles.packB = Pack::Never;
     tiles.nr = tiles.lanes;

@@ -676,6 +676,8 @@ TEST(ContractionTest, CommonTilesStayInRegisters) {
   TargetInfo avx512 = TargetInfo::parse("cpu:x86-64-v4"), avx2 = TargetInfo::parse("cpu:x86-64-v3");
   const Problem problems[] = {
       {.m = 1024, .n = 1024, .k = 1024},
+      {.m = 2048, .n = 1152, .k = 384},
+      {.m = 16, .n = 4096, .k = 4096, .fixed = true},
       {.m = 128, .n = 3072, .k = 768, .bias = true},
       {.m = 128, .n = 3072, .k = 768, .bias = true, .constants = 10},
       {.m = 256, .n = 256, .k = 784, .symbolicM = true, .bias = true},
