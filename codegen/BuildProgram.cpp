@@ -170,6 +170,10 @@ private:
     valuesIn[buffer].push_back(value);
   }
 
+  const passes::KernelAnalysis &analysisOf(FusedOp fused) const {
+    return plans[writers.lookup(fused).second].analysis;
+  }
+
   int addBuffer(Buffer buffer) {
     program.buffers.push_back(std::move(buffer));
     return static_cast<int>(program.buffers.size()) - 1;
@@ -229,7 +233,7 @@ private:
       plans.push_back(*plan);
       for (int buffer : buffers)
         users[buffer].push_back(program.steps.size());
-      writers[fused] = static_cast<int>(program.steps.size());
+      writers[fused] = {program.steps.size(), plans.size() - 1};
       program.steps.push_back(step);
     }
     return success();
@@ -300,14 +304,14 @@ private:
     auto fused = dyn_cast_or_null<FusedOp>(value.getDefiningOp());
     if (!fused || program.buffers[static_cast<size_t>(buffer)].kind != Buffer::Kind::Arena)
       return false;
-    if (lastUse(target) > writers.lookup(fused))
+    if (lastUse(target) > static_cast<int>(writers.lookup(fused).first))
       return false;
     // Several launches of one region: the value must not be written while an earlier one may still
     // read.
     unsigned output = cast<OpResult>(value).getResultNumber();
     for (auto [i, input] : llvm::enumerate(fused.getInputs()))
       if (bufferOf.lookup(input) == target &&
-          !mayShareBuffer(fused, static_cast<unsigned>(i), output))
+          !mayShareBuffer(fused, analysisOf(fused), static_cast<unsigned>(i), output))
         return false;
     return true;
   }
@@ -381,7 +385,8 @@ private:
           bool legal = true;
           for (size_t k = 0; k < inputs; ++k)
             legal &= find(buffers[k]) != from ||
-                     mayShareBuffer(fused, static_cast<unsigned>(k), static_cast<unsigned>(o));
+                     mayShareBuffer(fused, analysisOf(fused), static_cast<unsigned>(k),
+                                    static_cast<unsigned>(o));
           if (!legal)
             continue;
           root[static_cast<size_t>(to)] = from;
@@ -465,7 +470,8 @@ private:
   llvm::DenseMap<Value, int> bufferOf;
   llvm::DenseMap<int, llvm::SmallVector<Value>> valuesIn;
   llvm::DenseMap<int, llvm::SmallVector<size_t>> users; ///< Launches that use a buffer, in order.
-  llvm::DenseMap<Operation *, int> writers;             ///< The last launch of a region.
+  /// The step of the last launch of a region, and its plan.
+  llvm::DenseMap<Operation *, std::pair<size_t, size_t>> writers;
   llvm::DenseSet<int> dead, updated;
   std::vector<Copy> updates;
 };

@@ -27,11 +27,15 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
   for (Value value : yields(fused))
     plan.bytesMoved += bytesOf(value);
   for (Operation &op : bodyOf(fused).without_terminator()) {
-    auto indexed = dyn_cast<IndexedOpInterface>(&op);
     DimExpr points = elementCost(&op);
-    for (const DimExpr &range : indexed.getIndexing().ranges)
+    if (isa<ElementwiseOpInterface>(op)) {
+      plan.flops += points * tensorType(op.getResult(0)).getNumElements();
+      continue;
+    }
+    Indexing indexing = cast<IndexedOpInterface>(op).getIndexing();
+    for (const DimExpr &range : indexing.ranges)
       points *= range;
-    plan.flops += indexed.getIndexing().combiner == Combiner::Contract ? points * 2 : points;
+    plan.flops += indexing.combiner == Combiner::Contract ? points * 2 : points;
   }
 
   if (failed(formRules(plan.analysis.form).plan(fused, plan)))
@@ -39,12 +43,10 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
   return plan;
 }
 
-bool mayShareBuffer(FusedOp fused, unsigned input, unsigned output) {
-  auto answer = analyzeKernel(fused);
-  auto *analysis = std::get_if<KernelAnalysis>(&answer);
-  return analysis &&
-         formRules(analysis->form)
-             .mayShareBuffer(*analysis, bodyOf(fused).getArgument(input), yields(fused)[output]);
+bool mayShareBuffer(FusedOp fused, const KernelAnalysis &analysis, unsigned input,
+                    unsigned output) {
+  return formRules(analysis.form)
+      .mayShareBuffer(analysis, bodyOf(fused).getArgument(input), yields(fused)[output]);
 }
 
 } // namespace sinter::codegen

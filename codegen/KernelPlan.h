@@ -32,6 +32,7 @@ struct KernelPlan {
 /// Derives the plan from the region and its `schedule` attribute.
 mlir::FailureOr<KernelPlan> planKernel(ir::FusedOp fused);
 /// Output `output` may overwrite input `input`: each element is read last where it is written.
-bool mayShareBuffer(ir::FusedOp fused, unsigned input, unsigned output);
+bool mayShareBuffer(ir::FusedOp fused, const passes::KernelAnalysis &analysis, unsigned input,
+                    unsigned output);
 
 } // namespace sinter::codegen

@@ -166,7 +166,8 @@ public:
   }
 
 private:
-  bool isTight() const { return bestTop <= largestLive; }
+  /// A thousandth is not worth looking for.
+  bool isTight() const { return bestTop <= largestLive + largestLive / 1024; }
 
   int64_t tryOrder(const std::vector<size_t> &order) {
     place.assign(items.size(), Place());
@@ -212,7 +213,7 @@ private:
   /// Places what reaches highest earlier, and after a while things at random, until nothing is
   /// wasted or enough has been tried. The same input always gives the same answer.
   void improve() {
-    constexpr size_t maxWork = 400'000; // About a millisecond or two.
+    constexpr size_t maxWork = 150'000; // About a millisecond.
     std::vector<size_t> order = bestOrder;
     int64_t current = bestTop;
     uint64_t random = 0x9e3779b97f4a7c15;

@@ -15,10 +15,20 @@ IndexExpr IndexExpr::make(Node node) {
 }
 
 IndexExpr IndexExpr::dim(unsigned d) {
-  Node node;
-  node.kind = Kind::Dim;
-  node.dim = d;
-  return make(std::move(node));
+  auto fresh = [](unsigned number) {
+    Node node;
+    node.kind = Kind::Dim;
+    node.dim = number;
+    return make(std::move(node));
+  };
+  // Every op asks for the first few.
+  static const std::vector<IndexExpr> first = [&] {
+    std::vector<IndexExpr> dims;
+    for (unsigned number = 0; number < 8; ++number)
+      dims.push_back(fresh(number));
+    return dims;
+  }();
+  return d < first.size() ? first[d] : fresh(d);
 }
 
 IndexExpr IndexExpr::constant(DimExpr value) {

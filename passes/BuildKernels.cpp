@@ -53,9 +53,17 @@ private:
       auto updater = groups.producerOf(use.get());
       if (!updated || !updater || !byName.contains(updated))
         continue;
-      for (Operation *user : byName[updated].getUsers())
-        if (auto reader = groups.groupOf(user); reader && *reader != *updater)
-          waits.add(*reader, *updater);
+      llvm::SmallVector<Value> views = {byName[updated]}; // With those under other sizes.
+      while (!views.empty())
+        for (Operation *user : views.pop_back_val().getUsers()) {
+          auto reader = groups.groupOf(user);
+          if (!reader)
+            continue;
+          if (groups[*reader].size() == 1 && isa<ReshapeOp>(user))
+            views.push_back(user->getResult(0));
+          if (*reader != *updater)
+            waits.add(*reader, *updater);
+        }
     }
     return waits;
   }

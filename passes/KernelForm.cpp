@@ -78,13 +78,14 @@ bool isSmallReduction(Operation *op) {
   if (!indexed || op->getNumOperands() != 1 ||
       !isa<FloatType>(tensorType(op->getOperand(0)).getElementType()))
     return false;
+  Dims operand = dimsOf(op->getOperand(0)), kept = dimsOf(op->getResult(0));
+  if (kept.empty() || operand.size() <= kept.size() || !extendsBy(operand, kept, maxInPlace))
+    return false;
   Indexing indexing = indexed.getIndexing();
   bool combines = indexing.combiner == Combiner::Sum || indexing.combiner == Combiner::Product ||
                   indexing.combiner == Combiner::Max || indexing.combiner == Combiner::Min;
-  Dims operand = dimsOf(op->getOperand(0)), kept = dimsOf(op->getResult(0));
-  return combines && !indexing.cumulative && indexing.numReductions > 0 && !kept.empty() &&
+  return combines && !indexing.cumulative && indexing.numReductions > 0 &&
          operand.size() == kept.size() + indexing.numReductions &&
-         extendsBy(operand, kept, maxInPlace) &&
          llvm::all_of(llvm::enumerate(indexing.accesses.front().index),
                       [](auto entry) { return entry.value().asDim() == entry.index(); });
 }

@@ -107,10 +107,15 @@ private:
       auto updater = numbers.find(use.get().getDefiningOp());
       if (!updated || updater == numbers.end() || !byName.contains(updated))
         continue;
-      for (Operation *user : byName[updated].getUsers())
-        if (auto reader = numbers.find(user);
-            reader != numbers.end() && reader->second < updater->second)
-          steps[updater->second].needs.insert(reader->second);
+      llvm::SmallVector<Value> views = {byName[updated]}; // With those under other sizes.
+      while (!views.empty())
+        for (Operation *user : views.pop_back_val().getUsers()) {
+          if (isa<ReshapeOp>(user))
+            views.push_back(user->getResult(0));
+          if (auto reader = numbers.find(user);
+              reader != numbers.end() && reader->second < updater->second)
+            steps[updater->second].needs.insert(reader->second);
+        }
     }
   }
 

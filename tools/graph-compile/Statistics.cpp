@@ -139,7 +139,8 @@ std::string asText(const Program &program, const ProgramCosts &costs,
   std::optional<int64_t> live = largestLiveSet(program, workers);
   if (std::optional<int64_t> arena = costs.arenaBytes.constant(); live && arena)
     text += "  live at once  " + readable(*live, "B") + " of the arena, which is " +
-            ratioText(*arena, *live) + " times that\n";
+            ratioText((*arena + bufferAlignment - 1) / bufferAlignment * bufferAlignment, *live) +
+            " times that\n";
   for (size_t i = 0; i < kernels.size(); ++i) {
     const Kernel &kernel = program.kernels[i];
     text += "  " + kernel.symbol + ": " + kernel.form + ", " + std::to_string(kernel.ops.size()) +

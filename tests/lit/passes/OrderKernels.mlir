@@ -42,7 +42,7 @@ func.func @keeps_what_is_as_good(%x: !m, %y: !m) -> (!m {sinter.name = "r"}) {
 
 // The new value of w waits for the reader of the old one, although it would free what it reads.
 // CHECK-LABEL: @updates_wait_for_readers
-// CHECK: sinter.fused "dot_general" ({{.*}} = %arg1 : {{[^,]*}}) ->
+// CHECK: sinter.fused "dot_general" (%{{[a-z0-9]*}} = %arg1 : !sinter.tensor<f32[1024, 1024]>) ->
 // CHECK: sinter.fused "dot_general_sub"
 func.func @updates_wait_for_readers(%x: !m {sinter.kind = "placeholder", sinter.name = "x"}, %w: !m {sinter.kind = "parameter", sinter.name = "w"})
     -> (!m {sinter.updates = "w"}, !s {sinter.name = "y"}) {
