@@ -2,6 +2,7 @@
 #include "sinter/codegen/ScheduleLimits.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 using sinter::passes::KernelAnalysis;
@@ -44,6 +45,13 @@ public:
         break;
       case KernelForm::Cumulative:
         cumulative();
+        break;
+      case KernelForm::Attention:
+        within("grain", given.grain, 1, mostUnits);
+        if (within("block", given.block, 1, 1024)) // Whole tiles of both products.
+          multiple("block", given.block, std::lcm(2 * given.lanes, given.unroll));
+        if (within("keyBlock", given.keyBlock, 1, 4096))
+          multiple("keyBlock", given.keyBlock, given.unroll);
         break;
       default: // How they run is not up to others, but for how much of it at once.
         within("grain", given.grain, 1, mostUnits);
