@@ -4,6 +4,8 @@
 // forming tanh from expm1 follows Kahan (Branch Cuts, 1987). Polynomials are our own fits.
 #include "sinter/codegen/cpu/MathFunctions.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 namespace sinter::cpu {
 
 Rounded roundToLn2(Num x) {
@@ -48,7 +50,17 @@ Num exp2Reduced(Num r) {
                   0x1.fdde9478a00b4p-17});
 }
 
+/// e^-y, with the bits of e^x for x = -y: the signs go into the multiply-adds.
+static Num expOfNegative(Num y) {
+  Num above = isSingle(y) && scalesByInstruction(y) ? y : atLeast(y, isSingle(y) ? -89.0 : -710.0);
+  Num clamped = atMost(above, isSingle(y) ? 104.0 : 746.0);
+  Rounded n = roundScaled(clamped, isSingle(y) ? -0x1.715476p+0 : -0x1.71547652b82fep+0);
+  return scaleByPowerOfTwo(expReduced(reduceByLn2(-clamped, n)), n);
+}
+
 Num expandExp(Num x) {
+  if (auto negated = x.value.getDefiningOp<mlir::arith::NegFOp>())
+    return expOfNegative(x.emitter->wrap(negated.getOperand()));
   // Beyond these bounds the result has overflowed or vanished; they keep n small. Where one
   // instruction scales, n may be large: f32's polynomial is positive for every r, so it gives
   // infinity.

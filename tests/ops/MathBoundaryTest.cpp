@@ -226,5 +226,43 @@ TEST_P(MathBoundaryTest, NotANumberIsKept) {
   expect<float>(all, {{std::nanf("")}}, {std::nanf("")});
 }
 
+// Compiled, the sign of exp(-x) goes into its multiply-adds: no other bits than those of the
+// negated argument's exp, by vectors and in their rest, and the limits at both ends.
+TEST(MathOfNegatedTest, ExpOfNegatedHasTheBitsOfExp) {
+  const float tiny = std::numeric_limits<float>::denorm_min();
+  std::vector<float> x = {0.0f,      -0.0f,  1.0f,     -1.0f,   88.7f,   -88.7f, 88.73f,
+                          -88.73f,   103.9f, -103.9f,  104.5f,  -104.5f, 1e5f,   -1e5f,
+                          1e14f,     -1e14f, 3e38f,    -3e38f,  tiny,    -tiny,  INFINITY,
+                          -INFINITY, NAN,    -0.3466f, 0.3466f, 17.25f,  -42.5f};
+  std::vector<float> negated;
+  for (float value : x)
+    negated.push_back(-value);
+  for (const char *level : {"native", "x86-64-v3", "x86-64"}) {
+    auto expOf = [&](const std::vector<float> &values, bool negate) {
+      Graph graph;
+      Tensor a = graph.placeholder("a", f32, {static_cast<int64_t>(values.size())});
+      graph.output("y", exp(negate ? -a : a));
+      return compile(graph, {.target = Target::cpu(level)})
+          .run({{"a", Array::from(values)}})
+          .at("y")
+          .toVector<float>();
+    };
+    std::vector<float> got = expOf(x, true), want = expOf(negated, false);
+    for (size_t i = 0; i < x.size(); ++i) {
+      if (std::isnan(x[i]))
+        EXPECT_TRUE(std::isnan(got[i]) && std::isnan(want[i])) << level;
+      else
+        EXPECT_EQ(got[i], want[i]) << level << " exp(-" << x[i] << ")";
+      double exact = std::exp(-static_cast<double>(x[i]));
+      if (x[i] > 104)
+        EXPECT_EQ(got[i], 0.0f) << level << " exp(-" << x[i] << ")";
+      else if (x[i] < -88.73f)
+        EXPECT_EQ(got[i], INFINITY) << level << " exp(-" << x[i] << ")";
+      else if (std::fabs(x[i]) < 80)
+        EXPECT_NEAR(got[i], exact, exact * 2e-7) << level << " exp(-" << x[i] << ")";
+    }
+  }
+}
+
 } // namespace
 } // namespace sinter::ops
