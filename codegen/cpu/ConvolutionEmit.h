@@ -31,6 +31,10 @@ public:
   Value zero();
   Value multiplyAdd(Value a, Value b, Value c);
   Value add(Value a, Value b);
+  /// Lanes of a and b in turns, from the first or the last half of each.
+  Value interleave(Value a, Value b, bool high);
+  /// Which of `lanes` numbers from `first` on are in [0, size); both fit 32 bits.
+  Value inRange(Value first, Value size);
   /// i64 number `index` at `pointer`.
   Value loadWord(Value pointer, Value index);
   void storeWord(Value pointer, Value index, Value word);

@@ -74,6 +74,31 @@ Value Vectors::add(Value a, Value b) {
   return arith::AddIOp::create(kernel.builder, kernel.loc, a, b);
 }
 
+Value Vectors::interleave(Value a, Value b, bool high) {
+  llvm::SmallVector<int64_t> picked;
+  for (int64_t i = 0; i < lanes; ++i)
+    picked.push_back((high ? lanes / 2 : 0) + i / 2 + (i % 2 == 0 ? 0 : lanes));
+  return vector::ShuffleOp::create(kernel.builder, kernel.loc, a, b, picked);
+}
+
+Value Vectors::inRange(Value first, Value size) {
+  OpBuilder &builder = kernel.builder;
+  // Below 0 is above every size without a sign.
+  auto type = VectorType::get({lanes}, builder.getI32Type());
+  llvm::SmallVector<int32_t> numbers(static_cast<size_t>(lanes));
+  for (auto [i, number] : llvm::enumerate(numbers))
+    number = static_cast<int32_t>(i);
+  Value steps = arith::ConstantOp::create(builder, kernel.loc,
+                                          DenseElementsAttr::get(type, ArrayRef(numbers)));
+  auto splat = [&](Value number) -> Value {
+    Value narrow = arith::TruncIOp::create(builder, kernel.loc, builder.getI32Type(), number);
+    return vector::BroadcastOp::create(builder, kernel.loc, type, narrow);
+  };
+  return arith::CmpIOp::create(builder, kernel.loc, Predicate::ult,
+                               arith::AddIOp::create(builder, kernel.loc, splat(first), steps),
+                               splat(size));
+}
+
 Value Vectors::loadWord(Value pointer, Value index) {
   Type word = kernel.builder.getI64Type();
   Value at = LLVM::GEPOp::create(kernel.builder, kernel.loc, pointer.getType(), word, pointer,

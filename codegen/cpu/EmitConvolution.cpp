@@ -129,29 +129,41 @@ private:
     Value span =
         kernel.add(kernel.mul(kernel.sub(rows, kernel.constant(1)), kernel.size(layout.pitch())),
                    kernel.size(layout.x.positions()));
-    kernel.loop(kernel.constant(0), kernel.constant(layout.phases()), 1, {},
-                [&](Value phase, ValueRange) {
-                  if (layout.phases() == 1) {
-                    tile.table = kernel.offsetBytes(table, kernel.constant(16));
-                    tile.taps = kernel.constant(layout.taps());
-                  } else {
-                    Value slot = kernel.mul(phase, kernel.constant(2));
-                    Value begin = vectors.loadWord(table, slot);
-                    tile.table = kernel.offsetBytes(table, kernel.mul(begin, kernel.constant(8)));
-                    tile.taps = vectors.loadWord(table, kernel.add(slot, kernel.constant(1)));
-                  }
-                  Value area = sums;
-                  kernel.loop(kernel.constant(0), span, kernel.constant(nr), {},
-                              [&](Value column, ValueRange) {
-                                Tile here = tile;
-                                here.b = vectors.step(patchPointer, column);
-                                here.target = vectors.step(area, column);
-                                callTile(here);
-                                return Values();
-                              });
-                  epilogue(area, phase, channel, strip, end);
+    const int64_t together = plan.joinsPhases() ? 2 : 1;
+    Value none = kernel.constant(0);
+    kernel.loop(none, kernel.constant(layout.phases() / together), 1, {},
+                [&](Value number, ValueRange) {
+                  Value first = kernel.mul(number, kernel.constant(together));
+                  kernel.loop(none, kernel.constant(together), 1, {}, [&](Value other, ValueRange) {
+                    tilesOf(tile, kernel.add(first, other), span,
+                            vectors.step(sums, kernel.mul(other, areaSize())));
+                    return Values();
+                  });
+                  epilogue(first, channel, strip, end);
                   return Values();
                 });
+  }
+
+  /// Elements of the sums of one phase.
+  Value areaSize() { return kernel.size(plan.stripSize() * DimExpr(mr)); }
+
+  void tilesOf(Tile tile, Value phase, Value span, Value area) {
+    if (layout.phases() == 1) {
+      tile.table = kernel.offsetBytes(table, kernel.constant(16));
+      tile.taps = kernel.constant(layout.taps());
+    } else {
+      Value slot = kernel.mul(phase, kernel.constant(2));
+      Value begin = vectors.loadWord(table, slot);
+      tile.table = kernel.offsetBytes(table, kernel.mul(begin, kernel.constant(8)));
+      tile.taps = vectors.loadWord(table, kernel.add(slot, kernel.constant(1)));
+    }
+    kernel.loop(kernel.constant(0), span, kernel.constant(nr), {}, [&](Value column, ValueRange) {
+      Tile here = tile;
+      here.b = vectors.step(patchPointer, column);
+      here.target = vectors.step(area, column);
+      callTile(here);
+      return Values();
+    });
   }
 
   void callTile(const Tile &tile) {
@@ -222,7 +234,7 @@ private:
   }
 
   /// Stores the results of a strip from channel `strip` on; the sums start at `channel`.
-  void epilogue(Value area, Value phase, Value channel, Value strip, Value end) {
+  void epilogue(Value phase, Value channel, Value strip, Value end) {
     const ConvolutionAxis &y = layout.y, &x = layout.x;
     Value phaseY = math.div(phase, x.numPhases()), phaseX = math.rem(phase, x.numPhases());
     Value none = kernel.constant(0),
@@ -239,7 +251,7 @@ private:
     Value group0 = kernel.mul(group, kernel.size(plan.resultRows()));
     kernel.loop(strip, stop, kernel.constant(1), {}, [&](Value c, ValueRange) {
       Value rowSums =
-          vectors.step(area, kernel.mul(kernel.sub(c, channel), kernel.size(plan.stripSize())));
+          vectors.step(sums, kernel.mul(kernel.sub(c, channel), kernel.size(plan.stripSize())));
       Index index{{batch, 0, {}}, {kernel.add(group0, c), 0, {}}};
       for (Value position : leading)
         index.push_back({position, 0, {}});
@@ -255,6 +267,8 @@ private:
           if (layout.hasY)
             at.push_back({place, 0, {}});
           at.push_back({});
+          if (plan.joinsPhases())
+            return joinedRow(emitter, at, from, offset);
           kernel.vectorLoop(
               first, last, vectors.lanes, 1, {}, [&](Value q, Value mask, ValueRange) {
                 at.back() = {kernel.add(kernel.mul(q, step), offset), x.numPhases(), {}};
@@ -267,6 +281,25 @@ private:
       });
       return Values();
     });
+  }
+
+  /// A row of the result of which both phases are there; it starts at `offset`.
+  void joinedRow(ElementEmitter &emitter, Index at, Value from, Value offset) {
+    const int64_t lanes = vectors.lanes;
+    Value size = kernel.size(layout.x.result);
+    kernel.loop(kernel.constant(0), kernel.size(layout.x.positions()), lanes, {},
+                [&](Value q, ValueRange) {
+                  Value even = vectors.load(vectors.step(from, q));
+                  Value odd = vectors.load(vectors.step(from, kernel.add(q, areaSize())));
+                  for (bool high : {false, true}) {
+                    Value place = kernel.add(kernel.mul(q, kernel.constant(2)),
+                                             kernel.add(offset, kernel.constant(high ? lanes : 0)));
+                    at.back() = {place, 1, {}};
+                    storeResults(emitter, kernel, op.getResult(), at,
+                                 vectors.interleave(even, odd, high), vectors.inRange(place, size));
+                  }
+                  return Values();
+                });
   }
 
   KernelFunction &kernel;

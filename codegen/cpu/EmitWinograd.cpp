@@ -129,7 +129,8 @@ private:
     Value sourcePointer = kernel.env.buffers.lookup(source).pointer;
     Values masks;
     for (int64_t k = 0; k <= results; ++k)
-      masks.push_back(transforms.mask(kernel.add(firstColumn, number(k * lanes)), plan.sourceX));
+      masks.push_back(
+          vectors.inRange(kernel.add(firstColumn, number(k * lanes)), number(plan.sourceX)));
     kernel.loop(number(0), number(side), 1, {}, [&](Value i, ValueRange) {
       Value row = kernel.add(firstRow, i);
       Value target = vectors.step(staging, kernel.mul(i, number(side * lanes)));

@@ -89,34 +89,12 @@ Values WinogradTransforms::spread(ValueRange row) {
 }
 
 Values WinogradTransforms::join(ValueRange four) {
-  const int64_t lanes = vectors.lanes;
-  auto interleave = [&](Value a, Value b, bool high) {
-    return pick(
-        a, b, [=](int64_t i) { return (high ? lanes / 2 : 0) + i / 2 + (i % 2 == 0 ? 0 : lanes); });
-  };
+  auto interleave = [&](Value a, Value b, bool high) { return vectors.interleave(a, b, high); };
   Value evenLow = interleave(four[0], four[2], false),
         evenHigh = interleave(four[0], four[2], true), oddLow = interleave(four[1], four[3], false),
         oddHigh = interleave(four[1], four[3], true);
   return {interleave(evenLow, oddLow, false), interleave(evenLow, oddLow, true),
           interleave(evenHigh, oddHigh, false), interleave(evenHigh, oddHigh, true)};
-}
-
-Value WinogradTransforms::mask(Value first, int64_t size) {
-  OpBuilder &builder = vectors.kernel.builder;
-  Location loc = vectors.kernel.loc;
-  // In 32 bits; below 0 is above every size without a sign.
-  auto type = VectorType::get({vectors.lanes}, builder.getI32Type());
-  llvm::SmallVector<int32_t> numbers(static_cast<size_t>(vectors.lanes));
-  for (auto [i, number] : llvm::enumerate(numbers))
-    number = static_cast<int32_t>(i);
-  Value lanes =
-      arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, ArrayRef(numbers)));
-  Value base = vector::BroadcastOp::create(
-      builder, loc, type, arith::TruncIOp::create(builder, loc, builder.getI32Type(), first));
-  Value limit = arith::ConstantOp::create(builder, loc,
-                                          DenseElementsAttr::get(type, static_cast<int32_t>(size)));
-  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
-                               arith::AddIOp::create(builder, loc, base, lanes), limit);
 }
 
 Value WinogradTransforms::loadMasked(Value pointer, Value mask) {

@@ -19,8 +19,6 @@ public:
   Values spread(ValueRange row);
   /// Four elements of tiles to four vectors of a row.
   Values join(ValueRange four);
-  /// Which of `lanes` elements from `first` on are in [0, size).
-  Value mask(Value first, int64_t size);
   Value loadMasked(Value pointer, Value mask);
 
 private:

@@ -79,8 +79,8 @@ DimExpr ConvolutionPlan::scratchBytes() const {
   if (layout.ofWeight)
     return weightSumsOffset() +
            bytes(DimExpr((rowsPerBlock() * weightSumsStride() + 1) * schedule.lanes));
-  return sumsOffset() +
-         bytes(stripSize() * DimExpr(schedule.tiles.mr) + DimExpr(2 * schedule.lanes));
+  return sumsOffset() + bytes(stripSize() * DimExpr(schedule.tiles.mr * (joinsPhases() ? 2 : 1)) +
+                              DimExpr(2 * schedule.lanes));
 }
 
 // -- Choosing -------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ namespace {
 
 constexpr int64_t fewUnits = 16;    // Fewer leave threads idle at the end.
 constexpr double copyCost = 3;      // Of a vector, in multiply-adds of vectors.
-constexpr double smallWork = 200e3; // Multiply-adds that one thread does at once.
+constexpr double smallWork = 450e3; // Multiply-adds that one thread does at once.
 
 struct Sizes {
   int64_t batch, groups, rows, depth, height, width, pitch, leading = 1;

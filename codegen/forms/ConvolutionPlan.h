@@ -25,6 +25,8 @@ public:
   // Where x or y is the result. A unit: a block of positions by a block of channels.
   /// Elements from one channel's sums to the next one's.
   DimExpr stripSize() const;
+  /// Whether the two phases along the last axis are stored together.
+  bool joinsPhases() const { return layout.x.numPhases() == 2; }
   DimExpr patchOffset() const;
   DimExpr sumsOffset() const;
 

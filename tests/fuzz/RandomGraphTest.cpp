@@ -137,6 +137,7 @@ TEST(RandomGraphTest, EveryOpIsMetOften) {
                          "pick",
                          "window_read",
                          "window_write",
+                         "convolution",
                          "gradients"})
     EXPECT_GE(counts[op], 20) << op;
 }
