@@ -80,16 +80,17 @@ Measurement Bench::measureKernel(const CaseRow &row) {
   }
   int64_t calls = callsPerSample(fused.call, enough);
 
-  int64_t writes = number(costs.resultBytes), reads = 0;
+  Traffic traffic{.written = number(costs.resultBytes)};
   for (const Argument &argument : program.arguments)
-    reads += number(argument.shape.numElements()) * byteSize(argument.dtype);
+    traffic.read += number(argument.shape.numElements()) * byteSize(argument.dtype);
   for (const Array &constant : program.constants)
-    reads += constant.numBytes();
+    traffic.read += constant.numBytes();
   for (const Result &output : program.results)
     if (output.updates >= 0)
-      writes += number(output.shape.numElements()) * byteSize(output.dtype);
+      traffic.inPlace += number(output.shape.numElements()) * byteSize(output.dtype);
+  traffic.written += traffic.inPlace;
   auto probe = [&] {
-    double bytes = probes.transferSeconds(reads, writes);
+    double bytes = probes.transferSeconds(traffic);
     double flops =
         model.flops > 0 ? model.leastFlops / probes.flopsPerSecond(model.multipliesBf16) : 0;
     result.limitIsFlops = flops > bytes;

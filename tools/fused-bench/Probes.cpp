@@ -38,6 +38,14 @@ constexpr int64_t fmaRounds = 40000; ///< Per unit; some 0.2 ms.
         STREAM(to + i, LOAD(from + i));                                                            \
       _mm_sfence();                                                                                \
     }                                                                                              \
+    __attribute__((target(TARGET))) static void addInPlace(void *const *buffers, const int64_t *,  \
+                                                           SinterStatus *, int64_t begin,          \
+                                                           int64_t end, int64_t) {                 \
+      auto *to = static_cast<float *>(buffers[1]);                                                 \
+      VECTOR nothing = ZERO();                                                                     \
+      for (int64_t i = begin * unitBytes / 4; i < end * unitBytes / 4; i += lanes)                 \
+        STORE(to + i, ADD(LOAD(to + i), nothing));                                                 \
+    }                                                                                              \
     __attribute__((target(TARGET))) static void read(void *const *buffers, const int64_t *,        \
                                                      SinterStatus *status, int64_t begin,          \
                                                      int64_t end, int64_t) {                       \
@@ -84,11 +92,12 @@ SINTER_PROBES(Sse2, "sse2", __m128, _mm_loadu_ps, _mm_storeu_ps, _mm_stream_ps, 
               _mm_setzero_ps, MUL_ADD, 12)
 
 struct Kernels {
-  SinterKernel copy, stream, read, multiplyAdd;
+  SinterKernel copy, stream, addInPlace, read, multiplyAdd;
   int64_t flopsPerUnit;
 };
 template <typename Width> constexpr Kernels kernelsOf() {
-  return {Width::copy, Width::stream, Width::read, Width::multiplyAdd, Width::flopsPerUnit};
+  return {Width::copy, Width::stream,      Width::addInPlace,
+          Width::read, Width::multiplyAdd, Width::flopsPerUnit};
 }
 
 /// 24 chains of dot products of pairs of bf16: 4 flops a lane.
@@ -162,23 +171,27 @@ double Probes::run(SinterKernel kernel, int64_t bytes) {
          static_cast<double>(units * unitBytes);
 }
 
-double Probes::transferSeconds(int64_t readBytes, int64_t writeBytes) {
+double Probes::transferSeconds(const Traffic &traffic) {
   Kernels kernels = kernelsOfThisCpu();
-  int64_t paired = std::min(readBytes, writeBytes);
-  reserve(source, sourceBytes, std::max<int64_t>(readBytes, unitBytes));
-  reserve(target, targetBytes, std::max<int64_t>(writeBytes, unitBytes));
+  reserve(source, sourceBytes, std::max<int64_t>(traffic.read, unitBytes));
+  reserve(target, targetBytes, std::max<int64_t>(traffic.written, unitBytes));
+  int64_t paired = std::min(traffic.read, traffic.written);
   double seconds = 0;
-  if (writeBytes > 0) {
-    // A pure write is taken at half the time of the copy that contains it.
-    int64_t copied = std::max(paired, writeBytes - paired);
+  if (traffic.written > 0) {
+    int64_t copied = std::max(paired, traffic.written - paired);
     reserve(source, sourceBytes, copied);
     double copySeconds = std::min(run(kernels.copy, copied), run(kernels.stream, copied));
-    double perByte = copySeconds / static_cast<double>(copied);
-    seconds +=
-        perByte * (static_cast<double>(paired) + 0.5 * static_cast<double>(writeBytes - paired));
+    double perByte = copySeconds / static_cast<double>(copied), perByteInPlace = perByte;
+    if (traffic.inPlace > 0)
+      perByteInPlace = std::min(perByte, run(kernels.addInPlace, traffic.inPlace) /
+                                             static_cast<double>(traffic.inPlace));
+    // A pure write is taken at half the time of the copy that contains it.
+    seconds += perByteInPlace * static_cast<double>(traffic.inPlace) +
+               perByte * (static_cast<double>(paired - traffic.inPlace) +
+                          0.5 * static_cast<double>(traffic.written - paired));
   }
-  if (readBytes > paired)
-    seconds += run(kernels.read, readBytes - paired);
+  if (traffic.read > paired)
+    seconds += run(kernels.read, traffic.read - paired);
   return seconds;
 }
 

@@ -84,7 +84,7 @@ private:
   std::string probe() {
     // Twice the size of large caches, once read and once written.
     constexpr int64_t copied = 64 << 20;
-    double seconds = probes.transferSeconds(copied, copied);
+    double seconds = probes.transferSeconds({.read = copied, .written = copied});
     return print("probe %.6g %.6g", probes.flopsPerSecond(),
                  2 * static_cast<double>(copied) / seconds);
   }
