@@ -59,8 +59,8 @@ std::string scheduleNameOf(FusedOp fused) {
   std::string name;
   for (char c : fused.getName().value_or("kernel"))
     name += llvm::isAlnum(c) || c == '_' ? c : '_';
-  cpu::KernelKey key =
-      cpu::textKey(fused, {fused.getNameAttrName().getValue(), fused.getScheduleAttrName().getValue()});
+  cpu::KernelKey key = cpu::textKey(fused, {fused.getNameAttrName().getValue(),
+                                            fused.getScheduleAttrName().getValue()});
   return name + "-" + llvm::toHex(llvm::ArrayRef(key).take_front(8), /*LowerCase=*/true);
 }
 
@@ -170,9 +170,11 @@ void ScheduleEdits::requireAllUsed() const {
            "the graph or its fusion has changed: write the schedules anew, or remove the entry");
 }
 
-void ScheduleEdits::fail(unsigned line, const std::string &message, const std::string &hint) const {
-  throw Error({.kind = ErrorKind::User, .op = "schedule", .location = {file, line, 1}, .hint = hint},
-              message);
+void ScheduleEdits::fail(unsigned line, const std::string &message,
+                         const std::string &hint) const {
+  throw Error(
+      {.kind = ErrorKind::User, .op = "schedule", .location = {file, line, 1}, .hint = hint},
+      message);
 }
 
 } // namespace sinter::codegen

@@ -91,9 +91,9 @@ void storeSingleLanes(Module &module) {
     }
 }
 
-/// Leaves loop strength reduction out of large kernels: its time grows faster than they do, up to half
-/// of all, while what it saves, a few scalar instructions of an iteration, is lost among the vectors
-/// of theirs.
+/// Leaves loop strength reduction out of large kernels: its time grows faster than they do, up to
+/// half of all, while what it saves, a few scalar instructions of an iteration, is lost among the
+/// vectors of theirs.
 class LargeKernelGate : public OptPassGate {
 public:
   bool isEnabled() const override { return true; }

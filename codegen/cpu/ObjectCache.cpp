@@ -289,7 +289,8 @@ void ObjectCache::prune(int64_t stored) {
   if (fstatat(folder, stampName, &stamp, AT_SYMLINK_NOFOLLOW) == 0 &&
       now - stamp.st_mtime < prunedAfter && stored <= maxBytes / 16)
     return;
-  File file(openat(folder, stampName, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  File file(openat(folder, stampName, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                   S_IRUSR | S_IWUSR));
   if (file >= 0)
     futimens(file, nullptr);
 

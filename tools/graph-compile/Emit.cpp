@@ -32,7 +32,17 @@ namespace {
 
 // -- What can be emitted --------------------------------------------------------------------------
 
-enum class Form { StageText, Schedule, KernelLlvm, KernelAssembly, Object, Static, Shared, Cuda, Later };
+enum class Form {
+  StageText,
+  Schedule,
+  KernelLlvm,
+  KernelAssembly,
+  Object,
+  Static,
+  Shared,
+  Cuda,
+  Later
+};
 
 struct EmitRow {
   std::string_view name;

@@ -160,7 +160,7 @@ TEST_F(ObjectCacheTest, TruncatedEntriesAreMadeAnew) {
   Outcome good = compile({2});
   fs::path path = entries().at(0);
   const auto size = fs::file_size(path);
-  for (uintmax_t kept : {uintmax_t{0}, uintmax_t{8}, uintmax_t{16}, uintmax_t{60}, uintmax_t{96}, size - 1}) {
+  for (uintmax_t kept : std::initializer_list<uintmax_t>{0, 8, 16, 60, 96, size - 1}) {
     fs::resize_file(path, kept);
     Outcome outcome = compile({2});
     EXPECT_EQ(outcome.report.dropped, 1) << kept;
@@ -179,7 +179,8 @@ TEST_F(ObjectCacheTest, WhatIsNoObjectIsNeverRun) {
   // With the right checksum: only parsing can tell.
   std::string otherName = renameSymbol(good.kernels.objects[0], "kernel0", "stranger");
   for (const std::string &object :
-       {std::string(), std::string("no object"), good.kernels.objects[0].substr(0, 200), otherName}) {
+       {std::string(), std::string("no object"), good.kernels.objects[0].substr(0, 200),
+        otherName}) {
     fs::remove(entries().at(0));
     ObjectCache(options()).store({{key, object}});
     Outcome outcome = compile({2});
