@@ -56,7 +56,7 @@ public:
       SmallVector<int64_t> order = range(0, rank);
       std::swap(order[static_cast<size_t>(rank) - 2], order[static_cast<size_t>(rank) - 1]);
       if (auto transpose = value.getDefiningOp<TransposeOp>();
-          transpose && llvm::equal(transpose.getPermutation(), order))
+          transpose && value.hasOneUse() && llvm::equal(transpose.getPermutation(), order))
         return transpose.getX();
       return x.build<TransposeOp>(value, order).value();
     };
@@ -80,12 +80,13 @@ private:
     if (rank < 2)
       return false;
     auto batch = range(0, rank - 2);
-    return op.getRhs().getType().getRank() == rank &&
-           llvm::equal(op.getLhsBatch(), batch) && llvm::equal(op.getRhsBatch(), batch) &&
-           op.getLhsContract().size() == 1 && op.getRhsContract().size() == 1;
+    return op.getRhs().getType().getRank() == rank && llvm::equal(op.getLhsBatch(), batch) &&
+           llvm::equal(op.getRhsBatch(), batch) && op.getLhsContract().size() == 1 &&
+           op.getRhsContract().size() == 1;
   }
 
-  /// exp(x - max x) / sum, along the last axis, with nothing of it used elsewhere.
+  /// exp(x - max x) / sum, along the last axis, with nothing of it used elsewhere: derivatives in
+  /// a value inside would not find it anymore.
   bool matchSoftmax(Value weights) {
     auto div = weights.getDefiningOp<DivOp>();
     if (!div || !weights.hasOneUse())
@@ -99,20 +100,23 @@ private:
     return max && max.getX() == sub.getA() && sub.getA().hasNUses(2) && matchMasked(sub.getA());
   }
 
-  /// The reduction over the last axis that is repeated along it.
+  /// The reduction over the last axis that is repeated along it. The gradient of a softmax does not
+  /// depend on its maximum, which may be held constant; on its sum it does.
   template <typename OpTy> OpTy perRow(Value value) const {
     auto broadcast = value.getDefiningOp<BroadcastOp>();
-    if (!broadcast ||
+    if (!broadcast || !value.hasOneUse() ||
         !llvm::equal(broadcast.getDimensions(), range(0, broadcast.getX().getType().getRank())))
       return {};
     Value x = broadcast.getX();
     while (Operation *op = x.getDefiningOp()) {
-      if (!isa<StopGradientOp, ReshapeOp>(op) || !x.hasOneUse())
+      bool isSkipped =
+          isa<ReshapeOp>(op) || (std::is_same_v<OpTy, ReduceMaxOp> && isa<StopGradientOp>(op));
+      if (!isSkipped || !x.hasOneUse())
         break;
       x = op->getOperand(0);
     }
     auto reduce = x.getDefiningOp<OpTy>();
-    if (!reduce || !llvm::equal(reduce.getAxes(), range(rank - 1, rank)))
+    if (!reduce || !x.hasOneUse() || !llvm::equal(reduce.getAxes(), range(rank - 1, rank)))
       return {};
     // The reshape in between put the axis back, or there was none and the broadcast added it.
     ArrayRef<Attribute> dims = tensorType(x).getDims(),
@@ -149,7 +153,10 @@ private:
         return false;
       auto type = tensorType(value);
       auto matrix = scores.getType().getDims();
-      return static_cast<int64_t>(iota.getAxis()) == type.getRank() - 2 + axis &&
+      // Narrow numbers would wrap, or not tell long sequences' places apart.
+      DType dtype = type.getDType();
+      return (dtype == DType::I32 || dtype == DType::I64) &&
+             static_cast<int64_t>(iota.getAxis()) == type.getRank() - 2 + axis &&
              type.getRank() >= 2 && type.getDims().take_back(2) == matrix.take_back(2);
     };
     Value small = withoutBroadcast(condition);
@@ -166,10 +173,12 @@ private:
     return true;
   }
 
-  /// What a value repeats, where that has the same trailing dims.
+  /// What a value repeats, where that has the same trailing dims and no derivative is taken in the
+  /// value itself.
   Value withoutBroadcast(Value value) const {
     auto broadcast = value.getDefiningOp<BroadcastOp>();
-    if (!broadcast)
+    bool mayBeVaried = isa<FloatType>(tensorType(value).getElementType());
+    if (!broadcast || (mayBeVaried && !value.hasOneUse()))
       return value;
     int64_t own = broadcast.getX().getType().getRank();
     return llvm::equal(broadcast.getDimensions(), range(rank - own, rank)) ? Value(broadcast.getX())
@@ -185,8 +194,10 @@ private:
         builder, loc, ir::TensorType::get(builder.getContext(), type.getElementType(), dims), mask);
   }
 
-  bool matchScaled(Value x) {
+  /// The caller has looked at the uses of `scaled`.
+  bool matchScaled(Value scaled) {
     scale = 1;
+    Value x = scaled;
     if (auto mul = x.getDefiningOp<MulOp>()) {
       auto right = fullValue(mul.getB()), left = fullValue(mul.getA());
       if (!right && !left)
@@ -201,7 +212,7 @@ private:
       x = div.getA();
     }
     scores = x.getDefiningOp<DotGeneralOp>();
-    return scores && x.hasOneUse() && isBatchOfMatrices(scores) &&
+    return scores && (x == scaled || x.hasOneUse()) && isBatchOfMatrices(scores) &&
            scores.getLhs().getType().getRank() == rank && scores.getLhsContract()[0] == rank - 1;
   }
 

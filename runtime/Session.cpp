@@ -31,8 +31,11 @@ codegen::PipelineOptions pipelineOptions(const CompileOptions &options) {
   result.schedule = options.schedule;
   result.cache = resolveCache(options.cache);
   result.dump = options.onStage;
-  if (options.engine == Engine::Interpreter)
+  // The interpreter runs the graph as it was written.
+  if (options.engine == Engine::Interpreter) {
     result.stopAfter = codegen::StageId::Differentiated;
+    result.disabledPasses.emplace_back("attention");
+  }
   return result;
 }
 
