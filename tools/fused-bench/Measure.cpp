@@ -97,9 +97,9 @@ Measurement Bench::measureKernel(const CaseRow &row) {
     return std::max(bytes, flops);
   };
 
-  // A sample stands between two probes and is held against their mean. One that beats it, or that
-  // did not get the processors it needs, shows that the machine was disturbed: it is taken again,
-  // some times.
+  // A sample stands between two probes and is held against the better one. One that beats it, or
+  // that did not get the processors it needs, shows that the machine was disturbed: it is taken
+  // again, some times.
   std::vector<double> times, rooflines, gains;
   int64_t mostSamples = 3 * options.runs;
   double before = probe();
@@ -112,7 +112,7 @@ Measurement Bench::measureKernel(const CaseRow &row) {
         (cpuSeconds() - cpu) / (own * static_cast<double>((calls + 1) * device->workers()));
     all.push_back(own);
     double after = probe();
-    double limit = (before + after) / 2;
+    double limit = std::min(before, after);
     before = after;
     double gain = unfused ? timeCalls(unfused->call, unfusedCalls) / own : 0;
     if (limit > own) {
