@@ -132,9 +132,15 @@ void traced(Compilation &compilation, const PipelineOptions &) {
   compilation.conditions = sizeConditionsOf(compilation.graph());
 }
 
+/// Strict results round after every op, and a GPU has no kernel for the whole.
+bool expandsAttention(const PipelineOptions &options) {
+  return options.strictRounding || isGpu(options);
+}
+
 void differentiated(Compilation &compilation, const PipelineOptions &options) {
   std::vector<std::unique_ptr<Pass>> required;
-  if (!isDisabled("attention", options))
+  // Where the op would be written out again, it is better left as the user wrote it.
+  if (!isDisabled("attention", options) && !expandsAttention(options))
     required.push_back(passes::createRaiseAttention());
   required.push_back(passes::createAutodiff());
   runPasses(compilation, options, StageId::Differentiated, "autodiff", std::move(required));
@@ -142,7 +148,7 @@ void differentiated(Compilation &compilation, const PipelineOptions &options) {
 
 void simplified(Compilation &compilation, const PipelineOptions &options) {
   std::vector<std::unique_ptr<Pass>> required;
-  if (options.strictRounding || options.target.kind == TargetInfo::Kind::Cuda)
+  if (expandsAttention(options))
     required.push_back(expandAll());
   runPasses(compilation, options, StageId::Simplified, "simplify", std::move(required));
 }

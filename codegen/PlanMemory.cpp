@@ -2,6 +2,8 @@
 #include "sinter/codegen/PlanMemory.h"
 
 #include "sinter/codegen/Program.h"
+#include "sinter/ir/base/CheckedMath.h"
+#include "sinter/ir/base/Error.h"
 
 #include <algorithm>
 #include <map>
@@ -256,6 +258,21 @@ private:
 
 } // namespace
 
+/// One behind the other they fit into 64 bits, so no place overflows.
+static void requireSum(const std::vector<Item> &items) {
+  constexpr int64_t mostWorkers = 1024;
+  int64_t sum = 0;
+  for (const Item &item : items) {
+    auto perWorker = checkedMul(item.perWorker, mostWorkers);
+    auto bytes = perWorker ? checkedAdd(*perWorker, item.padded) : std::nullopt;
+    auto total = bytes ? checkedAdd(sum, *bytes) : std::nullopt;
+    if (!total)
+      throw Error({.kind = ErrorKind::User, .code = ErrorCode::Limit, .op = "compile"},
+                  "the memory of the program's intermediate values overflows 64 bits");
+    sum = *total;
+  }
+}
+
 MemoryPlan planMemory(const std::vector<Allocation> &allocations) {
   MemoryPlan plan;
   plan.offsets.resize(allocations.size());
@@ -281,6 +298,7 @@ MemoryPlan planMemory(const std::vector<Allocation> &allocations) {
     plan.bytes = end;
     return plan;
   }
+  requireSum(items);
   std::vector<Place> place = Packer(items).run();
   DimExpr workers = DimExpr::symbol(workersSymbol);
   std::map<int64_t, int64_t> ends; // The highest by what it grows with each worker.

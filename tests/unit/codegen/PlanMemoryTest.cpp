@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/PlanMemory.h"
+#include "sinter/ir/base/Error.h"
 
 #include "sinter/codegen/Program.h"
 
@@ -53,6 +54,17 @@ TEST(PlanMemoryTest, ValuesThatDoNotMeetShare) {
   MemoryPlan plan = planMemory({{1024, 0, 1}, {1024, 2, 3}, {512, 4, 5}});
   EXPECT_EQ(plan.bytes, DimExpr(1024));
   EXPECT_EQ(plan.offsets[0], plan.offsets[1]);
+}
+
+TEST(PlanMemoryTest, SumsBeyond64BitsAreRefused) {
+  constexpr int64_t huge = int64_t{1} << 61;
+  EXPECT_NO_THROW(planMemory({{huge, 0, 4}, {huge, 1, 4}, {huge, 2, 4}}));
+  try {
+    planMemory({{huge, 0, 4}, {huge, 1, 4}, {huge, 2, 4}, {huge, 3, 4}});
+    FAIL() << "planned";
+  } catch (const Error &error) {
+    EXPECT_EQ(error.code(), ErrorCode::Limit) << error.what();
+  }
 }
 
 TEST(PlanMemoryTest, ValuesThatMeetInOneStepDoNot) {
