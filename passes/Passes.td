@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Graph-to-graph passes, in the order in which the pipeline runs them.
+// Graph-to-graph passes; codegen/Pipeline.cpp says in which order they run.
 #ifndef SINTER_PASSES_TD
 #define SINTER_PASSES_TD
 
