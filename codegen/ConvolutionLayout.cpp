@@ -11,15 +11,27 @@ namespace sinter::codegen {
 int64_t ConvolutionAxis::classes() const { return stride / std::gcd(stride, dilation); }
 
 std::optional<ConvolutionAxis::Tap> ConvolutionAxis::tap(int64_t k, int64_t phase) const {
+  if (!spreads && isApart())
+    return Tap{k, 0};
   if (!spreads)
     return Tap{k % classes(), k / classes() * (dilation / std::gcd(stride, dilation))};
   int64_t offset = phase - k * dilation;
   if (offset % stride != 0)
     return std::nullopt;
+  if (isApart())
+    return Tap{k, 0};
   return Tap{0, reach() + offset / stride};
 }
 
+bool ConvolutionAxis::isApart() const {
+  constexpr int64_t somePositions = 256, shortGap = 8;
+  int64_t distance = spreads ? dilation / stride : dilation / std::gcd(stride, dilation);
+  return taps > 1 && distance >= std::max(shortGap, positions().constant().value_or(somePositions));
+}
+
 int64_t ConvolutionAxis::reach() const {
+  if (isApart())
+    return 0;
   if (spreads)
     return (taps - 1) * dilation / stride;
   return (taps - 1) / classes() * (dilation / std::gcd(stride, dilation));
@@ -34,7 +46,7 @@ DimExpr ConvolutionAxis::positions() const {
 
 DimExpr ConvolutionAxis::sourceOffset(int64_t plane) const {
   if (spreads)
-    return floorDiv(low, DimExpr(stride)) - DimExpr(reach());
+    return floorDiv(low, DimExpr(stride)) - DimExpr(reach() + plane * dilation / stride);
   return DimExpr(plane * dilation) - low;
 }
 
@@ -63,6 +75,9 @@ ConvolutionLayout::ConvolutionLayout(ConvolutionOp op) : op(op) {
     axis.stride = op.getStrides()[at];
     axis.dilation = op.getDilations()[at];
     axis.low = *toDim(op.getLow()[static_cast<unsigned>(at)]);
+    // A longer stride than all places has the same terms: those of element 0 of y.
+    if (auto places = (axis.result + axis.low).constant(); axis.spreads && places)
+      axis.stride = std::min(axis.stride, std::max<int64_t>(1, *places));
     axes.push_back(axis);
   }
   x = axes.pop_back_val();

@@ -21,10 +21,15 @@ struct ConvolutionAxis {
   struct Tap {
     int64_t plane, shift;
   };
+  /// Whether no two taps read the same element of a row: each has a plane of its own then, which
+  /// has nothing of the gaps between them.
+  bool isApart() const;
   /// Taps of one class read the same elements of the source at other positions.
   int64_t classes() const;
-  int64_t numPlanes() const { return spreads ? 1 : std::min(classes(), taps); }
+  int64_t numPlanes() const { return isApart() ? taps : spreads ? 1 : std::min(classes(), taps); }
   int64_t numPhases() const { return spreads ? stride : 1; }
+  /// The only phase in which a tap counts.
+  int64_t phaseOf(int64_t k) const { return spreads ? k * dilation % stride : 0; }
   /// Whether a tap counts in a phase, and where it reads.
   std::optional<Tap> tap(int64_t k, int64_t phase) const;
   /// The largest shift.

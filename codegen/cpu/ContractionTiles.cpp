@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/Contraction.h"
+#include "sinter/codegen/forms/Region.h"
 
 #include <algorithm>
 #include <limits>
@@ -12,9 +13,9 @@ namespace sinter::cpu {
 using Form = ContractionTiles::Form;
 using Pack = ContractionTiles::Pack;
 
-namespace {
+using codegen::roundUp;
 
-int64_t roundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
+namespace {
 
 bool hasFeature(const TargetInfo &target, std::string_view name) {
   return ("," + target.features + ",").find(",+" + std::string(name) + ",") != std::string::npos;

@@ -97,6 +97,7 @@ private:
     Value first, last; ///< Elements of a row that are in the source.
     Value pitch;
   };
+  Value startOf(const ConvolutionAxis &axis, Value plane);
   Columns columnsOf(Value plane);
   void fillRow(ElementEmitter &emitter, Index index, Value sourceRow, Value isRow,
                const Columns &columns, Value target);

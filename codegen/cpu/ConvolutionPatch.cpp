@@ -248,13 +248,20 @@ Value Patch::leadingIndex(const ConvolutionAxis &axis, Value position, Value tap
   return at;
 }
 
+/// Element of the source at element 0 of a plane.
+Value Patch::startOf(const ConvolutionAxis &axis, Value plane) {
+  Value first = kernel.size(axis.sourceOffset(0)),
+        distance = kernel.mul(plane, kernel.constant(axis.dilation));
+  return axis.spreads ? kernel.sub(first, math.div(distance, axis.stride))
+                      : kernel.add(first, distance);
+}
+
 Patch::Columns Patch::columnsOf(Value plane) {
   const ConvolutionAxis &x = layout.x;
   Value none = kernel.constant(0), step = kernel.constant(x.sourceStep());
   Columns columns;
   columns.pitch = kernel.size(layout.pitch());
-  columns.start =
-      kernel.add(kernel.size(x.sourceOffset(0)), kernel.mul(plane, kernel.constant(x.dilation)));
+  columns.start = startOf(x, plane);
   Value first = math.max(none, math.ceilDiv(kernel.sub(none, columns.start), step));
   columns.first = math.min(first, columns.pitch);
   Value last = math.ceilDiv(kernel.sub(kernel.size(x.source), columns.start), step);
@@ -314,8 +321,7 @@ void Patch::fill(const PatchPart &part) {
     llvm::append_range(index, leading);
     Value planes = vectors.step(pointer, kernel.mul(q, channelSize));
     kernel.loop(none, kernel.constant(y.numPlanes()), 1, {}, [&](Value planeY, ValueRange) {
-      Value startY = kernel.add(kernel.size(y.sourceOffset(0)),
-                                kernel.mul(planeY, kernel.constant(y.dilation)));
+      Value startY = startOf(y, planeY);
       kernel.loop(none, kernel.constant(x.numPlanes()), 1, {}, [&](Value planeX, ValueRange) {
         Value number = kernel.add(kernel.mul(planeY, kernel.constant(x.numPlanes())), planeX);
         Value plane = vectors.step(planes, kernel.mul(planeSize, number));

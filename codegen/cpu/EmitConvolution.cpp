@@ -9,6 +9,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace sinter::codegen;
 
@@ -20,7 +22,8 @@ namespace {
 
 /// What one call of the tile's function gets.
 struct Tile {
-  Value a, b, target, table, taps, channels, rowStride, channelStride, planeStride, targetStride;
+  Value a, b, target, table, taps, channels, rowStride, channelStride, planeStride, targetStride,
+      rows; ///< Channels of the result.
 };
 
 class Emitter {
@@ -82,35 +85,46 @@ public:
 private:
   /// [begin, count] of each phase, then [offset into weights, offset into the patch] of its taps.
   void fillTable(Patch &patch) {
-    int64_t word = 2 * layout.phases(), number = 0, next = 0;
     auto write = [&](int64_t at, Value value) {
       vectors.storeWord(table, kernel.constant(at), value);
     };
-    for (int64_t phaseY = 0; phaseY < layout.y.numPhases(); ++phaseY)
-      for (int64_t phaseX = 0; phaseX < layout.x.numPhases(); ++phaseX) {
-        int64_t count = 0, begin = next;
-        for (int64_t ky = 0; ky < layout.y.taps; ++ky)
-          for (int64_t kx = 0; kx < layout.x.taps; ++kx) {
-            auto y = layout.y.tap(ky, phaseY), x = layout.x.tap(kx, phaseX);
-            if (!y || !x)
-              continue;
-            write(word + 2 * next, kernel.constant(ky * layout.x.taps + kx));
-            write(word + 2 * next + 1, patch.offset(*y, *x));
-            ++next;
-            ++count;
-          }
-        write(2 * number, kernel.constant(word + 2 * begin));
-        write(2 * number + 1, kernel.constant(count));
-        ++number;
+    // A tap counts in one phase of those that there may be many of; where there is only one, in it.
+    struct Counted {
+      int64_t number;
+      ConvolutionAxis::Tap y, x;
+    };
+    std::map<int64_t, llvm::SmallVector<Counted>> phases;
+    const ConvolutionAxis &axisY = layout.y, &axisX = layout.x;
+    for (int64_t ky = 0; ky < axisY.taps; ++ky)
+      for (int64_t kx = 0; kx < axisX.taps; ++kx) {
+        int64_t phaseY = axisY.phaseOf(ky), phaseX = axisX.phaseOf(kx);
+        phases[phaseY * axisX.numPhases() + phaseX].push_back(
+            {ky * axisX.taps + kx, *axisY.tap(ky, phaseY), *axisX.tap(kx, phaseX)});
       }
+    if (static_cast<int64_t>(phases.size()) < layout.phases())
+      kernel.loop(kernel.constant(0), kernel.constant(2 * layout.phases()), 1, {},
+                  [&](Value at, ValueRange) {
+                    vectors.storeWord(table, at, kernel.constant(0));
+                    return Values();
+                  });
+    int64_t next = 2 * layout.phases();
+    for (const auto &[phase, taps] : phases) {
+      write(2 * phase, kernel.constant(next));
+      write(2 * phase + 1, kernel.constant(static_cast<int64_t>(taps.size())));
+      for (const Counted &tap : taps) {
+        write(next++, kernel.constant(tap.number));
+        write(next++, patch.offset(tap.y, tap.x));
+      }
+    }
   }
 
   /// The channels [strip, strip + mr) of the result at all positions of the block.
   void stripOf(Value strip, Value end) {
     // The last strip is moved up to end at the last channel: it computes some again, and stores
     // only its own.
-    Value last = kernel.sub(kernel.size(plan.resultRows()), kernel.constant(mr));
-    Value channel = kernel.minimum(strip, last);
+    Value resultRows = kernel.size(plan.resultRows());
+    Value last = kernel.sub(resultRows, kernel.constant(mr));
+    Value channel = math.max(kernel.constant(0), kernel.minimum(strip, last));
     const DimExpr taps(layout.taps() * layout.leadingTaps());
     const DimExpr perOutput = layout.inputs * taps;
     Tile tile;
@@ -119,6 +133,7 @@ private:
     tile.planeStride = planeStride;
     tile.channels = kernel.size(spreads ? layout.outputs : layout.depth());
     tile.targetStride = kernel.size(plan.stripSize());
+    tile.rows = resultRows;
     Value firstOutput = kernel.mul(group, kernel.size(layout.outputs));
     Value a = vectors.step(
         kernel.env.buffers.lookup(weights).pointer,
@@ -167,17 +182,33 @@ private:
   }
 
   void callTile(const Tile &tile) {
-    Value arguments[] = {tile.a,           tile.b,           tile.target,    tile.table,
-                         tile.taps,        tile.channels,    tile.rowStride, tile.channelStride,
-                         tile.planeStride, tile.targetStride};
-    vectors.call("kernel_tile", arguments, [&](ValueRange inner) {
-      multiply({inner[0], inner[1], inner[2], inner[3], inner[4], inner[5], inner[6], inner[7],
-                inner[8], inner[9]});
-    });
+    Value arguments[] = {
+        tile.a,        tile.b,         tile.target,        tile.table,       tile.taps,
+        tile.channels, tile.rowStride, tile.channelStride, tile.planeStride, tile.targetStride,
+        tile.rows};
+    auto call = [&](const char *name, bool hasAll) {
+      vectors.call(name, arguments, [&](ValueRange inner) {
+        multiply({inner[0], inner[1], inner[2], inner[3], inner[4], inner[5], inner[6], inner[7],
+                  inner[8], inner[9], inner[10]},
+                 hasAll);
+      });
+    };
+    // A result whose channels are not known may have fewer than a tile.
+    ifThenElse(
+        kernel, math.less(tile.rows, kernel.constant(mr)), [&] { call("kernel_few", false); },
+        [&] { call("kernel_tile", true); });
   }
 
-  /// mr x nr sums in registers, over all channels and taps.
-  void multiply(const Tile &tile) {
+  /// mr x nr sums in registers, over all channels and taps. Unless the result `hasAll` mr channels,
+  /// those that it has not are its last one again.
+  void multiply(const Tile &tile, bool hasAll) {
+    Values rowOffsets;
+    for (int64_t i = 0; i < mr; ++i) {
+      Value row = kernel.constant(i);
+      if (!hasAll)
+        row = kernel.minimum(row, kernel.sub(tile.rows, kernel.constant(1)));
+      rowOffsets.push_back(kernel.mul(tile.rowStride, row));
+    }
     const int64_t count = nr / vectors.lanes;
     auto total = static_cast<size_t>(mr * count);
     Values carried(total, vectors.zero());
@@ -192,8 +223,7 @@ private:
       for (int64_t v = 0; v < count; ++v)
         columns.push_back(vectors.load(vectors.step(b, v * vectors.lanes)));
       for (int64_t i = 0; i < mr; ++i) {
-        Value factor =
-            vectors.loadSplat(vectors.step(a, kernel.mul(tile.rowStride, kernel.constant(i))));
+        Value factor = vectors.loadSplat(vectors.step(a, rowOffsets[static_cast<size_t>(i)]));
         for (int64_t v = 0; v < count; ++v)
           next.push_back(vectors.multiplyAdd(factor, columns[static_cast<size_t>(v)],
                                              old[static_cast<size_t>(i * count + v)]));

@@ -144,7 +144,7 @@ private:
     Value none = kernel.constant(0), one = kernel.constant(1),
           width = kernel.constant(vectors.lanes);
     Value columns = kernel.size(layout.x.positions()), pitch = kernel.size(layout.pitch());
-    Value whole = kernel.mul(math.ceilDiv(columns, width), width);
+    Value whole = kernel.mul(math.ceilDiv(columns, width), width), span = spanOf(rows);
     Value firstOutput = kernel.add(kernel.mul(group, kernel.size(layout.outputs)), firstRow);
     kernel.loop(none, numRows, one, {}, [&](Value m, ValueRange) {
       Value target = vectors.step(pointer, kernel.mul(m, kernel.size(plan.rowSize())));
@@ -166,10 +166,10 @@ private:
                                           emitter.memory().asVector(emitter.emit(op.getRhs(), at)));
                             return Values();
                           });
-        vectors.clear(to, whole, pitch);
+        // Nothing is behind the last row but what fills its last vector.
+        vectors.clear(to, whole, math.min(pitch, kernel.sub(span, kernel.mul(r, pitch))));
         return Values();
       });
-      Value span = spanOf(rows);
       vectors.clear(target, span, kernel.add(span, width));
       return Values();
     });

@@ -6,6 +6,7 @@
 #include "sinter/codegen/forms/WinogradPlan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -35,7 +36,7 @@ DimExpr ConvolutionPlan::stripSize() const {
 }
 
 DimExpr ConvolutionPlan::patchOffset() const {
-  return alignedBytes(DimExpr(16 * layout.phases() * (layout.taps() + 1)));
+  return alignedBytes(DimExpr(16 * (layout.phases() + layout.taps())));
 }
 
 DimExpr ConvolutionPlan::sumsOffset() const {
@@ -97,20 +98,33 @@ struct Sizes {
 
 Sizes sizesOf(const ConvolutionLayout &layout, const DimExpr &rows) {
   constexpr int64_t someImages = 4, someChannels = 64, somePixels = 32;
+  // Bounded, so that products stay within 64 bits.
+  auto bounded = [](const DimExpr &size, int64_t unknown, int bits) {
+    return std::clamp<int64_t>(size.constant().value_or(unknown), 1, int64_t{1} << bits);
+  };
   Sizes sizes;
-  sizes.batch = std::max<int64_t>(1, layout.batch.constant().value_or(someImages));
-  sizes.groups = layout.groups.constant().value_or(1);
-  sizes.rows = std::max<int64_t>(1, rows.constant().value_or(someChannels));
-  sizes.depth = std::max<int64_t>(1, layout.depth().constant().value_or(someChannels));
-  sizes.height = std::max<int64_t>(1, layout.y.positions().constant().value_or(somePixels));
-  sizes.width = std::max<int64_t>(1, layout.x.positions().constant().value_or(somePixels));
-  sizes.pitch = layout.pitch().constant().value_or(sizes.width + layout.x.reach());
+  sizes.batch = bounded(layout.batch, someImages, 20);
+  sizes.groups = bounded(layout.groups, 1, 16);
+  sizes.rows = bounded(rows, someChannels, 18);
+  sizes.depth = bounded(layout.depth(), someChannels, 18);
+  sizes.height = bounded(layout.y.positions(), somePixels, 24);
+  sizes.width = bounded(layout.x.positions(), somePixels, 24);
+  sizes.pitch = bounded(layout.pitch(), sizes.width + layout.x.reach(), 24);
   for (const ConvolutionAxis &axis : layout.leading)
-    sizes.leading *= std::max<int64_t>(1, axis.result.constant().value_or(somePixels));
+    sizes.leading =
+        std::min(sizes.leading * bounded(axis.result, somePixels, 16), int64_t{1} << 16);
   return sizes;
 }
 
-int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+/// Refuses what would take memory out of all proportion.
+LogicalResult checkSizes(ConvolutionOp op, const ConvolutionLayout &layout) {
+  constexpr int64_t manyPhases = int64_t{1} << 20;
+  if (layout.phases() <= manyPhases)
+    return success();
+  return op.emitError("a transposed convolution with " + std::to_string(layout.y.numPhases()) +
+                      " times " + std::to_string(layout.x.numPhases()) +
+                      " phases is not supported: its strides are too long");
+}
 
 /// Registers of mr x vectors sums, vectors of one operand, one of the other, a product without FMA.
 bool fits(int64_t mr, int64_t vectors, const TargetInfo &target, bool fma) {
@@ -127,7 +141,9 @@ double stepCost(int64_t mr, int64_t vectors, const TargetInfo &target) {
 }
 
 int64_t blockBytes(const ConvolutionLayout &layout, int64_t rows, int64_t lanes) {
-  return layout.channelSize(rows, lanes).constant().value_or(int64_t{40} * (rows + 4));
+  constexpr int64_t most = int64_t{1} << 36;
+  int64_t size = layout.channelSize(rows, lanes).constant().value_or(int64_t{40} * (rows + 4));
+  return std::min(size, most);
 }
 
 /// Heights of blocks worth trying: about even parts of the whole.
@@ -157,16 +173,18 @@ double chooseResultTile(Schedule &schedule, const ConvolutionLayout &layout,
           continue;
         const double strips = static_cast<double>(ceilDivide(sizes.rows, mr));
         const double steps = static_cast<double>(ceilDivide(span, vectors * lanes)) * strips *
-                             static_cast<double>(sizes.depth * phases) * taps;
+                             static_cast<double>(sizes.depth) * static_cast<double>(phases) * taps;
         const double blocks = static_cast<double>(ceilDivide(sizes.height, height));
         double cost = steps * stepCost(mr, vectors, target);
         cost += copyCost * static_cast<double>(patch / tiles.elementBytes / lanes);
         // Sums go through memory.
-        cost += 4 * strips * static_cast<double>(mr * phases * span) / static_cast<double>(lanes);
+        cost += 4 * strips * static_cast<double>(mr * span) * static_cast<double>(phases) /
+                static_cast<double>(lanes);
         cost *= blocks;
         if (patch > target.l2Bytes / 2)
           cost *= 1.25;
-        if (mr * span * phases * tiles.elementBytes > 2 * target.l1Bytes)
+        if (static_cast<double>(mr * span * tiles.elementBytes) * static_cast<double>(phases) >
+            2.0 * static_cast<double>(target.l1Bytes))
           cost *= 1.05;
         if (cost < best) {
           best = cost;
@@ -178,25 +196,27 @@ double chooseResultTile(Schedule &schedule, const ConvolutionLayout &layout,
   }
   // Channels are cut where there would be too few units, then rows of positions.
   const int64_t strips = ceilDivide(sizes.rows, tiles.mr);
+  const double planes =
+      static_cast<double>(sizes.batch * sizes.groups) * static_cast<double>(sizes.leading);
   auto units = [&] {
-    return sizes.batch * sizes.groups * sizes.leading * ceilDivide(sizes.height, tiles.nBlock) *
-           ceilDivide(sizes.rows, tiles.mBlock);
+    return planes * static_cast<double>(ceilDivide(sizes.height, tiles.nBlock)) *
+           static_cast<double>(ceilDivide(sizes.rows, tiles.mBlock));
   };
   tiles.mBlock = strips * tiles.mr;
-  const double work = static_cast<double>(sizes.batch * sizes.groups * sizes.leading *
-                                          sizes.height * sizes.width * sizes.rows * sizes.depth) *
+  const double work = planes * static_cast<double>(sizes.height * sizes.width) *
+                      static_cast<double>(sizes.rows * sizes.depth) *
                       static_cast<double>(layout.taps());
-  const int64_t wanted = std::clamp<int64_t>(static_cast<int64_t>(work / smallWork), 1, fewUnits);
+  const double wanted = std::clamp<double>(std::floor(work / smallWork), 1, fewUnits);
   for (int64_t parts = 2; units() < wanted && parts <= std::min<int64_t>(strips, 8); ++parts)
     tiles.mBlock = ceilDivide(strips, parts) * tiles.mr;
   while (units() < wanted && tiles.nBlock > 1)
     tiles.nBlock = ceilDivide(tiles.nBlock, 2);
   schedule.block = 0;
-  const double perUnit = work / static_cast<double>(std::max<int64_t>(1, units()));
+  const double perUnit = work / std::max(1.0, units());
   schedule.grain = std::max<int64_t>(1, static_cast<int64_t>(smallWork / std::max(1.0, perUnit)));
   // The row blocks of one patch stay together where there are enough of those.
   const int64_t rowBlocks = ceilDivide(sizes.rows, tiles.mBlock);
-  if (units() / rowBlocks >= fewUnits)
+  if (units() / static_cast<double>(rowBlocks) >= fewUnits)
     schedule.grain = std::max(schedule.grain, rowBlocks);
   return best;
 }
@@ -263,6 +283,8 @@ void chooseWeightTile(Schedule &schedule, const ConvolutionLayout &layout,
 LogicalResult chooseConvolution(const ScheduledRegion &region, Schedule &schedule) {
   auto op = cast<ConvolutionOp>(region.analysis.anchors.front());
   ConvolutionLayout layout(op);
+  if (failed(checkSizes(op, layout)))
+    return failure();
   auto &tiles = schedule.tiles;
   DType dtype = op.getType().getDType();
   tiles.elementBytes = byteSize(dtype);
@@ -285,10 +307,13 @@ LogicalResult chooseConvolution(const ScheduledRegion &region, Schedule &schedul
 
 LogicalResult planConvolution(FusedOp fused, KernelPlan &plan) {
   ConvolutionLayout layout(cast<ConvolutionOp>(plan.analysis.anchors.front()));
+  if (failed(checkSizes(layout.op, layout)))
+    return failure();
   ConvolutionPlan cut(layout, plan.schedule);
   const auto &tiles = plan.schedule.tiles;
   if (tiles.mr < 1 || tiles.nr < 1 || tiles.mBlock < 1 || tiles.nBlock < 1 ||
-      (layout.ofWeight ? plan.schedule.block < 1 || tiles.kc < 1 || tiles.groupUnits < 1
+      (layout.ofWeight ? plan.schedule.block < 1 || tiles.kc < 1 || tiles.groupUnits < 1 ||
+                             tiles.mBlock % tiles.mr != 0
                        : tiles.nr % plan.schedule.lanes != 0))
     return fused.emitError("its schedule has no tile");
   DimExpr workers = DimExpr::symbol(workersSymbol);

@@ -65,10 +65,6 @@ DimExpr alignedBytes(const DimExpr &bytes) {
   return ceilDiv(bytes, bufferAlignment) * bufferAlignment;
 }
 
-int64_t roundUp(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
 int64_t regionCost(FusedOp fused) {
   int64_t cost = 1;
   for (Operation &op : bodyOf(fused).without_terminator())

@@ -18,7 +18,10 @@ DimExpr bytesOf(mlir::Value tensor);
 int64_t registerBytes(mlir::Value tensor);
 /// Bytes of a buffer in the arena, rounded up to the alignment of buffers.
 DimExpr alignedBytes(const DimExpr &bytes);
-int64_t roundUp(int64_t value, int64_t multiple);
+inline int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t roundUp(int64_t value, int64_t multiple) {
+  return ceilDivide(value, multiple) * multiple;
+}
 
 /// Flops per point of the domain, roughly.
 int64_t regionCost(ir::FusedOp fused);

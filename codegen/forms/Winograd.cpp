@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/WinogradPlan.h"
 
 #include <algorithm>
@@ -9,18 +10,21 @@ using namespace sinter::ir;
 namespace sinter::codegen {
 
 bool WinogradPlan::applies(const ConvolutionLayout &layout) {
-  auto isThree = [](const ConvolutionAxis &axis) {
-    constexpr int64_t longest = int64_t{1} << 24; // Columns are numbered in 32 bits.
+  // Columns are numbered in 32 bits, and sizes in scratch are products of few of these.
+  constexpr int64_t longest = int64_t{1} << 24, mostChannels = int64_t{1} << 20;
+  auto isWithin = [](const DimExpr &size, int64_t first, int64_t last) {
+    auto known = size.constant();
+    return known && *known >= first && *known <= last;
+  };
+  auto isThree = [&](const ConvolutionAxis &axis) {
     return axis.taps == 3 && axis.stride == 1 && axis.dilation == 1 &&
-           axis.source.constant().value_or(longest) < longest && axis.result.isConstant() &&
-           *axis.result.constant() > 0 && axis.sourceOffset(0).isConstant();
+           isWithin(axis.source, 0, longest) && isWithin(axis.result, 1, longest) &&
+           isWithin(axis.sourceOffset(0), -longest, longest);
   };
   return !layout.ofWeight && layout.hasY && layout.leading.empty() && isThree(layout.y) &&
          isThree(layout.x) && layout.groups == DimExpr(1) &&
-         layout.inputs.constant().value_or(0) > 0 && layout.outputs.constant().value_or(0) > 0;
+         isWithin(layout.inputs, 1, mostChannels) && isWithin(layout.outputs, 1, mostChannels);
 }
-
-static int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 WinogradPlan::WinogradPlan(const ConvolutionLayout &layout, const Schedule &schedule)
     : batch(layout.batch), schedule(schedule) {
@@ -57,7 +61,7 @@ int64_t WinogradPlan::scratchBytes() const {
 
 bool chooseWinograd(Schedule &schedule, const ConvolutionLayout &layout, const TargetInfo &target,
                     double directCost) {
-  constexpr int64_t someImages = 4, fewUnits = 8, manyLines = 64;
+  constexpr int64_t someImages = 4, fewUnits = 8, manyLines = 64, manyBytes = int64_t{64} << 20;
   constexpr double inputCost = 300, resultCost = 350, weightCost = 400; // Cycles per vector.
   Schedule trial = schedule, best = schedule;
   WinogradPlan plan(layout, trial);
@@ -99,6 +103,8 @@ bool chooseWinograd(Schedule &schedule, const ConvolutionLayout &layout, const T
         if (bytes > 8 * target.l2Bytes) // Written and read again from memory.
           cost += static_cast<double>(bytes) / 2;
         const int64_t scratch = plan.scratchBytes();
+        if (scratch > manyBytes) // Lines that long are not worth it.
+          continue;
         if (scratch > target.l2Bytes)
           cost *= 1.5;
         else if (scratch > target.l2Bytes * 3 / 4)
