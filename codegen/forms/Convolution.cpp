@@ -4,6 +4,7 @@
 #include "sinter/codegen/forms/FormRules.h"
 #include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/WinogradPlan.h"
+#include "sinter/ir/base/Error.h"
 
 #include <algorithm>
 #include <cmath>
@@ -117,13 +118,13 @@ Sizes sizesOf(const ConvolutionLayout &layout, const DimExpr &rows) {
 }
 
 /// Refuses what would take memory out of all proportion.
-LogicalResult checkSizes(ConvolutionOp op, const ConvolutionLayout &layout) {
+void requireSizes(ConvolutionOp op, const ConvolutionLayout &layout) {
   constexpr int64_t manyPhases = int64_t{1} << 20;
-  if (layout.phases() <= manyPhases)
-    return success();
-  return op.emitError("a transposed convolution with " + std::to_string(layout.y.numPhases()) +
-                      " times " + std::to_string(layout.x.numPhases()) +
-                      " phases is not supported: its strides are too long");
+  if (layout.phases() > manyPhases)
+    throw Error(
+        {.kind = ErrorKind::Unsupported, .op = "convolution", .location = toSourceLoc(op.getLoc())},
+        "strides of " + std::to_string(layout.y.numPhases()) + " times " +
+            std::to_string(layout.x.numPhases()) + " are too long for its transpose");
 }
 
 /// Registers of mr x vectors sums, vectors of one operand, one of the other, a product without FMA.
@@ -283,8 +284,7 @@ void chooseWeightTile(Schedule &schedule, const ConvolutionLayout &layout,
 LogicalResult chooseConvolution(const ScheduledRegion &region, Schedule &schedule) {
   auto op = cast<ConvolutionOp>(region.analysis.anchors.front());
   ConvolutionLayout layout(op);
-  if (failed(checkSizes(op, layout)))
-    return failure();
+  requireSizes(op, layout);
   auto &tiles = schedule.tiles;
   DType dtype = op.getType().getDType();
   tiles.elementBytes = byteSize(dtype);
@@ -307,8 +307,7 @@ LogicalResult chooseConvolution(const ScheduledRegion &region, Schedule &schedul
 
 LogicalResult planConvolution(FusedOp fused, KernelPlan &plan) {
   ConvolutionLayout layout(cast<ConvolutionOp>(plan.analysis.anchors.front()));
-  if (failed(checkSizes(layout.op, layout)))
-    return failure();
+  requireSizes(layout.op, layout);
   ConvolutionPlan cut(layout, plan.schedule);
   const auto &tiles = plan.schedule.tiles;
   if (tiles.mr < 1 || tiles.nr < 1 || tiles.mBlock < 1 || tiles.nBlock < 1 ||
