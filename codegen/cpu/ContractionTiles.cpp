@@ -72,11 +72,11 @@ bool fits(int64_t mr, int64_t vectors, const TargetInfo &target, bool fma) {
   return mr * vectors + vectors + 1 + (fma ? 0 : 1) < target.vectorRegisters;
 }
 
-/// A constant B is laid out in panels of the tile's width; whole ones only.
+/// A constant B is laid out in panels of the tile's width; whole ones only, and of one matrix.
 bool mayHavePanels(const ContractionTiles &tiles, const ContractionShape &shape) {
   auto n = shape.n.constant(), m = shape.m.constant();
-  return shape.fixedB && !isNarrowB(shape) && !(m && *m == 1) && n && shape.k.constant() &&
-         *n % tiles.lanes == 0 && *n > tiles.lanes;
+  return shape.fixedB && shape.batch.constant() == 1 && !isNarrowB(shape) && !(m && *m == 1) && n &&
+         shape.k.constant() && *n % tiles.lanes == 0 && *n > tiles.lanes;
 }
 
 void chooseRegisterTile(ContractionTiles &tiles, const TargetInfo &target,

@@ -13,9 +13,11 @@ func.func @main(%x: !x {sinter.kind = "parameter", sinter.name = "x", sinter.ini
                 %w: !w {sinter.kind = "parameter", sinter.name = "w", sinter.init = {kind = "uniform", a = -1.0, b = 1.0}},
                 %f: !f {sinter.kind = "parameter", sinter.name = "f", sinter.init = {kind = "uniform", a = -1.0, b = 1.0}},
                 %g: !g {sinter.kind = "parameter", sinter.name = "g", sinter.init = {kind = "uniform", a = -1.0, b = 1.0}},
-                %h: !sinter.tensor<f16[512, 256]> {sinter.kind = "parameter", sinter.name = "h", sinter.init = {kind = "uniform", a = -1.0, b = 1.0}})
+                %h: !sinter.tensor<f16[512, 256]> {sinter.kind = "parameter", sinter.name = "h", sinter.init = {kind = "uniform", a = -1.0, b = 1.0}},
+                %i: !sinter.tensor<f32[2, 40, 3]> {sinter.kind = "parameter", sinter.name = "i", sinter.init = {kind = "uniform", a = -1.0, b = 1.0}})
     -> (!sinter.tensor<bf16[256, 256]> {sinter.name = "a"}, !sinter.tensor<f32[256, 256]> {sinter.name = "b"},
-        !sinter.tensor<f32[256, 32]> {sinter.name = "c"}, !sinter.tensor<f32[256, 30]> {sinter.name = "d"}) {
+        !sinter.tensor<f32[256, 32]> {sinter.name = "c"}, !sinter.tensor<f32[256, 30]> {sinter.name = "d"},
+        !sinter.tensor<f32[2, 40, 32]> {sinter.name = "k"}) {
   // Pairs of bf16 where an instruction multiplies them; else they are converted when they are packed.
   // CHECK: sinter.fused "dot_general"
   // CHECK-SAME: depth = 2
@@ -42,5 +44,11 @@ func.func @main(%x: !x {sinter.kind = "parameter", sinter.name = "x", sinter.ini
   %odd = sinter.constant dense<[[-5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0], [2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0], [-2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0]]> : tensor<3x30xf32> : !sinter.tensor<f32[3, 30]>
   %d = sinter.dot_general %g, %odd {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 1>, rhsContract = array<i64: 0>}
      : (!g, !sinter.tensor<f32[3, 30]>) -> !sinter.tensor<f32[256, 30]>
-  return %a, %b, %c, %d : !sinter.tensor<bf16[256, 256]>, !sinter.tensor<f32[256, 256]>, !sinter.tensor<f32[256, 32]>, !sinter.tensor<f32[256, 30]>
+  // Several matrices stay as they are.
+  // CHECK: sinter.fused "dot_general"
+  // CHECK-SAME: panel = 0
+  %two = sinter.constant dense<[[[-5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0], [0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0], [5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0]], [[2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0], [-4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0], [1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0, -2.0, 1.0, 4.0, -4.0, -1.0, 2.0, 5.0, -3.0, 0.0, 3.0, -5.0]]]> : tensor<2x3x32xf32> : !sinter.tensor<f32[2, 3, 32]>
+  %k = sinter.dot_general %i, %two {lhsBatch = array<i64: 0>, rhsBatch = array<i64: 0>, lhsContract = array<i64: 2>, rhsContract = array<i64: 1>}
+     : (!sinter.tensor<f32[2, 40, 3]>, !sinter.tensor<f32[2, 3, 32]>) -> !sinter.tensor<f32[2, 40, 32]>
+  return %a, %b, %c, %d, %k : !sinter.tensor<bf16[256, 256]>, !sinter.tensor<f32[256, 256]>, !sinter.tensor<f32[256, 32]>, !sinter.tensor<f32[256, 30]>, !sinter.tensor<f32[2, 40, 32]>
 }
