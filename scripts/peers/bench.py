@@ -10,7 +10,7 @@ import time
 
 from cases import COMPILED
 from environment import HERE, say
-from processes import Failure, Gone, Ours, Peer
+from processes import Failure, Gone, Ours, Peer, die_with_parent
 from ratios import Pair, Probe, Ratio, Sample, summarize, undisturbed
 
 SLOW = 50e6  # ns of a call from which on one sample of ours serves all peers of a round
@@ -72,9 +72,9 @@ class Bench:
     def sample_ours(self):
         return self.timed(self.ours, lambda: float(self.ours.command("sample")[0]))
 
-    def sample_peer(self, name, variant, warm):
+    def sample_peer(self, name, variant):
         process = self.peers[name]
-        return self.timed(process, lambda: process.command(do="sample", variant=variant, warm=warm)["ns"])
+        return self.timed(process, lambda: process.command(do="sample", variant=variant)["ns"])
 
     # -- A case ---------------------------------------------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ class Bench:
             return self.cold_compile(case)
         ours = self.our_process()
         ours.resume()
-        _, compile_ms, launches = ours.command("prepare " + case.name)
+        _, compile_ms, launches = ours.command("prepare " + case.ours)
         folder = tempfile.mkdtemp(prefix="data-", dir=self.environment.folder)
         results = []
         try:
@@ -98,10 +98,16 @@ class Bench:
         for name, variant in ways:
             if pairs[name, variant]:
                 results.append({"peer": variant, **vars(summarize(pairs[name, variant]))})
+            else:
+                results.append({"peer": variant, "failed": "its process gave no sample"})
         for name in {name for name, _ in ways} & set(self.peers):
-            self.peers[name].resume()
-            self.peers[name].command(do="forget")
-            self.peers[name].pause()
+            try:
+                self.peers[name].resume()
+                self.peers[name].command(do="forget")
+                self.peers[name].pause()
+            except (Failure, Gone) as problem:  # a fresh process for the next case
+                say(f"  {name}: {problem}")
+                self.drop_peer(name)
         for result in results:
             result.update(compile_ms=float(compile_ms), launches=int(launches))
         return results
@@ -112,9 +118,9 @@ class Bench:
             process = self.peer_process(peer)
             process.resume()
             options = {"quick": self.options.quick}
-            for variant in process.command(do="variants", case=case.name, options=options)["variants"]:
+            for variant in process.command(do="variants", case=case.graph, options=options)["variants"]:
                 try:
-                    answer = process.command(do="prepare", case=case.name, variant=variant, file=file, error=case.error,
+                    answer = process.command(do="prepare", case=case.graph, variant=variant, file=file, error=case.error,
                                              tolerance=case.tolerance)
                     say(f"  {variant}: prepared in {answer['seconds']:.1f} s")
                     yield peer.name, variant
@@ -122,7 +128,7 @@ class Bench:
                     say(f"  {variant}: {problem}")
                     results.append({"peer": variant, "failed": str(problem)})
             process.pause()
-        except Gone as problem:
+        except (Failure, Gone) as problem:
             say(f"  {peer.name}: {problem}")
             results.append({"peer": peer.name, "failed": str(problem)})
             self.drop_peer(peer.name)
@@ -142,7 +148,7 @@ class Bench:
                     shared = (ours, first, between)
                 ours, first, between = shared
                 try:
-                    theirs = self.sample_peer(*way, warm=not slow)
+                    theirs = self.sample_peer(*way)
                 except (Failure, Gone) as problem:
                     say(f"  {way[1]}: {problem}")
                     self.drop_peer(way[0])
@@ -163,7 +169,7 @@ class Bench:
         ours = self.our_process()
         ours.resume()
         compiled = COMPILED[case.name]
-        ours.command("prepare " + compiled)
+        ours.command("prepare " + compiled + " direct")
         folder = tempfile.mkdtemp(prefix="data-", dir=self.environment.folder)
         results = []
         try:
@@ -179,21 +185,27 @@ class Bench:
             shutil.rmtree(folder)
         return results
 
+    def cold_ours(self, case):
+        try:
+            done = subprocess.run([self.program, "--internal-cold-compile=" + case.name], stdout=subprocess.PIPE,
+                                  stderr=self.log, timeout=300, check=True, preexec_fn=die_with_parent)
+            return float(done.stdout.split()[0])
+        except (OSError, subprocess.SubprocessError, ValueError, IndexError) as problem:
+            raise Failure("no cold compile: " + type(problem).__name__) from problem
+
     def cold(self, case, compiled, peer, variant, file, times):
         pairs = []
         for _ in range(times):
-            first = subprocess.run([self.program, "--internal-cold-compile=" + case.name], capture_output=True, text=True,
-                                   check=True)
-            ours = float(first.stdout.split()[0])
+            ours = self.cold_ours(case)
             with tempfile.TemporaryDirectory(dir=self.environment.folder) as cache:
                 environment = {**os.environ, **peer.environment, "TORCHINDUCTOR_CACHE_DIR": cache,
                                "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
                 command = [self.environment.python, os.path.join(HERE, "cold.py"), peer.module, compiled, variant, file]
                 try:
                     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=self.log, timeout=300,
-                                          check=False)
+                                          check=False, preexec_fn=die_with_parent)
                     theirs = json.loads(done.stdout)["ms"]
-                except (subprocess.TimeoutExpired, ValueError) as problem:
+                except (OSError, subprocess.SubprocessError, ValueError, KeyError) as problem:
                     say(f"  {variant}: {problem}")
                     return {"peer": variant, "failed": "no cold compile: " + type(problem).__name__}
             pairs.append((ours, theirs))

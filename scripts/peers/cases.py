@@ -13,6 +13,17 @@ class Case:
     error: str = "largest"  # or "norm": how results are compared, see common.difference
     tolerance: float = 1e-3
     target: float = 0.95  # the ratio to reach against the best peer
+    option: str = ""  # the case of that name, with an option of ours that is off by default; not counted
+
+    @property
+    def graph(self):
+        """What fused-bench calls the case."""
+        return self.option or self.name
+
+    @property
+    def ours(self):
+        """What fused-bench prepares: with default options, unless the case is about one."""
+        return self.graph if self.option else self.graph + " direct"
 
 
 CASES = [
@@ -29,11 +40,17 @@ CASES = [
     Case("layernorm_fwd_bwd_4096x1024", 11, "layer norm 4096×1024, forward + backward", target=1.5),
     Case("attention_causal_fwd_bwd_12x1024x64", 12, "causal attention 12×1024×64, forward + backward", target=1.3),
     Case("resnet_conv3x3_set", 13, "ResNet's 3×3 convolutions, 4 images", target=1.5),
+    Case("resnet_conv3x3_set_winograd", 13, "ResNet's 3×3 convolutions, 4 images, option Winograd", target=1.5,
+         option="resnet_conv3x3_set"),
     Case("vww_inference", 14, "MobileNetV1 0.25 (VWW), one image", kind="model", target=3.0),
     Case("resnet8_train_step", 15, "ResNet-8 training step, batch 32", kind="model", error="norm", tolerance=2e-2,
          target=1.5),
+    Case("resnet8_train_step_winograd", 15, "ResNet-8 training step, batch 32, option Winograd", kind="model",
+         error="norm", tolerance=2e-2, target=1.5, option="resnet8_train_step"),
     Case("conv_transpose_4x4_64_56", 16, "transposed 4×4 convolution, stride 2", target=1.5),
     Case("conv2d_3x3_fwd_bwd_64_56", 16, "3×3 convolution and both gradients", target=1.5),
+    Case("conv2d_3x3_fwd_bwd_64_56_winograd", 16, "3×3 convolution and both gradients, option Winograd", target=1.5,
+         option="conv2d_3x3_fwd_bwd_64_56"),
     Case("embedding_fwd_bwd_64k_256", 17, "embedding 64k×256 and its gradient", target=2.0),
     Case("adamw_25m", 18, "AdamW over 25M parameters"),
     Case("gpt_mini_train_step", 21, "GPT-mini training step, f32", kind="model", error="norm", tolerance=1e-2),

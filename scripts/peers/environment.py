@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A throw-away Python environment with the peers, and the programs built against the C and C++ libraries."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -24,6 +25,9 @@ class Installed:
     name: str
     module: str
     environment: dict = field(default_factory=dict)
+
+
+LAST = 6  # lines of the log that a message repeats: a temporary folder is removed with it
 
 
 class Missing(Exception):
@@ -51,10 +55,14 @@ class Environment:
             log.flush()
             done = subprocess.run(command, stdout=log, stderr=log, check=False)
         if done.returncode != 0:
-            raise Missing(f"'{command[0]} {command[1]} ...' failed, see {log.name}")
+            with open(log.name, errors="replace") as file:
+                last = " / ".join(line.strip() for line in file.read().splitlines()[-LAST:] if line.strip())
+            raise Missing(f"'{os.path.basename(command[0])} {' '.join(command[1:3])} ...' failed: {last}")
 
     def install(self, packages):
         if not os.path.exists(self.python):
+            if not importlib.util.find_spec("ensurepip"):
+                raise Missing("Python's venv is not installed: scripts/setup --peers installs python3-venv")
             say(f"making {self.venv}")
             self.run([sys.executable, "-m", "venv", self.venv])
         marker = self.path("installed-" + "+".join(packages).translate(str.maketrans("<>=", "___")))
@@ -77,8 +85,10 @@ class Environment:
     def common(self):
         count = str(self.threads)
         # Frameworks allocate their results at every call: told to keep freed memory, malloc does not ask the system for
-        # it each time, whose page faults would otherwise cost several times what large elementwise cases compute.
-        keep = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34), "MALLOC_ARENA_MAX": "1"}
+        # it each time, whose page faults would otherwise cost several times what large elementwise cases compute. And to
+        # ask for huge pages, as we do.
+        keep = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34), "MALLOC_ARENA_MAX": "1",
+                "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
         return {**keep, "SINTER_PEER_THREADS": count, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count,
                 "OPENBLAS_NUM_THREADS": count, "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu",
                 "TORCHINDUCTOR_CACHE_DIR": self.path("inductor")}

@@ -2,10 +2,12 @@
 """scripts/bench-peers: see there, or --help."""
 
 import argparse
+import hashlib
 import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from chart import chart
 from environment import HERE, Environment, Missing, say
 from processes import Failure, Gone
 
+ENDING = (signal.SIGTERM, signal.SIGHUP)
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
 
@@ -65,14 +68,42 @@ def machine():
     return f"{os.cpu_count()} processors of {name}, {platform.system()} {platform.release()}"
 
 
+def identity(options):
+    """Of what is measured: results of different ones are not mixed."""
+    with open(options.program, "rb") as file:
+        program = hashlib.sha256(file.read()).hexdigest()
+    return {"machine": machine(), "threads": options.threads, "program": program}
+
+
+def pending(options, document):
+    """The chosen cases that are still to be run: those that failed on our side are tried again."""
+    return [case for case in options.chosen if options.again or not report.ours_ran(document["cases"].get(case.name))]
+
+
 def load(options):
-    document = {"machine": machine(), "threads": options.threads, "versions": {}, "cases": {}}
-    if options.results and os.path.exists(options.results):
-        with open(options.results) as file:
-            document = json.load(file)
-        if document["threads"] != options.threads:
-            sys.exit(f"bench-peers: {options.results} was measured with {document['threads']} threads")
-    return document
+    """The document of results, and the cases to run."""
+    own = identity(options)
+    fresh = {**own, "versions": {}, "cases": {}}
+    if not (options.results and os.path.exists(options.results)):
+        return fresh, options.chosen
+    with open(options.results) as file:
+        document = json.load(file)
+    cases = pending(options, document)
+    if not set(document["cases"]) - {case.name for case in cases}:
+        return fresh, cases  # nothing of it remains
+    other = [key for key in own if document.get(key) != own[key]]
+    if cases and other:
+        sys.exit(f"bench-peers: {options.results} is of another {' and '.join(other)}: name another file, or run all "
+                 "cases --again")
+    return document, cases
+
+
+def add_versions(document, versions):
+    """Stops where those of the document are others."""
+    for name, version in versions.items():
+        if document["versions"].setdefault(name, version) != version:
+            sys.exit(f"bench-peers: the results are of {name} {document['versions'][name]}, installed is {version}: name "
+                     "another file, or run all cases --again")
 
 
 def save(options, document):
@@ -90,26 +121,24 @@ def install(environment, names):
     return installed
 
 
-def measure(options, document, folder):
+def measure(options, document, cases, folder):
     environment = Environment(folder, options.threads)
     installed = install(environment, options.peers.split(","))
     if not installed:
         sys.exit("bench-peers: no peer could be installed")
     bench = Bench(options.program, environment, installed, options)
     try:
-        for case in options.chosen:
-            if case.name in document["cases"] and not options.again:
-                continue
+        for case in cases:
             say(case.name)
             try:
                 results = bench.run(case)
             except (Failure, Gone) as problem:  # ours: a case less, and a fresh process for the next
                 say(f"  {case.name}: {problem}")
+                results = [{"peer": report.OURS, "failed": str(problem)}]
                 bench.close()
                 bench = Bench(options.program, environment, installed, options)
-                continue
+            add_versions(document, bench.all_versions())
             document["cases"][case.name] = results
-            document["versions"].update(bench.all_versions())
             save(options, document)
             if not options.json:
                 print(report.console(case, results), flush=True)
@@ -119,13 +148,16 @@ def measure(options, document, folder):
 
 def finish(options, document):
     if options.json:
-        print(json.dumps([{"case": name, "peer": result["peer"], "ratio": result["median"], "p10": result["p10"],
-                           "p90": result["p90"]} for name, results in document["cases"].items()
-                          for result in report.measured(results)], indent=2))
+        print(json.dumps([{"case": name, "peer": result["peer"],
+                           **({"failed": result["failed"]} if "failed" in result else
+                              {"ratio": result["median"], "p10": result["p10"], "p90": result["p90"]})}
+                          for name, results in document["cases"].items() for result in results], indent=2))
     else:
         counted, mean = report.summary(CASES, document["cases"])
         if mean:
             print(f"geometric mean against the best peer, {len(counted)} cases: {report.number(mean)}")
+        for line in report.left_out(CASES, document["cases"]):
+            print("not in the mean: " + line)
     if options.write:
         page, picture = (os.path.join(ROOT, "docs", name) for name in ("benchmarks.md", "benchmarks.svg"))
         with open(page) as file:
@@ -134,20 +166,30 @@ def finish(options, document):
         report.write(page, report.put_between(text, report.markdown(CASES, document, "benchmarks.svg")))
 
 
+def end_in_order(number, _):
+    """Lets `finally` end the processes and remove what is temporary."""
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main(arguments):
     options = parse(arguments)
+    for each in ENDING:
+        signal.signal(each, end_in_order)
     if not options.program:
         subprocess.run([os.path.join(ROOT, "scripts", "build"), "fused-bench"], check=True, stdout=sys.stderr)
         options.program = os.path.join(ROOT, "build", "release", "bin", "fused-bench")
     # What a process may use, its children inherit.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:options.threads])
-    document = load(options)
-    folder = options.env or tempfile.mkdtemp(prefix="bench-peers-")
-    try:
-        measure(options, document, folder)
-    finally:
-        if not options.env:
-            shutil.rmtree(folder, ignore_errors=True)
+    document, cases = load(options)
+    if cases:
+        folder = options.env or tempfile.mkdtemp(prefix="bench-peers-")
+        try:
+            measure(options, document, cases, folder)
+        finally:
+            if not options.env:
+                shutil.rmtree(folder, ignore_errors=True)
     finish(options, document)
     return 0
 

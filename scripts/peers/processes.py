@@ -2,6 +2,7 @@
 """The processes that take samples. Each runs only while it is asked: in between it is stopped, so that threads that spin
 for work take nothing from the others."""
 
+import ctypes
 import glob
 import json
 import os
@@ -15,10 +16,19 @@ class Gone(Exception):
     """The process ended or took too long."""
 
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    """In a child before it starts: it may be stopped when we are killed, and would then stay for ever."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 class Process:
     def __init__(self, command, environment, log):
         self.process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                                        env={**os.environ, **environment})
+                                        env={**os.environ, **environment}, preexec_fn=die_with_parent)
         self.buffer = b""
 
     def resume(self):
@@ -90,7 +100,11 @@ class Peer(Process):
         super().__init__([python, worker, module], environment, log)
 
     def command(self, timeout=600, **command):
-        answer = json.loads(self.ask(json.dumps(command), timeout))
+        line = self.ask(json.dumps(command), timeout)
+        try:
+            answer = json.loads(line)
+        except ValueError as problem:
+            raise Gone(f"an answer that is none: {line[:80]}") from problem
         if "error" in answer:
             raise Failure(answer["error"])
         return answer

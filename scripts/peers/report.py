@@ -7,6 +7,7 @@ from ratios import geometric_mean
 
 BEGIN, END = "<!-- bench-peers: begin -->", "<!-- bench-peers: end -->"
 COUNTED = ("kernel", "model")
+OURS = "Sinter"  # as "peer" of a result: we failed
 
 
 def measured(results):
@@ -18,9 +19,38 @@ def best(results):
     return min(measured(results), key=lambda result: result["median"], default=None)
 
 
+def ours_ran(results):
+    """Whether the case was run, and did not fail on our side; whatever peers did."""
+    return results is not None and all(result["peer"] != OURS for result in results)
+
+
+def counts(case):
+    return case.kind in COUNTED and not case.option
+
+
+def left_out(cases, results):
+    """What should count in the geometric mean and does not, with the reason."""
+    lines = []
+    for case in cases:
+        own = results.get(case.name)
+        if counts(case) and not best(own or []):
+            reason = "not run" if own is None else "no peer ran it" if ours_ran(own) else f"{OURS} failed"
+            lines.append(f"{case.title} ({reason})")
+    return lines
+
+
+def with_options(cases, results):
+    """The geometric mean where the cases with an option of ours replace theirs without, and how many do."""
+    optional = {case.option: best(results.get(case.name, [])) for case in cases if case.option}
+    counted, _ = summary(cases, results)
+    values = [(optional.get(case.name) or result)["median"] for case, result in counted]
+    replaced = sum(1 for case, _ in counted if optional.get(case.name))
+    return (replaced, geometric_mean(values)) if replaced else (0, None)
+
+
 def summary(cases, results):
     """(case, its best result) of what counts in the geometric mean, and that mean."""
-    counted = [(case, best(results.get(case.name, []))) for case in cases if case.kind in COUNTED]
+    counted = [(case, best(results.get(case.name, []))) for case in cases if counts(case)]
     counted = [(case, result) for case, result in counted if result]
     mean = geometric_mean([result["median"] for _, result in counted]) if counted else None
     return counted, mean
@@ -82,6 +112,13 @@ def markdown(cases, document, chart):
         lost = [case.title for case, result in counted if result["median"] < 1]
         parts.append(f"Against the best peer of each case, the geometric mean of {len(counted)} kernel and model cases is "
                      f"**{number(mean)}**. Slower than the best peer: {', '.join(lost) if lost else 'none'}.")
+    replaced, other = with_options(cases, results)
+    if replaced:
+        parts.append(f"That is with default options. With the option Winograd in the cases that have it ({replaced}) the mean "
+                     f"is {number(other)}.")
+    missing = left_out(cases, results)
+    if missing:
+        parts.append("**Not in the mean:** " + ", ".join(missing) + ".")
     if chart:
         parts.append(f"![Time of the best peer over ours]({chart})")
     parts += [best_table(cases, results), "Every peer, fastest first:", peer_table(cases, results)]

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What scripts/bench-peers makes of samples: statistics, Markdown, chart, processes. Needs no peer and no numpy."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import xml.etree.ElementTree
 
@@ -90,6 +93,31 @@ class Report(unittest.TestCase):
         self.assertIn("- GEMV, fixed 4096² weights, jax.jit: mismatch: y", text)
         self.assertEqual(text.count("| GEMM f32 1024³ | "), 2 + 1)  # among all peers, and the best
 
+    def test_options_replace_the_default_in_a_mean_of_their_own(self):
+        results = {"resnet_conv3x3_set": [result("oneDNN", 1.0)], "resnet_conv3x3_set_winograd": [result("oneDNN", 4.0)],
+                   "gemv_4096": [result("oneDNN", 1.0)]}
+        counted, mean = report.summary(cases.CASES, results)
+        self.assertEqual((len(counted), mean), (2, 1))
+        self.assertEqual(report.with_options(cases.CASES, results), (1, 2))
+        text = report.markdown(cases.CASES, {**DOCUMENT, "cases": results}, "")
+        self.assertIn("With the option Winograd in the cases that have it (1) the mean is 2.00.", text)
+        del results["resnet_conv3x3_set_winograd"]
+        self.assertEqual(report.with_options(cases.CASES, results), (0, None))
+
+    def test_what_we_fail_is_told(self):
+        results = {**DOCUMENT["cases"], "gemm_bf16_1024": [{"peer": report.OURS, "failed": "the process ended"}],
+                   "chain10_16m": [{"peer": "jax.jit", "failed": "mismatch: y"}], "softmax_4096x1024": []}
+        text = report.markdown(cases.CASES, {**DOCUMENT, "cases": results}, "")
+        self.assertIn("- GEMM bf16 1024³, Sinter: the process ended", text)
+        missing = report.left_out(cases.CASES, results)
+        self.assertIn("GEMM bf16 1024³ (Sinter failed)", missing)
+        self.assertIn("ten-op chain over 16M (no peer ran it)", missing)
+        self.assertIn("softmax 4096×1024 (no peer ran it)", missing)
+        self.assertIn("AdamW over 25M parameters (not run)", missing)
+        self.assertIn("**Not in the mean:** " + ", ".join(missing), text)
+        self.assertEqual([report.ours_ran(results.get(name)) for name in ("gemm_bf16_1024", "chain10_16m", "adamw_25m")],
+                         [False, True, False])
+
     def test_only_what_stands_between_the_markers_changes(self):
         page = f"before\n{report.BEGIN}\nold\n{report.END}\nbehind\n"
         self.assertEqual(report.put_between(page, "new"), f"before\n{report.BEGIN}\nnew\n{report.END}\nbehind\n")
@@ -116,6 +144,13 @@ class Report(unittest.TestCase):
         self.assertEqual({case.number for case in cases.CASES}, set(range(1, 24)) - {19, 20})
         self.assertLessEqual(set(cases.COMPILED.values()), set(names))
 
+    def test_cases_without_an_option_are_of_default_options(self):
+        self.assertEqual({case.ours for case in cases.CASES if not case.option},
+                         {case.name + " direct" for case in cases.CASES if not case.option})
+        options = [case for case in cases.CASES if case.option]
+        self.assertEqual([case.ours for case in options], [case.option for case in options])
+        self.assertLessEqual({case.option for case in options}, {case.name for case in cases.CASES if not case.option})
+
 
 class Options(unittest.TestCase):
     def test_cases_are_chosen_by_parts_of_names(self):
@@ -128,6 +163,99 @@ class Options(unittest.TestCase):
                 main.parse(arguments)
             self.assertEqual(refused.exception.code, 2)
         sys.stderr = sys.__stderr__
+
+
+class Results(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file, self.program = (os.path.join(folder.name, name) for name in ("results.json", "program"))
+        self.build("one")
+
+    def build(self, text):
+        with open(self.program, "w") as file:
+            file.write(text)
+
+    def load(self, *arguments):
+        options = main.parse(["--program", self.program, "--results", self.file, "--threads", "2", *arguments])
+        document, pending = main.load(options)
+        return options, document, [case.name for case in pending]
+
+    def store(self):
+        options, document, _ = self.load()
+        document["cases"] = {"gemv_4096": [result("oneDNN", 2.0)],
+                             "chain10_16m": [{"peer": report.OURS, "failed": "the process ended"}]}
+        main.save(options, document)
+
+    def test_what_is_there_is_not_run_again_but_what_we_failed_is(self):
+        self.store()
+        self.assertEqual(self.load("--cases", "gemv,chain10,adamw")[2], ["chain10_16m", "adamw_25m"])
+        self.assertEqual(self.load("--cases", "gemv", "--again")[2], ["gemv_4096"])
+
+    def test_nothing_is_mixed(self):
+        self.store()
+        self.build("another")
+        with self.assertRaises(SystemExit) as refused:
+            self.load("--cases", "adamw")
+        self.assertIn("another program", str(refused.exception))
+        with self.assertRaises(SystemExit) as refused:
+            self.load("--cases", "adamw", "--threads", "1")
+        self.assertIn("another threads and program", str(refused.exception))
+        # Neither a page of what is there nor a new start mixes anything.
+        self.assertEqual(self.load("--cases", "gemv")[2], [])
+        self.assertEqual(self.load("--again")[1]["cases"], {})
+
+    def test_other_versions_of_peers_are_refused(self):
+        document = {"versions": {"torch": "1"}}
+        main.add_versions(document, {"torch": "1", "jax": "2"})
+        self.assertEqual(document["versions"], {"torch": "1", "jax": "2"})
+        with self.assertRaises(SystemExit):
+            main.add_versions(document, {"jax": "3"})
+
+
+PARENT = """import sys, time
+sys.path.insert(0, sys.argv[1])
+import main, signal
+from processes import Process
+process = Process([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"], {}, sys.stderr)
+for each in main.ENDING:
+    signal.signal(each, main.end_in_order)
+try:
+    process.ask("", 20)
+    process.pause()
+    print(process.process.pid, flush=True)
+    time.sleep(60)
+finally:
+    print("in order", flush=True)
+    process.end()
+"""
+
+
+class Ending(unittest.TestCase):
+    def end(self, number):
+        """What is printed at the end; no stopped child may be left."""
+        command = [sys.executable, "-c", PARENT, os.path.join(ROOT, "scripts", "peers")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+            child = int(parent.stdout.readline())
+            parent.send_signal(number)
+            rest = parent.stdout.read()
+        for _ in range(100):
+            try:
+                with open(f"/proc/{child}/stat") as file:
+                    if file.read().rsplit(")", 1)[1].split()[0] == "Z":  # ended, nobody asks for it
+                        return rest
+            except OSError:
+                return rest
+            time.sleep(0.05)
+        os.kill(child, signal.SIGKILL)
+        self.fail("the child is still there")
+        return rest
+
+    def test_a_request_to_end_is_one_in_order(self):
+        self.assertEqual([self.end(number) for number in (signal.SIGTERM, signal.SIGHUP)], ["in order\n"] * 2)
+
+    def test_children_end_with_a_killed_parent(self):
+        self.assertEqual(self.end(signal.SIGKILL), "")
 
 
 ECHO = "import sys\nfor line in sys.stdin:\n    print(line.strip()[::-1], flush=True)\n    if line == 'end\\n': break\n"
@@ -181,7 +309,7 @@ class FakeOurs:
 
 
 class FakePeer(FakeOurs):
-    def command(self, do, variant, warm):
+    def command(self, do, variant):
         self.asked.append(variant)
         if self.ns is None:
             raise Failure("broken")
@@ -224,8 +352,9 @@ class Installing(unittest.TestCase):
     def test_what_cannot_be_installed_is_missing(self):
         with tempfile.TemporaryDirectory() as folder:
             environment = Environment(folder, 2)
-            with self.assertRaises(Missing):
-                environment.run([sys.executable, "-c", "raise SystemExit(3)"])
+            with self.assertRaises(Missing) as missing:
+                environment.run([sys.executable, "-c", "raise SystemExit('for a reason')"])
+            self.assertIn("for a reason", str(missing.exception))
 
 
 if __name__ == "__main__":

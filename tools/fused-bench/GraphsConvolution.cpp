@@ -12,7 +12,7 @@ constexpr double winogradSaves = 4;
 /// `kernel` x `kernel` from 64 to 64 channels over 56 x 56, the size kept.
 Model convolution(int64_t images, int64_t kernel, int64_t groups) {
   double weights = 64.0 * 64 / static_cast<double>(groups) * static_cast<double>(kernel * kernel);
-  Model model{.winograd = kernel == 3};
+  Model model{.winograd = kernel == 3 && groups == 1};
   model.addFlops(2.0 * static_cast<double>(images) * 56 * 56 * weights,
                  kernel == 3 ? winogradSaves : 1);
   Graph &g = model.graph;

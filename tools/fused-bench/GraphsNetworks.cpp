@@ -187,7 +187,7 @@ Model mlpStep(int64_t rows) {
 
 /// MLPerf Tiny's visual wake words: MobileNetV1 of width 1/4 for images of 96 x 96.
 Model vwwInference(int64_t images) {
-  Model model{.winograd = true};
+  Model model;
   Graph &g = model.graph;
   Tensor h = fixedConv(model, g.placeholder("x", f32, {images, 3, 96, 96}), 8, 3, 2, false);
   struct Block {

@@ -60,7 +60,8 @@ int run(const BenchRequest &request) {
     return 0;
   }
   if (request.serve)
-    return serve(parseNumber("--threads", request.threads));
+    return serve(
+        {.threads = parseNumber("--threads", request.threads), .winograd = !request.noWinograd});
   if (!request.versus.empty())
     parseChoice("comparison", request.versus, {"unfused", "interpreter"});
   TargetInfo target = TargetInfo::parse(request.target);
@@ -122,13 +123,15 @@ int main(int argc, char **argv) {
   app.add_flag("--json", request.json, "Print one JSON array (includes --vs=unfused)");
   app.add_flag("--roofline", request.roofline, "Also tell what bounds each case, and its speed");
   app.add_flag("--serve", request.serve,
-               "Take commands from standard input: prepare CASE, save FILE, sample, probe, quit");
+               "Take commands from standard input: prepare CASE [direct], save FILE, sample, "
+               "probe, quit");
   app.add_option("--vs", request.versus,
                  "unfused: also measure with every op as a kernel of its own; interpreter: also "
                  "tell the reference interpreter's time");
   app.add_option("--target", request.target, "cpu (default)");
   app.add_flag("--no-winograd", request.noWinograd,
-               "Compute 3 x 3 convolutions by their definition");
+               "Compute 3 x 3 convolutions by their definition, which is the default of compile(); "
+               "without it cases of 3 x 3 convolutions ask for Winograd's algorithm");
   app.add_option("--threads", request.threads, "Threads (default: all)");
   app.add_option("--runs", request.runs, "Samples per case; medians are reported (default: 15)");
   app.add_option("--internal-cold-compile", request.coldCompile)->group("");

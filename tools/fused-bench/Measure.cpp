@@ -174,7 +174,7 @@ int runColdCompile(const std::string &name) {
     if (row.name == name) {
       Model model = row.make(row.rows);
       Stopwatch watch;
-      Executable executable = compile(model.graph, {.winograd = model.winograd});
+      Executable executable = compile(model.graph);
       std::printf("%.6f %zu\n", watch.seconds() * 1e3, executable.program().kernels.size());
       return 0;
     }

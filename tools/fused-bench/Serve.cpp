@@ -16,9 +16,9 @@ namespace {
 
 class Server {
 public:
-  explicit Server(int64_t threads)
-      : device(std::make_shared<CpuDevice>(CpuDeviceOptions{.pool = {.threads = threads}})),
-        probes(*device) {}
+  explicit Server(const ServeOptions &options)
+      : device(std::make_shared<CpuDevice>(CpuDeviceOptions{.pool = {.threads = options.threads}})),
+        probes(*device), winograd(options.winograd) {}
 
   std::string answer(const std::string &command, const std::string &argument) {
     if (command == "prepare")
@@ -45,14 +45,19 @@ private:
     return *current;
   }
 
-  std::string prepareCase(const std::string &name) {
+  std::string prepareCase(const std::string &argument) {
     current.reset(); // its memory first
+    size_t space = std::min(argument.find(' '), argument.size());
+    std::string name = argument.substr(0, space), way = argument.substr(space);
+    if (!way.empty() && way != " direct")
+      failUsage("'direct' or nothing may follow the case, not '" + way.substr(1) + "'");
     const std::vector<CaseRow> &table = caseTable();
     auto row = std::find_if(table.begin(), table.end(),
                             [&](const CaseRow &candidate) { return name == candidate.name; });
     if (row == table.end())
       failUsage("unknown case '" + name + "'");
     Model model = row->make(row->rows);
+    model.winograd &= winograd && way.empty();
     constants = model.constants;
     current.emplace(prepare(model, device));
     constexpr double enough = 8e-3;
@@ -93,13 +98,14 @@ private:
   Probes probes;
   std::optional<BoundCase> current;
   ArrayMap constants;
+  bool winograd;
   int64_t calls = 1;
 };
 
 } // namespace
 
-int serve(int64_t threads) {
-  Server server(threads);
+int serve(const ServeOptions &options) {
+  Server server(options);
   std::string line;
   while (std::getline(std::cin, line) && line != "quit") {
     size_t space = std::min(line.find(' '), line.size());
