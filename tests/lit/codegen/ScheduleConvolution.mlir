@@ -11,8 +11,11 @@
 // FUSED: sinter.fused "convolution"
 // FUSED: sinter.fused "convolution"
 // FUSED-NOT: sinter.fused
+// CHECK: sinter.fused "convolution_add_relu"
+// CHECK-SAME: winograd = 0
 // CHECK-NOT: winograd = 1
-// WINOGRAD-COUNT-1: winograd = 1
+// WINOGRAD: sinter.fused "convolution_add_relu"
+// WINOGRAD-SAME: winograd = 1
 // WINOGRAD-NOT: winograd = 1
 func.func @main(%x: !sinter.tensor<f32[N, 64, 56, 56]> {sinter.name = "x"},
                 %w: !sinter.tensor<f32[64, 64, 3, 3]> {sinter.name = "w"},

@@ -56,6 +56,24 @@ func.func @causal(%q: !q, %k: !sinter.tensor<f32[2, 4, 9]>, %v: !v) -> !sinter.t
   return %y : !sinter.tensor<f32[2, 8, 5]>
 }
 
+// Scores themselves: what the refused ones below differ from in one thing each.
+// RAISE-LABEL: @unscaled
+// RAISE: %[[Y:.*]], %{{.*}} = sinter.attention %arg0, %arg1, %arg2 {scale = 1.000000e+00 : f64, strictRows}
+// RAISE-NOT: sinter.exp
+// RAISE: return %[[Y]]
+func.func @unscaled(%q: !q, %k: !sinter.tensor<f32[2, 9, 4]>, %v: !v) -> !sinter.tensor<f32[2, 8, 5]> {
+  %s = sinter.dot_general %q, %k {lhsBatch = array<i64: 0>, rhsBatch = array<i64: 0>, lhsContract = array<i64: 2>, rhsContract = array<i64: 2>} : (!q, !sinter.tensor<f32[2, 9, 4]>) -> !s
+  %m = sinter.reduce_max %s {axes = array<i64: 2>} : (!s) -> !row
+  %m3 = sinter.broadcast %m {dimensions = array<i64: 0, 1>} : (!row) -> !s
+  %x = sinter.sub %s, %m3 : (!s, !s) -> !s
+  %e = sinter.exp %x : (!s) -> !s
+  %t = sinter.reduce_sum %e {axes = array<i64: 2>} : (!s) -> !row
+  %t1 = sinter.broadcast %t {dimensions = array<i64: 0, 1>} : (!row) -> !s
+  %p = sinter.div %e, %t1 : (!s, !s) -> !s
+  %y = sinter.dot_general %p, %v {lhsBatch = array<i64: 0>, rhsBatch = array<i64: 0>, lhsContract = array<i64: 2>, rhsContract = array<i64: 1>} : (!s, !v) -> !sinter.tensor<f32[2, 8, 5]>
+  return %y : !sinter.tensor<f32[2, 8, 5]>
+}
+
 // The weights are a result too, so they have to be there.
 // RAISE-LABEL: @weights_are_used
 // RAISE-NOT: sinter.attention
@@ -108,6 +126,25 @@ func.func @constant_sum(%q: !q, %k: !sinter.tensor<f32[2, 9, 4]>, %v: !v) -> !si
   return %y : !sinter.tensor<f32[2, 8, 5]>
 }
 
+// The twin of the next one: what is differentiated in stays.
+// RAISE-LABEL: @derivative_in_the_queries
+// RAISE: %[[Y:.*]], %{{.*}} = sinter.attention %arg0, %arg1, %arg2
+// RAISE-NOT: sinter.exp
+// RAISE: sinter.gradients %[[Y]] wrt %arg0
+func.func @derivative_in_the_queries(%q: !q, %k: !sinter.tensor<f32[2, 9, 4]>, %v: !v) -> !q {
+  %s = sinter.dot_general %q, %k {lhsBatch = array<i64: 0>, rhsBatch = array<i64: 0>, lhsContract = array<i64: 2>, rhsContract = array<i64: 2>} : (!q, !sinter.tensor<f32[2, 9, 4]>) -> !s
+  %m = sinter.reduce_max %s {axes = array<i64: 2>} : (!s) -> !row
+  %m3 = sinter.broadcast %m {dimensions = array<i64: 0, 1>} : (!row) -> !s
+  %x = sinter.sub %s, %m3 : (!s, !s) -> !s
+  %e = sinter.exp %x : (!s) -> !s
+  %t = sinter.reduce_sum %e {axes = array<i64: 2>} : (!s) -> !row
+  %t1 = sinter.broadcast %t {dimensions = array<i64: 0, 1>} : (!row) -> !s
+  %p = sinter.div %e, %t1 : (!s, !s) -> !s
+  %y = sinter.dot_general %p, %v {lhsBatch = array<i64: 0>, rhsBatch = array<i64: 0>, lhsContract = array<i64: 2>, rhsContract = array<i64: 1>} : (!s, !v) -> !sinter.tensor<f32[2, 8, 5]>
+  %g = sinter.gradients %y wrt %q seed %y : (!sinter.tensor<f32[2, 8, 5]>, !q, !sinter.tensor<f32[2, 8, 5]>) -> !q
+  return %g : !q
+}
+
 // The derivative in the sum would no longer find it.
 // RAISE-LABEL: @derivative_in_the_sum
 // RAISE-NOT: sinter.attention
@@ -148,6 +185,8 @@ func.func @derivative_in_transposed_keys(%q: !q, %k: !sinter.tensor<f32[2, 9, 4]
 
 // Numbers of 8 bits wrap: this is not the causal mask of 300 keys.
 // RAISE-LABEL: @narrow_numbers
+// RAISE: %[[SEES:.*]] = sinter.less_equal
+// RAISE: sinter.attention %arg0, %arg0, %arg1, %[[SEES]] {
 // RAISE-NOT: causal
 // RAISE: return
 func.func @narrow_numbers(%q: !sinter.tensor<f32[2, 300, 4]>, %v: !sinter.tensor<f32[2, 300, 5]>) -> !sinter.tensor<f32[2, 300, 5]> {
