@@ -348,6 +348,16 @@ class Interleaving(unittest.TestCase):
         self.assertEqual([len(pairs["a", "a"]), len(pairs["b", "b"])], [0, 3])
 
 
+class ColdCompile(unittest.TestCase):
+    def test_a_child_of_ours_that_fails_is_a_failure_of_the_case(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for program in ("/bin/false", "/bin/true", os.path.join(folder, "none")):
+                bench = Bench(program, Environment(folder, 2), [], None)
+                with self.assertRaises(Failure):
+                    bench.cold_ours(cases.CASES[-3])
+                bench.close()
+
+
 class Installing(unittest.TestCase):
     def test_what_cannot_be_installed_is_missing(self):
         with tempfile.TemporaryDirectory() as folder:
