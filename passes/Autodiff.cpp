@@ -3,6 +3,7 @@
 // which values carry one, in ir/Activity.
 #include "sinter/ir/Activity.h"
 #include "sinter/ir/TensorExpr.h"
+#include "sinter/passes/OpFacts.h"
 #include "sinter/passes/Passes.h"
 
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -25,6 +26,19 @@ LogicalResult refuse(Operation *asked, Operation *op, DerivativeMode mode) {
       << "the " << (mode == DerivativeMode::Reverse ? "gradient" : "tangent")
       << " asked for here goes through it";
   return diagnostic;
+}
+
+/// Elements of its results come from products of many elements of its operands.
+bool sumsProducts(Operation *op) {
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  switch (indexed ? anchorKind(indexed.getIndexing()) : AnchorKind::None) {
+  case AnchorKind::Contraction:
+  case AnchorKind::Attention:
+  case AnchorKind::Convolution:
+    return true;
+  default:
+    return false;
+  }
 }
 
 /// Expands one derivative op in place: what it stands for is built right before it.
@@ -130,7 +144,7 @@ private:
       if (isMasked && isa<ElementwiseOpInterface>(op) && !isa<SelectOp>(op))
         cotangent = keepZeros(loc, incoming.front(), cotangent);
       add(operand, cotangent, loc);
-      if (isa<SelectOp>(op) || (isMasked && !isa<DotGeneralOp, ConvolutionOp>(op)))
+      if (isa<SelectOp>(op) || (isMasked && !sumsProducts(op)))
         masked.insert(operand);
     }
     return success();
@@ -148,7 +162,7 @@ private:
   }
 
   GradientsOp gradients;
-  /// Values whose cotangent comes from a select, up to the next contraction.
+  /// Values whose cotangent comes from a select, up to the next contraction, convolution or attention.
   llvm::DenseSet<Value> masked;
 };
 

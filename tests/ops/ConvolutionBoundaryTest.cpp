@@ -2,6 +2,7 @@
 // Convolutions of odd geometry against the interpreter, at every level and on several threads:
 // distant taps, and fewer channels than a tile where they are named.
 #include "sinter/runtime/Session.h"
+#include "tests/Levels.h"
 
 #include <gtest/gtest.h>
 
@@ -17,7 +18,7 @@ Array numbers(const std::vector<int64_t> &sizes) {
 
 void expectSame(const Graph &graph, const ArrayMap &inputs) {
   ArrayMap wanted = compile(graph, {.engine = Engine::Interpreter}).run(inputs);
-  for (const char *target : {"native", "x86-64-v3", "x86-64-v2"})
+  test::forEachLevel({"native", "x86-64-v3", "x86-64-v2"}, [&](const char *target) {
     for (int64_t threads : {1, 3}) {
       ArrayMap got =
           compile(graph, {.target = Target::cpu(target), .threads = threads}).run(inputs);
@@ -25,6 +26,7 @@ void expectSame(const Graph &graph, const ArrayMap &inputs) {
         EXPECT_EQ(got.at(name).toVector<float>(), array.toVector<float>())
             << name << ", " << target << ", " << threads << " threads";
     }
+  });
 }
 
 /// y and both gradients of sum(y * y / 2).

@@ -2,6 +2,7 @@
 // Values at which the field disagrees and derivatives at kinks of the ops in MathRows.cpp: what
 // ir/ElementwiseOps.td states, by both engines.
 #include "sinter/runtime/Session.h"
+#include "tests/Levels.h"
 
 #include <gtest/gtest.h>
 
@@ -237,7 +238,7 @@ TEST(MathOfNegatedTest, ExpOfNegatedHasTheBitsOfExp) {
   std::vector<float> negated;
   for (float value : x)
     negated.push_back(-value);
-  for (const char *level : {"native", "x86-64-v3", "x86-64"}) {
+  test::forEachLevel({"native", "x86-64-v3", "x86-64"}, [&](const char *level) {
     auto expOf = [&](const std::vector<float> &values, bool negate) {
       Graph graph;
       Tensor a = graph.placeholder("a", f32, {static_cast<int64_t>(values.size())});
@@ -261,7 +262,7 @@ TEST(MathOfNegatedTest, ExpOfNegatedHasTheBitsOfExp) {
       else if (std::fabs(x[i]) < 80)
         EXPECT_NEAR(got[i], exact, exact * 2e-7) << level << " exp(-" << x[i] << ")";
     }
-  }
+  });
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 // columns: against plain loops, the same bits on any number of threads, on every level of x86-64.
 #include "sinter/frontend/Composite.h"
 #include "sinter/runtime/Session.h"
+#include "tests/Levels.h"
 
 #include <gtest/gtest.h>
 
@@ -51,7 +52,7 @@ struct Check {
 };
 
 void check(const Check &check) {
-  for (const char *level : {"native", "x86-64-v3", "x86-64"}) {
+  test::forEachLevel({"native", "x86-64-v3", "x86-64"}, [&](const char *level) {
     ArrayMap first;
     for (int64_t threads : {1, 2, 3, 7}) {
       Executable executable =
@@ -72,7 +73,7 @@ void check(const Check &check) {
       if (threads == 1)
         first = got;
     }
-  }
+  });
 }
 
 class PairsTest : public testing::TestWithParam<std::tuple<int64_t, int64_t, int64_t>> {};

@@ -19,6 +19,7 @@ struct KernelCosts {
   int64_t launches = 0;
   DimExpr bytesMoved, flops;
   DimExpr bytesNeeded; ///< Arguments that it is the first to read, results that it writes.
+  int countedWith = -1; ///< The first kernel of its region, where that has its costs.
 };
 
 std::vector<KernelCosts> kernelCosts(const Program &program, int64_t workers) {
@@ -26,10 +27,15 @@ std::vector<KernelCosts> kernelCosts(const Program &program, int64_t workers) {
   std::set<int> seen, updated;
   for (const Result &result : program.results)
     updated.insert(result.updates);
+  int first = 0; // The kernel of the region's first launch.
   std::map<int, KernelCosts *> lastUser; // Of arguments that get a new value in place.
   for (const Step &step : program.steps)
     if (auto *launch = std::get_if<Launch>(&step)) {
       KernelCosts &kernel = costs.at(static_cast<size_t>(launch->kernel));
+      if (launch->stage == 0)
+        first = launch->kernel;
+      else if (kernel.launches == 0 && launch->bytesMoved.constant() == 0)
+        kernel.countedWith = first;
       // Later launches of a region share its bytes with the first.
       for (int number : launch->stage == 0 ? launch->buffers : std::vector<int>()) {
         const Buffer &buffer = program.buffers.at(static_cast<size_t>(number));
@@ -145,10 +151,13 @@ std::string asText(const Program &program, const ProgramCosts &costs,
     const Kernel &kernel = program.kernels[i];
     text += "  " + kernel.symbol + ": " + kernel.form + ", " + std::to_string(kernel.ops.size()) +
             " ops (" + list(kernel.ops) + "), " + std::to_string(kernels[i].launches) +
-            (kernels[i].launches == 1 ? " launch" : " launches") + ", " +
-            readable(kernels[i].bytesMoved, "B") + " of which " +
-            readable(kernels[i].bytesNeeded, "B") + " must move, " +
-            readable(kernels[i].flops, "flop") + "\n";
+            (kernels[i].launches == 1 ? " launch" : " launches") + ", ";
+    if (kernels[i].countedWith >= 0)
+      text += "bytes and flops are counted with the region's first kernel, above\n";
+    else
+      text += readable(kernels[i].bytesMoved, "B") + " of which " +
+              readable(kernels[i].bytesNeeded, "B") + " must move, " +
+              readable(kernels[i].flops, "flop") + "\n";
   }
   return text;
 }
@@ -209,6 +218,8 @@ std::string asJson(const Program &program, const ProgramCosts &costs,
     member(json, "bytes_moved", kernels[i].bytesMoved);
     member(json, "bytes_needed", kernels[i].bytesNeeded);
     member(json, "flops", kernels[i].flops);
+    if (int other = kernels[i].countedWith; other >= 0)
+      json.member("counted_with", int64_t{other});
     json.endObject();
   }
   json.endArray();

@@ -4,6 +4,7 @@
 #include "sinter/frontend/nn/Attention.h"
 #include "sinter/runtime/Session.h"
 #include "sinter/sinter.h"
+#include "tests/Levels.h"
 
 #include <cmath>
 #include <cstring>
@@ -136,10 +137,9 @@ TEST_P(AttentionTest, AgreesWithTheInterpreterAndWithWhatItIsMadeOf) {
   for (int64_t threads : {2, 3, 7})
     EXPECT_TRUE(sameBits(compile(g, {.threads = threads}).run(inputs), once)) << threads;
   expectNear(compile(g, {.disabledPasses = {"attention"}}).run(inputs), wanted, tolerance);
-  for (const char *level : {"x86-64", "x86-64-v3", "x86-64-v4"}) {
-    SCOPED_TRACE(level);
+  test::forEachLevel({"x86-64", "x86-64-v3", "x86-64-v4"}, [&](const char *level) {
     expectNear(compile(g, {.target = Target::cpu(level)}).run(inputs), wanted, tolerance);
-  }
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(
