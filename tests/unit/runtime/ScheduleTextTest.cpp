@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
+#include <set>
+
 using namespace sinter;
 
 namespace {
@@ -19,18 +22,26 @@ Graph severalForms() {
   g.output("reduce", x.sum());
   g.output("contraction", x.matmul(w));
   g.output("cumulative", x.cumsum(0));
+  Tensor heads = x.reshape({1, 96, 200});
+  g.output("attention", attention(heads, heads, heads));
+  Tensor u = g.placeholder("u", f32, {50, 200}), i = g.placeholder("i", i32, {50});
+  g.output("scatter", scatter(x, i, u, 0, ScatterMode::Add));
   return g;
 }
 
 NamedArrays inputs() {
-  Array x(f32, {96, 200}), w(f32, {200, 80}), v(f32, {90, 100});
+  Array x(f32, {96, 200}), w(f32, {200, 80}), v(f32, {90, 100}), u(f32, {50, 200}), places(i32, {50});
   for (int64_t i = 0; i < v.numElements(); ++i)
     v.as<float>()[i] = 0.03f * static_cast<float>(i * 3 % 89 - 44);
   for (int64_t i = 0; i < x.numElements(); ++i)
     x.as<float>()[i] = 0.01f * static_cast<float>(i * 7 % 301 - 150);
   for (int64_t i = 0; i < w.numElements(); ++i)
     w.as<float>()[i] = 0.02f * static_cast<float>(i * 5 % 97 - 48);
-  return {{"x", x}, {"w", w}, {"v", v}};
+  for (int64_t i = 0; i < u.numElements(); ++i)
+    u.as<float>()[i] = 0.01f * static_cast<float>(i * 11 % 83 - 41);
+  for (int32_t i = 0; i < 50; ++i)
+    places.as<int32_t>()[i] = i * i % 96;
+  return {{"x", x}, {"w", w}, {"v", v}, {"u", u}, {"i", places}};
 }
 
 std::string replaced(std::string text, const std::string &from, const std::string &to,
@@ -87,14 +98,25 @@ TEST(ScheduleTextTest, ChangesTakeEffectAndKeepResults) {
   const std::string text = scheduleText(g);
   const ArrayMap wanted = compile(g).run(inputs());
   struct Change {
-    const char *form, *field, *value;
+    const char *form, *field;
+    std::string value;
   };
+  auto number = [&](const char *form, const char *field) {
+    return std::stoll(valueOf(text, form, field));
+  };
+  // The least that whole vectors and tiles allow.
+  int64_t rows = number("attention", "unroll");
+  std::string queries = std::to_string(std::lcm(2 * number("attention", "lanes"), rows));
+  std::string columns = std::to_string(number("scatter", "lanes"));
+  std::set<std::string> taken;
   for (const Change &change :
        {Change{"loop", "lanes", "2"}, {"loop", "unroll", "8"}, {"loop", "grain", "3"},
         {"loop", "block", "64"}, {"row", "lanes", "1"}, {"row", "lanes", "4"},
-        {"row", "unroll", "1"}, {"row", "grain", "1"}, {"reduce", "grain", "1"},
+        {"row", "unroll", "1"}, {"row", "grain", "1"}, {"reduce", "grain", "2"},
         {"contraction", "mr", "1"}, {"contraction", "kUnroll", "3"}, {"contraction", "kc", "208"},
-        {"cumulative", "block", "7"}, {"cumulative", "grain", "1"}}) {
+        {"cumulative", "block", "7"}, {"cumulative", "grain", "1"}, {"attention", "block", queries},
+        {"attention", "keyBlock", std::to_string(2 * rows)}, {"scatter", "block", columns},
+        {"scatter", "grain", "1"}}) {
     SCOPED_TRACE(std::string(change.form) + " " + change.field + " " + change.value);
     std::string changed = text;
     if (std::string(change.field) == "mr")
@@ -106,6 +128,7 @@ TEST(ScheduleTextTest, ChangesTakeEffectAndKeepResults) {
     if (std::string(change.form) == "contraction" && contains(problem, "cannot be changed"))
       continue; // How B is packed decides.
     ASSERT_EQ(problem, "");
+    taken.insert(std::string(change.form) + " " + change.field);
     EXPECT_EQ(scheduleText(g, {.schedule = changed}), changed);
     Executable executable = compile(g, {.schedule = changed});
     ArrayMap results = executable.run(inputs());
@@ -115,6 +138,10 @@ TEST(ScheduleTextTest, ChangesTakeEffectAndKeepResults) {
                     1e-4 * (1 + std::abs(array.as<float>()[i])))
             << name;
   }
+  for (const char *change :
+       {"loop block", "row grain", "reduce grain", "contraction kUnroll", "contraction kc",
+        "cumulative block", "attention block", "attention keyBlock", "scatter block"})
+    EXPECT_TRUE(taken.contains(change)) << change;
 }
 
 TEST(ScheduleTextTest, FieldsThatAreMissingKeepTheirValue) {
@@ -177,6 +204,13 @@ TEST(ScheduleTextTest, BadValuesAreRefused) {
            {"reduce", "block", "1", "multiple of"},
            {"reduce", "unroll", "64", "must be 1 to"},
            {"cumulative", "block", "0", "must be 1 to"},
+           {"attention", "block", "0", "must be 1 to"},
+           {"attention", "block", "1", "multiple of"},
+           {"attention", "block", "2048", "must be 1 to"},
+           {"attention", "keyBlock", "0", "must be 1 to"},
+           {"attention", "keyBlock", "8192", "must be 1 to"},
+           {"scatter", "block", "0", "must be 1 to"},
+           {"scatter", "block", "1", "multiple of"},
            {"contraction", "lanes", "1", "cannot be changed"},
            {"contraction", "tileForm", "2", "cannot be changed"},
            {"contraction", "tileForm", "258", "cannot be 258"},
@@ -196,6 +230,9 @@ TEST(ScheduleTextTest, BadValuesAreRefused) {
     std::string problem = errorOf(g, with(text, bad.form, bad.field, bad.value));
     EXPECT_NE(problem, "");
     EXPECT_TRUE(contains(problem, bad.message)) << problem;
+    EXPECT_EQ(contains(problem, "cannot be changed"),
+              std::string(bad.message) == "cannot be changed")
+        << "the value was not looked at: " << problem;
     EXPECT_TRUE(contains(problem, bad.field) || contains(problem, "whole number")) << problem;
   }
 }
