@@ -162,7 +162,8 @@ private:
   }
 
   GradientsOp gradients;
-  /// Values whose cotangent comes from a select, up to the next contraction, convolution or attention.
+  /// Values whose cotangent comes from a select, up to the next contraction, convolution or
+  /// attention.
   llvm::DenseSet<Value> masked;
 };
 

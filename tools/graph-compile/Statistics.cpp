@@ -13,12 +13,14 @@ namespace sinter::tools {
 namespace {
 
 /// The CPU's name without its list of features.
-std::string targetOf(const Program &program) { return program.target.substr(0, program.target.find(',')); }
+std::string targetOf(const Program &program) {
+  return program.target.substr(0, program.target.find(','));
+}
 
 struct KernelCosts {
   int64_t launches = 0;
   DimExpr bytesMoved, flops;
-  DimExpr bytesNeeded; ///< Arguments that it is the first to read, results that it writes.
+  DimExpr bytesNeeded;  ///< Arguments that it is the first to read, results that it writes.
   int countedWith = -1; ///< The first kernel of its region, where that has its costs.
 };
 
@@ -27,7 +29,7 @@ std::vector<KernelCosts> kernelCosts(const Program &program, int64_t workers) {
   std::set<int> seen, updated;
   for (const Result &result : program.results)
     updated.insert(result.updates);
-  int first = 0; // The kernel of the region's first launch.
+  int first = 0;                         // The kernel of the region's first launch.
   std::map<int, KernelCosts *> lastUser; // Of arguments that get a new value in place.
   for (const Step &step : program.steps)
     if (auto *launch = std::get_if<Launch>(&step)) {
@@ -50,7 +52,8 @@ std::vector<KernelCosts> kernelCosts(const Program &program, int64_t workers) {
       kernel.flops += forWorkers(launch->flops, workers);
     }
   for (auto &[number, kernel] : lastUser)
-    kernel->bytesNeeded += forWorkers(program.buffers.at(static_cast<size_t>(number)).bytes, workers);
+    kernel->bytesNeeded +=
+        forWorkers(program.buffers.at(static_cast<size_t>(number)).bytes, workers);
   return costs;
 }
 
@@ -78,7 +81,10 @@ std::string readable(const DimExpr &size, const char *unit) {
   if (prefix) {
     char buffer[48];
     std::snprintf(buffer, sizeof buffer, " (%.3g %s%s)",
-                  value / (*prefix == 'G' ? 1e9 : *prefix == 'M' ? 1e6 : 1e3), prefix, unit);
+                  value / (*prefix == 'G'   ? 1e9
+                           : *prefix == 'M' ? 1e6
+                                            : 1e3),
+                  prefix, unit);
     text += buffer;
   }
   return text;

@@ -30,7 +30,8 @@ Graph severalForms() {
 }
 
 NamedArrays inputs() {
-  Array x(f32, {96, 200}), w(f32, {200, 80}), v(f32, {90, 100}), u(f32, {50, 200}), places(i32, {50});
+  Array x(f32, {96, 200}), w(f32, {200, 80}), v(f32, {90, 100}), u(f32, {50, 200}),
+      places(i32, {50});
   for (int64_t i = 0; i < v.numElements(); ++i)
     v.as<float>()[i] = 0.03f * static_cast<float>(i * 3 % 89 - 44);
   for (int64_t i = 0; i < x.numElements(); ++i)
@@ -109,14 +110,24 @@ TEST(ScheduleTextTest, ChangesTakeEffectAndKeepResults) {
   std::string queries = std::to_string(std::lcm(2 * number("attention", "lanes"), rows));
   std::string columns = std::to_string(number("scatter", "lanes"));
   std::set<std::string> taken;
-  for (const Change &change :
-       {Change{"loop", "lanes", "2"}, {"loop", "unroll", "8"}, {"loop", "grain", "3"},
-        {"loop", "block", "64"}, {"row", "lanes", "1"}, {"row", "lanes", "4"},
-        {"row", "unroll", "1"}, {"row", "grain", "1"}, {"reduce", "grain", "2"},
-        {"contraction", "mr", "1"}, {"contraction", "kUnroll", "3"}, {"contraction", "kc", "208"},
-        {"cumulative", "block", "7"}, {"cumulative", "grain", "1"}, {"attention", "block", queries},
-        {"attention", "keyBlock", std::to_string(2 * rows)}, {"scatter", "block", columns},
-        {"scatter", "grain", "1"}}) {
+  for (const Change &change : {Change{"loop", "lanes", "2"},
+                               {"loop", "unroll", "8"},
+                               {"loop", "grain", "3"},
+                               {"loop", "block", "64"},
+                               {"row", "lanes", "1"},
+                               {"row", "lanes", "4"},
+                               {"row", "unroll", "1"},
+                               {"row", "grain", "1"},
+                               {"reduce", "grain", "2"},
+                               {"contraction", "mr", "1"},
+                               {"contraction", "kUnroll", "3"},
+                               {"contraction", "kc", "208"},
+                               {"cumulative", "block", "7"},
+                               {"cumulative", "grain", "1"},
+                               {"attention", "block", queries},
+                               {"attention", "keyBlock", std::to_string(2 * rows)},
+                               {"scatter", "block", columns},
+                               {"scatter", "grain", "1"}}) {
     SCOPED_TRACE(std::string(change.form) + " " + change.field + " " + change.value);
     std::string changed = text;
     if (std::string(change.field) == "mr")
@@ -181,51 +192,51 @@ TEST(ScheduleTextTest, BadValuesAreRefused) {
   struct Bad {
     const char *form, *field, *value, *message;
   };
-  for (const Bad &bad : std::initializer_list<Bad>{
-           {"loop", "lanes", "0", "must be 1 to"},
-           {"loop", "lanes", "3", "power of two"},
-           {"loop", "lanes", "128", "must be 1 to"},
-           {"loop", "lanes", "-4", "not a whole number"},
-           {"loop", "lanes", "4x", "not a whole number"},
-           {"loop", "lanes", "99999999999999999999", "not a whole number"},
-           {"loop", "lanes", "9223372036854775807", "must be 1 to"},
-           {"loop", "unroll", "0", "must be 1 to"},
-           {"loop", "unroll", "1000000", "must be 1 to"},
-           {"loop", "block", "0", "must be 1 to"},
-           {"loop", "block", "13", "multiple of"},
-           {"loop", "block", "4611686018427387904", "must be 1 to"},
-           {"loop", "grain", "0", "must be 1 to"},
-           {"loop", "grain", "9223372036854775807", "must be 1 to"},
-           {"loop", "threads", "256", "cannot be changed"},
-           {"loop", "streamStores", "1", "must be 0"},
-           {"loop", "streamStores", "256", "cannot be 256"},
-           {"row", "block", "64", "cannot be changed"},
-           {"row", "streamStores", "1", "must be 0"},
-           {"reduce", "block", "1", "multiple of"},
-           {"reduce", "unroll", "64", "must be 1 to"},
-           {"cumulative", "block", "0", "must be 1 to"},
-           {"attention", "block", "0", "must be 1 to"},
-           {"attention", "block", "1", "multiple of"},
-           {"attention", "block", "2048", "must be 1 to"},
-           {"attention", "keyBlock", "0", "must be 1 to"},
-           {"attention", "keyBlock", "8192", "must be 1 to"},
-           {"scatter", "block", "0", "must be 1 to"},
-           {"scatter", "block", "1", "multiple of"},
-           {"contraction", "lanes", "1", "cannot be changed"},
-           {"contraction", "tileForm", "2", "cannot be changed"},
-           {"contraction", "tileForm", "258", "cannot be 258"},
-           {"contraction", "elementBytes", "1", "cannot be changed"},
-           {"contraction", "fma", "3", "cannot be 3"},
-           {"contraction", "nr", "0", ""},
-           {"contraction", "nr", "7", ""},
-           {"contraction", "mr", "0", ""},
-           {"contraction", "mr", "64", ""},
-           {"contraction", "nBlock", "1", ""},
-           {"contraction", "nBlock", "9223372036854775807", ""},
-           {"contraction", "kc", "0", ""},
-           {"contraction", "kc", "9223372036854775807", ""},
-           {"contraction", "kUnroll", "0", ""},
-           {"contraction", "groupUnits", "9223372036854775807", ""}}) {
+  for (const Bad &bad :
+       std::initializer_list<Bad>{{"loop", "lanes", "0", "must be 1 to"},
+                                  {"loop", "lanes", "3", "power of two"},
+                                  {"loop", "lanes", "128", "must be 1 to"},
+                                  {"loop", "lanes", "-4", "not a whole number"},
+                                  {"loop", "lanes", "4x", "not a whole number"},
+                                  {"loop", "lanes", "99999999999999999999", "not a whole number"},
+                                  {"loop", "lanes", "9223372036854775807", "must be 1 to"},
+                                  {"loop", "unroll", "0", "must be 1 to"},
+                                  {"loop", "unroll", "1000000", "must be 1 to"},
+                                  {"loop", "block", "0", "must be 1 to"},
+                                  {"loop", "block", "13", "multiple of"},
+                                  {"loop", "block", "4611686018427387904", "must be 1 to"},
+                                  {"loop", "grain", "0", "must be 1 to"},
+                                  {"loop", "grain", "9223372036854775807", "must be 1 to"},
+                                  {"loop", "threads", "256", "cannot be changed"},
+                                  {"loop", "streamStores", "1", "must be 0"},
+                                  {"loop", "streamStores", "256", "cannot be 256"},
+                                  {"row", "block", "64", "cannot be changed"},
+                                  {"row", "streamStores", "1", "must be 0"},
+                                  {"reduce", "block", "1", "multiple of"},
+                                  {"reduce", "unroll", "64", "must be 1 to"},
+                                  {"cumulative", "block", "0", "must be 1 to"},
+                                  {"attention", "block", "0", "must be 1 to"},
+                                  {"attention", "block", "1", "multiple of"},
+                                  {"attention", "block", "2048", "must be 1 to"},
+                                  {"attention", "keyBlock", "0", "must be 1 to"},
+                                  {"attention", "keyBlock", "8192", "must be 1 to"},
+                                  {"scatter", "block", "0", "must be 1 to"},
+                                  {"scatter", "block", "1", "multiple of"},
+                                  {"contraction", "lanes", "1", "cannot be changed"},
+                                  {"contraction", "tileForm", "2", "cannot be changed"},
+                                  {"contraction", "tileForm", "258", "cannot be 258"},
+                                  {"contraction", "elementBytes", "1", "cannot be changed"},
+                                  {"contraction", "fma", "3", "cannot be 3"},
+                                  {"contraction", "nr", "0", ""},
+                                  {"contraction", "nr", "7", ""},
+                                  {"contraction", "mr", "0", ""},
+                                  {"contraction", "mr", "64", ""},
+                                  {"contraction", "nBlock", "1", ""},
+                                  {"contraction", "nBlock", "9223372036854775807", ""},
+                                  {"contraction", "kc", "0", ""},
+                                  {"contraction", "kc", "9223372036854775807", ""},
+                                  {"contraction", "kUnroll", "0", ""},
+                                  {"contraction", "groupUnits", "9223372036854775807", ""}}) {
     SCOPED_TRACE(std::string(bad.form) + " " + bad.field + " " + bad.value);
     std::string problem = errorOf(g, with(text, bad.form, bad.field, bad.value));
     EXPECT_NE(problem, "");
