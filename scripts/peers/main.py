@@ -65,7 +65,7 @@ def machine():
         name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return f"{os.cpu_count()} processors of {name}, {platform.system()} {platform.release()}"
+    return f"{os.cpu_count()} processors of {name}, {platform.system()} {platform.release().split("-")[0]}"
 
 
 def identity(options):
