@@ -65,7 +65,8 @@ def machine():
         name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return f"{os.cpu_count()} processors of {name}, {platform.system()} {platform.release().split("-")[0]}"
+    release = platform.release().split("-")[0]
+    return f"{os.cpu_count()} processors of {name}, {platform.system()} {release}"
 
 
 def identity(options):
