@@ -68,8 +68,8 @@ INSTANTIATE_TEST_SUITE_P(Rows, OpTable,
 // -- Other instruction sets
 // ------------------------------------------------------------------------
 
-/// The levels, a ctest each, so that one which this machine lacks shows as skipped. A few shapes are enough: what differs is the emitted
-/// arithmetic.
+/// The levels, a ctest each, so that one which this machine lacks shows as skipped. A few shapes
+/// are enough: what differs is the emitted arithmetic.
 class InstructionSets : public testing::TestWithParam<const char *> {};
 
 TEST_P(InstructionSets, AllRowsForward) {
