@@ -170,9 +170,7 @@ private:
     valuesIn[buffer].push_back(value);
   }
 
-  const passes::KernelAnalysis &analysisOf(FusedOp fused) const {
-    return plans[writers.lookup(fused).second].analysis;
-  }
+  const KernelPlan &planOf(FusedOp fused) const { return plans[writers.lookup(fused).second]; }
 
   int addBuffer(Buffer buffer) {
     program.buffers.push_back(std::move(buffer));
@@ -214,6 +212,7 @@ private:
       step.buffers = buffers;
       step.extent = launch.extent;
       step.grain = launch.grain;
+      step.grid = launch.grid;
       step.bytesMoved = stage == 0 ? plan->bytesMoved : DimExpr(0);
       step.flops = stage == 0 ? plan->flops : DimExpr(0);
       step.stage = static_cast<int>(stage);
@@ -311,7 +310,7 @@ private:
     unsigned output = cast<OpResult>(value).getResultNumber();
     for (auto [i, input] : llvm::enumerate(fused.getInputs()))
       if (bufferOf.lookup(input) == target &&
-          !mayShareBuffer(fused, analysisOf(fused), static_cast<unsigned>(i), output))
+          !mayShareBuffer(fused, planOf(fused), static_cast<unsigned>(i), output))
         return false;
     return true;
   }
@@ -385,7 +384,7 @@ private:
           bool legal = true;
           for (size_t k = 0; k < inputs; ++k)
             legal &= find(buffers[k]) != from ||
-                     mayShareBuffer(fused, analysisOf(fused), static_cast<unsigned>(k),
+                     mayShareBuffer(fused, planOf(fused), static_cast<unsigned>(k),
                                     static_cast<unsigned>(o));
           if (!legal)
             continue;
@@ -434,6 +433,11 @@ private:
       if (auto *launch = std::get_if<Launch>(&step)) {
         look(launch->extent);
         look(launch->grain);
+        look(launch->grid.blocks);
+        for (const TensorMap &map : launch->grid.maps) {
+          llvm::for_each(map.sizes, look);
+          llvm::for_each(map.strides, look);
+        }
       } else {
         look(std::get<Copy>(step).bytes);
       }

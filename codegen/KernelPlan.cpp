@@ -8,9 +8,13 @@ using namespace mlir;
 using namespace sinter::ir;
 using sinter::passes::analyzeKernel;
 using sinter::passes::elementCost;
-using sinter::passes::KernelAnalysis;
 
 namespace sinter::codegen {
+
+/// The rules that a schedule follows: only one for a GPU has threads.
+static const FormRules *rulesOf(const Schedule &schedule) {
+  return schedule.threads > 0 ? gpuFormRules(schedule.form) : &formRules(schedule.form);
+}
 
 FailureOr<KernelPlan> planKernel(FusedOp fused) {
   auto schedule = Schedule::fromAttribute(fused.getScheduleAttr());
@@ -19,7 +23,7 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
   auto answer = analyzeKernel(fused);
   if (auto *reason = std::get_if<std::string>(&answer))
     return fused.emitError("cannot be planned: ") << *reason;
-  KernelPlan plan{std::move(std::get<KernelAnalysis>(answer)), *schedule, {}, {}, 0, 0, {}, 1, {}};
+  KernelPlan plan{std::move(std::get<passes::KernelAnalysis>(answer)), *schedule, {}, {}, 0, 0, {}, 1, {}};
   if (schedule->form != plan.analysis.form)
     return fused.emitError("its schedule is for another form");
   for (Value value : bodyOf(fused).getArguments())
@@ -38,15 +42,17 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
     plan.flops += indexing.combiner == Combiner::Contract ? points * 2 : points;
   }
 
-  if (failed(formRules(plan.analysis.form).plan(fused, plan)))
+  const FormRules *rules = rulesOf(*schedule);
+  if (!rules)
+    return fused.emitError("its schedule is for a GPU, which has no kernel of this form");
+  if (failed(rules->plan(fused, plan)))
     return failure();
   return plan;
 }
 
-bool mayShareBuffer(FusedOp fused, const KernelAnalysis &analysis, unsigned input,
-                    unsigned output) {
-  return formRules(analysis.form)
-      .mayShareBuffer(analysis, bodyOf(fused).getArgument(input), yields(fused)[output]);
+bool mayShareBuffer(FusedOp fused, const KernelPlan &plan, unsigned input, unsigned output) {
+  return rulesOf(plan.schedule)
+      ->mayShareBuffer(plan.analysis, bodyOf(fused).getArgument(input), yields(fused)[output]);
 }
 
 } // namespace sinter::codegen

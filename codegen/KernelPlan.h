@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sinter/codegen/Program.h"
 #include "sinter/codegen/Schedule.h"
 
 namespace sinter::codegen {
@@ -8,7 +9,8 @@ namespace sinter::codegen {
 /// One launch of a kernel form: a region runs as one launch, or as several that share workspaces.
 struct LaunchSize {
   DimExpr extent; ///< Parallel units.
-  DimExpr grain;
+  DimExpr grain = 1;
+  Grid grid = {}; ///< GPU: how the units are launched.
 };
 
 /// Everything the planner and the emitters derive from a region and its schedule.
@@ -32,7 +34,6 @@ struct KernelPlan {
 /// Derives the plan from the region and its `schedule` attribute.
 mlir::FailureOr<KernelPlan> planKernel(ir::FusedOp fused);
 /// Output `output` may overwrite input `input`: each element is read last where it is written.
-bool mayShareBuffer(ir::FusedOp fused, const passes::KernelAnalysis &analysis, unsigned input,
-                    unsigned output);
+bool mayShareBuffer(ir::FusedOp fused, const KernelPlan &plan, unsigned input, unsigned output);
 
 } // namespace sinter::codegen

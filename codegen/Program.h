@@ -51,7 +51,8 @@ enum class StatusCode : int64_t { Ok = 0, IndexOutOfRange = 1 };
 
 /// Alignment of the arena, of every buffer in it, and of every argument and result.
 inline constexpr int64_t bufferAlignment = 64;
-/// Name of the table symbol that holds the number of workers (size of per-worker scratch).
+/// Name of the table symbol that holds the number of workers (size of per-worker scratch); on a GPU
+/// the number of its multiprocessors.
 inline constexpr const char *workersSymbol = "$workers";
 
 /// Where a value lives while the program runs.
@@ -70,6 +71,27 @@ struct Kernel {
   std::string form; ///< "loop", "row", "reduce", "contraction", "scatter", "cumulative", "sort"
   std::vector<std::string> ops;
   std::vector<SourceLoc> locations;
+  int image = -1; ///< GPU: which of Program::images holds it.
+};
+
+/// A tensor of up to five dims that a GPU's copy engine reads or writes in boxes.
+struct TensorMap {
+  int buffer = 0; ///< Position in Launch::buffers.
+  DType dtype = f32;
+  std::vector<DimExpr> sizes;   ///< Innermost first.
+  std::vector<DimExpr> strides; ///< In bytes, of all dims but the innermost; multiples of 16.
+  std::vector<int64_t> box;     ///< Elements per dim that one copy moves.
+  int64_t swizzleBytes = 0;     ///< 0, 32, 64 or 128: how rows of a box are permuted in shared memory.
+};
+
+/// How a Launch runs on a GPU. The kernel's parameters are its buffers, its tensor maps, the sizes
+/// (the whole table, by value) and the status slot.
+struct Grid {
+  DimExpr blocks;          ///< A launch of 0 blocks is left out.
+  int64_t threads = 0;     ///< Per block, a multiple of 32; 0: the launch is not for a GPU.
+  int64_t sharedBytes = 0; ///< Dynamic shared memory per block.
+  int64_t cluster = 1;     ///< Blocks per cluster; divides `blocks`.
+  std::vector<TensorMap> maps;
 };
 
 struct Launch {
@@ -80,6 +102,7 @@ struct Launch {
   DimExpr bytesMoved;
   DimExpr flops;
   int stage = 0; ///< 0, 1, … when one fused region needs several launches of different kernels.
+  Grid grid;
 };
 struct Copy {
   int from = 0, to = 0;
@@ -108,6 +131,7 @@ struct Program {
   std::vector<Argument> arguments;
   std::vector<Result> results;
   std::vector<Array> constants;
+  std::vector<std::string> images; ///< GPU: machine code of several kernels each.
   std::vector<std::string> dims; ///< Named dimensions: table[0 .. dims.size()).
   std::vector<DimExpr> table;    ///< Derived entries that follow them; none may be negative.
   std::vector<Buffer> buffers;

@@ -106,23 +106,24 @@ std::optional<Schedule> Schedule::fromAttribute(DictionaryAttr attribute) {
 
 // -- Choosing -------------------------------------------------------------------------------------
 
-bool hasGpuForm(KernelForm form) { return formRules(form).onGpu; }
-
 FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
-  constexpr int64_t gpuThreads = 256; // Per block.
   auto answer = analyzeKernel(fused);
   if (auto *reason = std::get_if<std::string>(&answer))
     return fused.emitError("cannot be scheduled: ") << *reason;
   const KernelAnalysis &analysis = std::get<KernelAnalysis>(answer);
-  const FormRules &rules = formRules(analysis.form);
+  const FormRules *rules = &formRules(analysis.form);
+  if (target.kind == TargetInfo::Kind::Cuda)
+    rules = gpuFormRules(analysis.form);
+  if (!rules)
+    throw Error({.kind = ErrorKind::Unsupported,
+                 .op = fused.getName().value_or("kernel").str(),
+                 .location = toSourceLoc(analysis.anchors.front()->getLoc()),
+                 .hint = "--target=cpu runs it"},
+                "kernels of the form '" + passes::stringify(analysis.form).str() +
+                    "' cannot be made for a GPU yet");
   Schedule schedule;
   schedule.form = analysis.form;
-  if (target.kind == TargetInfo::Kind::Cuda && rules.onGpu) {
-    schedule.block = 1;
-    schedule.threads = gpuThreads;
-    return schedule;
-  }
-  if (failed(rules.choose({fused, analysis, target}, schedule)))
+  if (failed(rules->choose({fused, analysis, target}, schedule)))
     return failure();
   return schedule;
 }

@@ -43,9 +43,6 @@ struct Schedule {
   static std::optional<Schedule> fromAttribute(mlir::DictionaryAttr attribute);
 };
 
-/// Whether a GPU's thread blocks can run this form.
-bool hasGpuForm(passes::KernelForm form);
-
 /// Chooses a schedule. Deterministic: depends on the region and the target only.
 mlir::FailureOr<Schedule> chooseSchedule(ir::FusedOp fused, const TargetInfo &target);
 

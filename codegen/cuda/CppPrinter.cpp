@@ -7,11 +7,14 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 
 #include <cctype>
 #include <limits>
+#include <map>
 
 using namespace mlir;
 
@@ -122,6 +125,8 @@ constexpr llvm::StringLiteral reserved[] = {"and",
                                             "smaller",
                                             "ceilDiv",
                                             "compareExchange",
+                                            "sizes",
+                                            "Sizes",
                                             "thread",
                                             "threads",
                                             "block",
@@ -258,6 +263,25 @@ std::string literal(IntegerAttr attr) {
   return std::to_string(value) + (isLong ? "LL" : "");
 }
 
+/// A buffer parameter of the printed kernel.
+struct BufferParameter {
+  std::string name;
+  Type elementType; ///< Null for scratch.
+  bool written = false;
+};
+
+struct KernelText {
+  std::string name;
+  std::vector<BufferParameter> buffers; ///< Then follow the sizes and the status slot.
+  std::vector<std::string> dims;        ///< Names of the table's first entries.
+  /// By location: the name of what an op there computes, and what to say before its statements.
+  struct Origin {
+    std::string name, comment;
+  };
+  std::map<const void *, Origin> origins;
+  int64_t threads = 256; ///< Per block.
+};
+
 class Printer {
 public:
   Printer(BlockKernel &kernel, const KernelText &text) : kernel(kernel), text(text) {
@@ -274,8 +298,10 @@ public:
           text.name + "(\n";
     for (auto [buffer, argument] : llvm::zip(text.buffers, body.getArguments()))
       out += std::string("    ") + (buffer.written ? "" : "const ") +
-             storageName(buffer.elementType) + " *" + name(argument, buffer.name) + ",\n";
-    out += "    const long long *" + tableName + ", long long *" + statusName + ") {\n";
+             (buffer.elementType ? storageName(buffer.elementType) : "char") + " *" + name(argument, buffer.name) + ",\n";
+    out += "    __grid_constant__ const Sizes sizes, long long *" + statusName + ") {\n";
+    if (!table.use_empty())
+      out += "  const long long *" + tableName + " = sizes.at;\n";
     block(body);
     return out + "}\n";
   }
@@ -526,10 +552,47 @@ private:
   llvm::DenseMap<Value, Text> expressions;
 };
 
+std::string describe(Operation *op) {
+  std::string text = op->getName().stripDialect().str();
+  SourceLoc where = ir::toSourceLoc(op->getLoc());
+  return where.known() ? text + " at " + where.str() : text;
+}
+
 } // namespace
 
-std::string printKernel(BlockKernel &kernel, const KernelText &text) {
-  return Printer(kernel, text).print();
+KernelSource printKernel(BlockKernel &kernel, const KernelRequest &request,
+                         llvm::StringRef units) {
+  ir::FusedOp fused = request.fused;
+  PassManager manager(fused.getContext());
+  manager.addPass(createCSEPass());
+  if (failed(manager.run(*kernel.module)))
+    throw Error({.kind = ErrorKind::Internal, .op = request.name}, "its scalar form is not valid");
+
+  KernelText text;
+  text.name = request.name;
+  text.dims = request.dims;
+  text.threads = request.plan.stages[request.stage].grid.threads;
+  Block &body = fused.getBody().front();
+  ValueRange results = body.getTerminator()->getOperands();
+  size_t inputs = body.getNumArguments();
+  for (auto [i, name] : llvm::enumerate(request.bufferNames)) {
+    Value value = i < inputs                    ? Value(body.getArgument(static_cast<unsigned>(i)))
+                  : i < inputs + results.size() ? results[i - inputs]
+                                                : Value();
+    text.buffers.push_back(
+        {name, value ? ir::tensorType(value).getElementType() : Type(), i >= inputs});
+  }
+  KernelSource source;
+  source.text = "\n// " + request.name + ": " + passes::stringify(request.plan.analysis.form).str() +
+                ", " + request.plan.stages[request.stage].extent.str() + " " + units.str() + "\n";
+  for (Operation &op : body.without_terminator()) {
+    KernelText::Origin &origin = text.origins[op.getLoc().getAsOpaquePointer()];
+    origin.name = op.getName().stripDialect().str();
+    origin.comment = origin.comment.empty() ? describe(&op) : origin.name + ", " + origin.comment;
+    source.text += "//   " + describe(&op) + "\n";
+  }
+  source.text += Printer(kernel, text).print();
+  return source;
 }
 
 } // namespace sinter::cuda

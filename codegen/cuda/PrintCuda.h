@@ -9,8 +9,6 @@ namespace sinter::cuda {
 
 /// The kernels of a program as CUDA C++ text, for a compilation with a Cuda target that has reached
 /// StageId::Planned. The text includes nothing: NVRTC compiles it as it is.
-///
-/// Throws Error(Unsupported) naming the kernel for contractions and scatters.
 std::string printProgram(const codegen::Compilation &compilation);
 
 /// What the text must be compiled with: products and sums are rounded one by one, as on the CPU.

@@ -36,6 +36,19 @@ const FormRules &formRules(KernelForm form) {
   llvm_unreachable("a kernel form without rules");
 }
 
+const FormRules *gpuFormRules(KernelForm form) {
+  switch (form) {
+  case KernelForm::Loop:
+    return &gpuLoopRules;
+  case KernelForm::Row:
+    return &gpuRowRules;
+  case KernelForm::Reduce:
+    return &gpuReduceRules;
+  default:
+    return nullptr;
+  }
+}
+
 bool mayShareElements(const passes::KernelAnalysis &analysis, Value source, Value result,
                       AnchorRead anchors) {
   auto role = analysis.roles.find(result);

@@ -20,20 +20,22 @@ struct ScheduledRegion {
 };
 
 struct FormRules {
-  /// Fills in the schedule; its form is set. CPU only.
+  /// Fills in the schedule; its form is set.
   mlir::LogicalResult (*choose)(const ScheduledRegion &region, Schedule &schedule);
   /// Fills in launches and workspaces of a plan whose analysis and schedule are set.
   mlir::LogicalResult (*plan)(ir::FusedOp fused, KernelPlan &plan);
   /// mayShareBuffer() of a region of this form.
   bool (*mayShareBuffer)(const passes::KernelAnalysis &analysis, mlir::Value source,
                          mlir::Value result);
-  /// Whether thread blocks of a GPU can run it: a unit is then an element or a kept point.
-  bool onGpu = false;
 };
 const FormRules &formRules(passes::KernelForm form);
+/// The same for thread blocks of a GPU (gpu/): every launch gets a Grid. Null where no kernel of a GPU
+/// has this form.
+const FormRules *gpuFormRules(passes::KernelForm form);
 
 extern const FormRules loopRules, rowRules, reduceRules, contractionRules, scatterRules,
     cumulativeRules, sortRules, pairsRules, convolutionRules, attentionRules;
+extern const FormRules gpuLoopRules, gpuRowRules, gpuReduceRules;
 
 /// What a read of an input by an anchor means for writing an output over it.
 enum class AnchorRead : uint8_t {

@@ -42,6 +42,6 @@ bool mayShareLoop(const KernelAnalysis &analysis, Value source, Value result) {
 
 } // namespace
 
-const FormRules loopRules = {chooseLoop, planLoop, mayShareLoop, /*onGpu=*/true};
+const FormRules loopRules = {chooseLoop, planLoop, mayShareLoop};
 
 } // namespace sinter::codegen

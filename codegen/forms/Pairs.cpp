@@ -38,6 +38,6 @@ bool mayShareNothing(const KernelAnalysis &, Value, Value) { return false; }
 
 } // namespace
 
-const FormRules pairsRules = {choosePairs, planPairs, mayShareNothing, /*onGpu=*/false};
+const FormRules pairsRules = {choosePairs, planPairs, mayShareNothing};
 
 } // namespace sinter::codegen

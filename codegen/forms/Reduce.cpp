@@ -41,10 +41,6 @@ LogicalResult chooseReduce(const ScheduledRegion &region, Schedule &schedule) {
 LogicalResult planReduce(FusedOp, KernelPlan &plan) {
   const KernelAnalysis &analysis = plan.analysis;
   const Shape &domain = plan.analysis.domain;
-  if (plan.schedule.threads > 0) { // A block per kept point needs no partial results in memory.
-    plan.stages.push_back({analysis.keptShape().numElements(), 1});
-    return success();
-  }
   int64_t first = analysis.axes.front();
   DimExpr chunks = ceilDiv(domain[first], std::max<int64_t>(plan.schedule.block, 1));
   DimExpr before = 1, kept = analysis.keptShape().numElements();
@@ -67,6 +63,6 @@ bool mayShareReduce(const KernelAnalysis &analysis, Value source, Value result) 
 
 } // namespace
 
-const FormRules reduceRules = {chooseReduce, planReduce, mayShareReduce, /*onGpu=*/true};
+const FormRules reduceRules = {chooseReduce, planReduce, mayShareReduce};
 
 } // namespace sinter::codegen

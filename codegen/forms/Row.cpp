@@ -132,7 +132,7 @@ LogicalResult planRow(FusedOp fused, KernelPlan &plan) {
   DimExpr row = 1;
   for (int64_t axis : analysis.axes)
     row *= domain[axis];
-  if (plan.schedule.threads == 0 && plan.schedule.block > 0) {
+  if (plan.schedule.block > 0) {
     Shape kept = analysis.keptShape();
     DimExpr extent = ceilDiv(kept[kept.rank() - 1], plan.schedule.block);
     for (int64_t d = 0; d + 1 < kept.rank(); ++d)
@@ -144,10 +144,7 @@ LogicalResult planRow(FusedOp fused, KernelPlan &plan) {
     plan.rowsPerUnit = rowsPerUnit(analysis);
   DimExpr units = ceilDiv(analysis.keptShape().numElements(), plan.rowsPerUnit);
   plan.stages.push_back({units, plan.schedule.grain});
-  if (!analysis.columns.empty() && plan.schedule.threads > 0)
-    return fused.emitError("reductions over rows and over columns are no kernel of a GPU");
-  if (plan.schedule.threads == 0) // A GPU's threads compute again rather than share scratch.
-    plan.cached = chooseCached(fused, analysis);
+  plan.cached = chooseCached(fused, analysis);
   for (Value value : plan.cached)
     plan.workspaces.push_back(alignedBytes(row * registerBytes(value)) *
                               DimExpr::symbol(workersSymbol));
@@ -168,6 +165,6 @@ bool mayShareRow(const KernelAnalysis &analysis, Value source, Value result) {
 
 } // namespace
 
-const FormRules rowRules = {chooseRow, planRow, mayShareRow, /*onGpu=*/true};
+const FormRules rowRules = {chooseRow, planRow, mayShareRow};
 
 } // namespace sinter::codegen

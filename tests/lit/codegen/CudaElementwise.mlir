@@ -9,7 +9,7 @@
 // CHECK-NEXT: const float *y,
 // CHECK-NEXT: float *z,
 // CHECK-NEXT: unsigned char *positive,
-// CHECK-NEXT: const long long *table, long long *status) {
+// CHECK-NEXT: __grid_constant__ const Sizes sizes, long long *status) {
 // CHECK: const long long N = table[0];
 // CHECK: for (long long i = [[FIRST:.*]]; i < [[LAST:.*]]; i += [[STEP:.*]]) {
 // CHECK-NEXT: const float [[X:.*]] = x[i];

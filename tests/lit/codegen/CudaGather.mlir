@@ -1,7 +1,7 @@
 // RUN: graph-compile %s --emit=cuda | FileCheck %s
 // A bad index is reported once, with its site, and reads nothing. A tensor may be called what a parameter is called.
 // CHECK: const double *[[T:table_1]],
-// CHECK: const long long *table, long long *status) {
+// CHECK: __grid_constant__ const Sizes sizes, long long *status) {
 // CHECK: const long long [[ID:.*]] = (long long)
 // CHECK: if ((unsigned long long)[[ID]] >= (unsigned long long)100) {
 // CHECK-NEXT: const bool [[FIRST:.*]] = compareExchange(status, 0, 1);

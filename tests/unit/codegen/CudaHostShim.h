@@ -16,6 +16,7 @@
 #define __device__
 #define __shared__ static
 #define __launch_bounds__(threads)
+#define __grid_constant__
 
 struct Position {
   unsigned x = 0;
@@ -45,9 +46,16 @@ inline unsigned long long atomicCAS(unsigned long long *slot, unsigned long long
 inline float __int_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
 inline double __longlong_as_double(unsigned long long bits) { return std::bit_cast<double>(bits); }
 
+/// Structures are passed by value: their argument points at them.
+template <typename T> T shimArgument(void *argument) {
+  if constexpr (std::is_pointer_v<T>)
+    return static_cast<T>(argument);
+  else
+    return *static_cast<T *>(argument);
+}
 template <typename... A, size_t... I>
 void shimCall(void (*kernel)(A...), void **arguments, std::index_sequence<I...>) {
-  kernel(static_cast<A>(arguments[I])...);
+  kernel(shimArgument<A>(arguments[I])...);
 }
 template <typename... A> void shimLaunch(void (*kernel)(A...), void **arguments) {
   for (unsigned block = 0; block < gridDim.x; ++block) {

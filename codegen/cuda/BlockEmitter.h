@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/ElementEmitter.h"
+#include "sinter/codegen/KernelPlan.h"
+#include "sinter/codegen/cuda/KernelSource.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <memory>
+
+namespace sinter::cuda {
+
+/// A kernel as scalar IR for one thread of a block. The function's arguments are the buffers of the
+/// launch, the size table and the status slot.
+struct BlockKernel {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::func::FuncOp function;
+  /// Ops at this location compute indices.
+  mlir::Location indexLocation;
+};
+
+/// What emitters of one form share: the function around the kernel, positions in the grid, loops,
+/// and the elements of the region's values.
+class BlockEmitter {
+protected:
+  using Values = llvm::SmallVector<mlir::Value>;
+
+  explicit BlockEmitter(const KernelRequest &request);
+  /// Closes the function.
+  BlockKernel finish();
+
+  /// Functions of the prelude are called by names like `blockSum.f32`: the part behind the dot tells
+  /// types apart. It is unsigned (`blockMax.ui8`) where the function compares unsigned integers.
+  mlir::Value call(const std::string &name, mlir::ValueRange arguments, mlir::Type result);
+  /// `thread`, `threads`, `block` or `blocks`, as i64.
+  mlir::Value position(const char *what) { return call(what, {}, builder.getI64Type()); }
+  mlir::Value add(mlir::Value a, mlir::Value b);
+  mlir::Value mul(mlir::Value a, mlir::Value b);
+  /// for (i = low; i < high; i += step), with carried values: body(i, carried).
+  Values loop(mlir::Value low, mlir::Value high, mlir::Value step, mlir::ValueRange carried,
+              llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> body);
+  static DimExpr product(llvm::ArrayRef<DimExpr> dims);
+
+  /// While a point of the domain is being computed, inputs of the domain's shape are read at its
+  /// flat position.
+  void setPoint(codegen::Index index, mlir::Value flat);
+  void store(const codegen::BufferRef &buffer, llvm::ArrayRef<codegen::LaneIndex> index,
+             mlir::Value flat, mlir::Value value);
+  bool isKept(mlir::Value value) const;
+  /// Stores the outputs that have the domain's shape, at the point. All reads come before the first
+  /// write: an output may share the buffer of an input.
+  void storeFull(mlir::Value flat);
+
+  ir::FusedOp fused;
+  const codegen::KernelPlan &plan;
+  const passes::KernelAnalysis &analysis;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::OpBuilder builder;
+  mlir::Location loc;
+  mlir::func::FuncOp function;
+  mlir::ValueRange outputValues;
+  llvm::SmallVector<codegen::BufferRef> outputs;
+  /// Scratch buffers of the plan, as pointers.
+  llvm::SmallVector<mlir::Value> workspaces;
+  codegen::KernelEnvironment env;
+  std::unique_ptr<codegen::SizeTable> sizes;
+  std::unique_ptr<codegen::ElementEmitter> elements;
+  mlir::Value zero;
+  codegen::Index point; ///< The point of the domain that is being computed.
+};
+
+} // namespace sinter::cuda

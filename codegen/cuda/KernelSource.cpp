@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/cuda/KernelSource.h"
+
+using sinter::passes::KernelForm;
+
+namespace sinter::cuda {
+
+KernelSource emitKernel(const KernelRequest &request) {
+  switch (request.plan.analysis.form) {
+  case KernelForm::Loop:
+    return emitLoop(request);
+  case KernelForm::Row:
+  case KernelForm::Reduce:
+    return emitRow(request);
+  default:
+    llvm_unreachable("the scheduler refuses forms without a kernel");
+  }
+}
+
+} // namespace sinter::cuda

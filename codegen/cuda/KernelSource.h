@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/KernelPlan.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace sinter::cuda {
+
+/// One launch of a fused region, for which a kernel is wanted.
+struct KernelRequest {
+  ir::FusedOp fused;
+  const codegen::KernelPlan &plan;
+  unsigned stage = 0; ///< Which of the plan's launches.
+  const TargetInfo &target;
+  std::string name;                     ///< Of the __global__ function.
+  std::vector<std::string> bufferNames; ///< One per buffer of the launch, for parameters.
+  std::vector<std::string> dims;        ///< The program's named dims, in table order.
+  /// The number of an op that can report a run-time error, in Program::sites.
+  std::function<int64_t(mlir::Operation *)> site;
+};
+
+/// A kernel as CUDA C++ text.
+struct KernelSource {
+  /// The __global__ function, whose parameters are those that Grid states, and whatever else belongs
+  /// to this kernel alone, under names that begin with the kernel's.
+  std::string text;
+  /// Parts of the prelude (Prelude.h) that the text needs besides the first.
+  std::vector<std::string> parts;
+};
+
+/// The kernel of a launch, by the form of its region.
+KernelSource emitKernel(const KernelRequest &request);
+
+// One per form.
+KernelSource emitLoop(const KernelRequest &request);
+KernelSource emitRow(const KernelRequest &request); ///< Row and Reduce.
+
+} // namespace sinter::cuda
