@@ -194,7 +194,9 @@ void Generator::addBinary() {
   info.exact = l.exact && r.exact;
   info.fraction = std::max(l.fraction, r.fraction);
   info.inputs = unite(l.inputs, r.inputs);
-  info.error = l.error + r.error;
+  // Both engines round the result, perhaps to different sides.
+  const double rounding = 2 * epsilonOf(info.dtype);
+  info.error = l.error + r.error + rounding * (l.bound + r.bound);
   switch (plan.smooth ? below(3) : below(6)) {
   case 0:
     info.bound = l.bound + r.bound;
@@ -208,7 +210,7 @@ void Generator::addBinary() {
     info.bound = l.bound * r.bound;
     info.fraction = l.fraction + r.fraction;
     info.error = l.error * r.bound + r.error * l.bound;
-    info.error += l.error * r.error + epsilonOf(info.dtype) * info.bound;
+    info.error += l.error * r.error + rounding * info.bound;
     add({a, b}, info, [](Graph &, const Tensors &t) { return t[0] * t[1]; });
     return;
   case 3:
