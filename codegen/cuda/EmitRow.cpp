@@ -185,7 +185,9 @@ private:
 
 KernelSource emitRow(const KernelRequest &request) {
   BlockKernel kernel = RowEmitter(request).run();
-  return printKernel(kernel, request, "rows, a block each");
+  KernelSource source = printKernel(kernel, request, "rows, a block each");
+  source.parts.emplace_back("Reduce");
+  return source;
 }
 
 } // namespace sinter::cuda

@@ -1,130 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+
 namespace sinter::cuda {
 
-/// The device functions that every printed program starts with.
-inline constexpr const char *prelude = R"cuda(
-// Signed arithmetic that wraps on overflow.
-__device__ inline unsigned int toUnsigned(int x) { return (unsigned int)x; }
-__device__ inline unsigned long long toUnsigned(long long x) { return (unsigned long long)x; }
-template <typename T> __device__ T wrapAdd(T a, T b) { return (T)(toUnsigned(a) + toUnsigned(b)); }
-template <typename T> __device__ T wrapSub(T a, T b) { return (T)(toUnsigned(a) - toUnsigned(b)); }
-template <typename T> __device__ T wrapMul(T a, T b) { return (T)(toUnsigned(a) * toUnsigned(b)); }
-template <typename To, typename From> __device__ To bitCast(From x) {
-  static_assert(sizeof(To) == sizeof(From), "");
-  union Both {
-    From from;
-    To to;
-    __device__ Both(From x) : from(x) {}
-  };
-  return Both(x).to;
-}
-
-// The 16-bit floats as they lie in memory: they are computed as float, and rounded to nearest even.
-struct Half {
-  unsigned short bits;
-  Half() = default;
-  __device__ explicit Half(float x) {
-    unsigned int word = bitCast<unsigned int>(x), sign = word >> 16 & 0x8000, magnitude = word & 0x7fffffff;
-    unsigned int normal = (magnitude + 0xfff + (magnitude >> 13 & 1) >> 13) - (112 << 10);
-    unsigned int small = bitCast<unsigned int>(bitCast<float>(magnitude) + 0.5f) - 0x3f000000;
-    unsigned int finite = magnitude < 0x38800000 ? small : normal;
-    unsigned int rounded = magnitude < 0x477ff000 ? finite : magnitude > 0x7f800000 ? 0x7e00 : 0x7c00;
-    bits = (unsigned short)(sign | rounded);
-  }
-  __device__ operator float() const {
-    unsigned int sign = (bits & 0x8000u) << 16, magnitude = bits & 0x7fffu;
-    unsigned int finite = bitCast<unsigned int>(bitCast<float>(magnitude << 13) * 0x1p112f);
-    return bitCast<float>((magnitude < 0x7c00 ? finite : magnitude << 13 | 0x7f800000) | sign);
-  }
-};
-struct Brain {
-  unsigned short bits;
-  Brain() = default;
-  __device__ explicit Brain(float x) {
-    unsigned int word = bitCast<unsigned int>(x);
-    bits = (unsigned short)(x != x ? word >> 16 | 0x40 : word + 0x7fff + (word >> 16 & 1) >> 16);
-  }
-  __device__ operator float() const { return bitCast<float>((unsigned int)bits << 16); }
+/// Device code that kernels share: a file of prelude/, by its name without the suffix. Its line
+/// `// Needs: A, B` names the parts that it uses; all of them use Base.
+struct PreludePart {
+  std::string_view name;
+  std::string_view
+      needs; ///< Names of parts, each between two commas; all of them, also indirect ones.
+  std::string_view text;
 };
 
-template <typename T> __device__ T larger(T a, T b) { return a > b ? a : b; }
-template <typename T> __device__ T smaller(T a, T b) { return a < b ? a : b; }
-__device__ inline long long ceilDiv(long long a, long long b) {
-  return a / b + (a % b != 0 && (a < 0) == (b < 0));
-}
-// The first error of a launch is the one that is kept.
-__device__ inline bool compareExchange(long long *slot, long long expected, long long desired) {
-  return atomicCAS((unsigned long long *)slot, (unsigned long long)expected, (unsigned long long)desired) ==
-         (unsigned long long)expected;
-}
+/// All parts, each behind those that it needs. The build embeds them.
+std::span<const PreludePart> preludeParts();
 
-__device__ inline long long thread() { return threadIdx.x; }
-__device__ inline long long threads() { return blockDim.x; }
-__device__ inline long long block() { return blockIdx.x; }
-__device__ inline long long blocks() { return gridDim.x; }
-
-// -- Reductions over a block, in an order that depends on its size only; every thread gets the result --
-
-template <typename T> struct Indexed {
-  T value;
-  long long index;
-};
-template <typename T> __device__ T fromLaneBelow(T value, int delta) { return __shfl_down_sync(0xffffffffu, value, delta); }
-template <typename T> __device__ Indexed<T> fromLaneBelow(Indexed<T> x, int delta) {
-  return {fromLaneBelow(x.value, delta), fromLaneBelow(x.index, delta)};
-}
-
-template <typename T, typename Merge> __device__ T blockReduce(T value, Merge merge) {
-  __shared__ T partials[32];
-  for (int delta = 16; delta > 0; delta /= 2)
-    value = merge(value, fromLaneBelow(value, delta));
-  __syncthreads(); // The partials of the reduction before have been read.
-  if (threadIdx.x % 32 == 0)
-    partials[threadIdx.x / 32] = value;
-  __syncthreads();
-  value = partials[0];
-  for (int warp = 1; warp < (int)(blockDim.x / 32); ++warp)
-    value = merge(value, partials[warp]);
-  return value;
-}
-
-struct Sum {
-  __device__ float operator()(float a, float b) const { return a + b; }
-  __device__ double operator()(double a, double b) const { return a + b; }
-  __device__ int operator()(int a, int b) const { return wrapAdd(a, b); }
-  __device__ long long operator()(long long a, long long b) const { return wrapAdd(a, b); }
-};
-struct Product {
-  __device__ float operator()(float a, float b) const { return a * b; }
-  __device__ double operator()(double a, double b) const { return a * b; }
-  __device__ int operator()(int a, int b) const { return wrapMul(a, b); }
-  __device__ long long operator()(long long a, long long b) const { return wrapMul(a, b); }
-};
-// A NaN beats every number.
-struct Max {
-  template <typename T> __device__ T operator()(T a, T b) const { return b > a || b != b ? b : a; }
-};
-struct Min {
-  template <typename T> __device__ T operator()(T a, T b) const { return b < a || b != b ? b : a; }
-};
-// The first of equals.
-struct ArgMax {
-  template <typename T> __device__ Indexed<T> operator()(Indexed<T> a, Indexed<T> b) const {
-    bool nanA = a.value != a.value, nanB = b.value != b.value;
-    bool better = b.value > a.value || (nanB && !nanA);
-    bool equal = b.value == a.value || (nanA && nanB);
-    return better || (equal && b.index < a.index) ? b : a;
-  }
-};
-template <typename T> __device__ T blockSum(T value) { return blockReduce(value, Sum()); }
-template <typename T> __device__ T blockProduct(T value) { return blockReduce(value, Product()); }
-template <typename T> __device__ T blockMax(T value) { return blockReduce(value, Max()); }
-template <typename T> __device__ T blockMin(T value) { return blockReduce(value, Min()); }
-template <typename T> __device__ long long blockArgMax(T value, long long index) {
-  return blockReduce(Indexed<T>{value, index}, ArgMax()).index;
-}
-)cuda";
+/// Base, the parts and what they need, each once and behind what it needs. Throws Error(Internal)
+/// for a name that is no part.
+std::string preludeText(const std::set<std::string> &parts);
 
 } // namespace sinter::cuda

@@ -52,13 +52,13 @@ std::string printProgram(const Compilation &compilation) {
   text += "struct Sizes {\n  long long at[" +
           std::to_string(std::max<size_t>(1, program.dims.size() + program.table.size())) +
           "];\n};\n";
-  text += prelude;
   ModuleOp(compilation.module)
       .getContext()
       ->loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
                     scf::SCFDialect>();
   TargetInfo target = TargetInfo::parse(program.target);
-  std::set<std::string> names;
+  std::set<std::string> names, parts;
+  std::string kernels;
   for (auto [launch, plan] : llvm::zip(planned.launches, planned.plans)) {
     const auto &step = std::get<Launch>(program.steps[launch.step]);
     std::string wanted =
@@ -70,8 +70,11 @@ std::string printProgram(const Compilation &compilation) {
                           [&](Operation *op) { return siteOf(program, op); }};
     for (size_t i = 0; i < step.buffers.size(); ++i)
       request.bufferNames.push_back(bufferName(program, step, i));
-    text += emitKernel(request).text;
+    KernelSource source = emitKernel(request);
+    parts.insert(source.parts.begin(), source.parts.end());
+    kernels += source.text;
   }
+  text += preludeText(parts) + kernels;
   for (auto [number, site] : llvm::enumerate(program.sites))
     text += "\n// site " + std::to_string(number) + ": " + site.what + " of " + site.op + " at " +
             site.location.str();
