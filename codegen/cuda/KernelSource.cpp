@@ -10,8 +10,9 @@ KernelSource emitKernel(const KernelRequest &request) {
   case KernelForm::Loop:
     return emitLoop(request);
   case KernelForm::Row:
-  case KernelForm::Reduce:
     return emitRow(request);
+  case KernelForm::Reduce:
+    return emitReduce(request);
   default:
     llvm_unreachable("the scheduler refuses forms without a kernel");
   }

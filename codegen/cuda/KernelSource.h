@@ -36,6 +36,7 @@ KernelSource emitKernel(const KernelRequest &request);
 
 // One per form.
 KernelSource emitLoop(const KernelRequest &request);
-KernelSource emitRow(const KernelRequest &request); ///< Row and Reduce.
+KernelSource emitRow(const KernelRequest &request);
+KernelSource emitReduce(const KernelRequest &request);
 
 } // namespace sinter::cuda
