@@ -23,6 +23,21 @@ template <typename S, typename Fn> static void forEachField(S &s, Fn fn) {
   fn("grain", s.grain);
   fn("threads", s.threads);
   fn("streamStores", s.streamStores);
+  if (s.form == KernelForm::Row && s.threads > 0) {
+    fn("rowThreads", s.rowThreads);
+    fn("cluster", s.cluster);
+    fn("hold", s.hold);
+  }
+  const bool multiplies = s.form == KernelForm::Contraction ||
+                          s.form == KernelForm::Convolution || s.form == KernelForm::Attention;
+  if (multiplies && s.threads > 0) {
+    fn("gpuKernel", s.gpu.kernel);
+    fn("tileM", s.gpu.m);
+    fn("tileN", s.gpu.n);
+    fn("tileK", s.gpu.k);
+    fn("stages", s.gpu.stages);
+    fn("splits", s.gpu.splits);
+  }
   if (s.form == KernelForm::Attention)
     fn("keyBlock", s.keyBlock);
   if (s.form == KernelForm::Convolution)
@@ -99,7 +114,8 @@ std::optional<Schedule> Schedule::fromAttribute(DictionaryAttr attribute) {
   });
   if (!ok || schedule.lanes < 1 || schedule.lanes > 64 || schedule.unroll < 1 ||
       schedule.unroll > 16 || schedule.grain < 1 || schedule.block < 0 || schedule.threads < 0 ||
-      schedule.threads > 1024 || schedule.threads % 32 != 0)
+      schedule.threads > 1024 || schedule.threads % 32 != 0 || schedule.rowThreads < 0 || schedule.cluster < 1 ||
+      schedule.cluster > 16 || schedule.hold < 0 || schedule.hold > 1)
     return std::nullopt;
   return schedule;
 }

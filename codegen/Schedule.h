@@ -10,6 +10,15 @@
 
 namespace sinter::codegen {
 
+/// How a block of a GPU computes products of matrices (Contraction, Convolution, Attention).
+struct GpuTiles {
+  /// Which of the form's kernels: GpuKernel for contractions.
+  int64_t kernel = 0;
+  int64_t m = 0, n = 0, k = 0; ///< Of a block.
+  int64_t stages = 1;          ///< Blocks of k in flight.
+  int64_t splits = 1;          ///< Parts of k, which a second launch adds up in order.
+};
+
 /// How a fused region runs: the one vocabulary of both back ends. Stored on `sinter.fused` as the
 /// `schedule` attribute, so that the scheduled stage can be read, tested and edited as text.
 struct Schedule {
@@ -27,11 +36,17 @@ struct Schedule {
   /// GPU: threads per block. A unit is then an element (Loop) or a kept point (Row, Reduce) in one
   /// launch. CPU: 0.
   int64_t threads = 0;
+  /// Where `threads` is not 0. Row: how many of them share a row, a power of two (all blocks of a
+  /// cluster count); each takes `lanes` neighbours at once, `unroll` times if it holds the row.
+  int64_t rowThreads = 0;
+  int64_t cluster = 1; ///< Blocks that share a row.
+  int64_t hold = 0;    ///< Row: where a row is kept from its first read on: 0 nowhere, 1 registers.
   bool streamStores = false;   ///< Results bypass the cache.
   /// Contraction, and Convolution: `mr` channels by `nr` positions in registers, `mBlock` channels by
   /// `nBlock` rows of positions per unit. Where its result is w: `mr` channels by `nr` weights each,
   /// `mBlock` by `block` channels per unit, `nBlock` rows of `kc` images at once, `groupUnits` chunks.
   cpu::ContractionTiles tiles;
+  GpuTiles gpu; ///< Where `threads` is not 0.
 
   /// The numbers that say something about this form, by name.
   std::vector<std::pair<llvm::StringRef, int64_t>> fields() const;

@@ -77,6 +77,59 @@ BlockEmitter::Values BlockEmitter::loop(Value low, Value high, Value step, Value
   return Values(op.getResults());
 }
 
+BlockEmitter::Values BlockEmitter::unrolled(int64_t count, llvm::StringRef hint, ValueRange carried,
+                                            llvm::function_ref<Values(Value, ValueRange)> body) {
+  if (count == 1) {
+    ElementEmitter::Scope scope(*elements);
+    return body(zero, carried);
+  }
+  Value one = elements->math().constant(1), high = elements->math().constant(count);
+  auto op = scf::ForOp::create(builder, loc, zero, high, one, carried);
+  op->setAttr("unroll", builder.getUnitAttr());
+  op->setAttr("hint", builder.getStringAttr(hint));
+  OpBuilder::InsertionGuard guard(builder);
+  if (carried.empty())
+    op.getBody()->getTerminator()->erase();
+  builder.setInsertionPointToEnd(op.getBody());
+  ElementEmitter::Scope scope(*elements);
+  Values results = body(op.getInductionVar(), op.getRegionIterArgs());
+  scf::YieldOp::create(builder, loc, results);
+  return Values(op.getResults());
+}
+
+Value BlockEmitter::array(Type elementType, int64_t count, llvm::StringRef hint, bool isShared) {
+  constexpr unsigned sharedSpace = 3;
+  // What storage calls for is told by the type (codegen/Memory.h); signs are not.
+  if (isa<IntegerType>(elementType))
+    elementType = ir::registerType(elementType);
+  Type pointer = LLVM::LLVMPointerType::get(builder.getContext(), isShared ? sharedSpace : 0);
+  auto made = LLVM::AllocaOp::create(builder, loc, pointer, elementType,
+                                     elements->math().constant(count));
+  made->setAttr("hint", builder.getStringAttr(hint));
+  return made;
+}
+
+Value BlockEmitter::callTemplate(llvm::StringRef function, const std::string &templateArguments,
+                                 ValueRange arguments, Type result, llvm::StringRef hint) {
+  std::string name = function.str() + "." + templateArguments;
+  llvm::raw_string_ostream stream(name);
+  for (Type type : arguments.getTypes())
+    stream << "." << type;
+  TypeRange results = result ? TypeRange(result) : TypeRange();
+  if (!module->lookupSymbol(name)) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToEnd(module->getBody());
+    auto type = builder.getFunctionType(arguments.getTypes(), results);
+    func::FuncOp::create(builder, loc, name, type).setPrivate();
+  }
+  auto call = func::CallOp::create(builder, loc, name, results, arguments);
+  if (!templateArguments.empty())
+    call->setAttr("template", builder.getStringAttr(templateArguments));
+  if (!hint.empty())
+    call->setAttr("hint", builder.getStringAttr(hint));
+  return result ? call.getResult(0) : Value();
+}
+
 DimExpr BlockEmitter::product(llvm::ArrayRef<DimExpr> dims) {
   DimExpr count = 1;
   for (const DimExpr &size : dims)

@@ -42,6 +42,16 @@ protected:
   /// for (i = low; i < high; i += step), with carried values: body(i, carried).
   Values loop(mlir::Value low, mlir::Value high, mlir::Value step, mlir::ValueRange carried,
               llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> body);
+  /// The same from 0 to a small `count`, written out by the compiler; `hint` names the index.
+  Values unrolled(int64_t count, llvm::StringRef hint, mlir::ValueRange carried,
+                  llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> body);
+  /// An array of this thread, or one that the block shares; 16-byte aligned.
+  mlir::Value array(mlir::Type elementType, int64_t count, llvm::StringRef hint,
+                    bool isShared = false);
+  /// A template of the prelude with its arguments. `result` may be null; `hint` names it.
+  mlir::Value callTemplate(llvm::StringRef function, const std::string &templateArguments,
+                           mlir::ValueRange arguments, mlir::Type result,
+                           llvm::StringRef hint = "");
   static DimExpr product(llvm::ArrayRef<DimExpr> dims);
 
   /// While a point of the domain is being computed, inputs of the domain's shape are read at its

@@ -285,8 +285,7 @@ struct KernelText {
 class Printer {
 public:
   Printer(BlockKernel &kernel, const KernelText &text) : kernel(kernel), text(text) {
-    for (llvm::StringRef word : reserved)
-      used.insert(word);
+    used = reservedNames();
   }
 
   std::string print() {
@@ -297,6 +296,9 @@ public:
     out = "extern \"C\" __global__ void __launch_bounds__(" + std::to_string(text.threads) + ") " +
           text.name + "(\n";
     for (auto [buffer, argument] : llvm::zip(text.buffers, body.getArguments()))
+      if (!buffer.elementType)
+        untyped.insert(argument);
+    for (auto [buffer, argument] : llvm::zip(text.buffers, body.getArguments()))
       out += std::string("    ") + (buffer.written ? "" : "const ") +
              (buffer.elementType ? storageName(buffer.elementType) : "char") + " *" + name(argument, buffer.name) + ",\n";
     out += "    __grid_constant__ const Sizes sizes, long long *" + statusName + ") {\n";
@@ -304,6 +306,21 @@ public:
       out += "  const long long *" + tableName + " = sizes.at;\n";
     block(body);
     return out + "}\n";
+  }
+
+  /// kernel.function as a member of a struct.
+  std::string printMember(const MemberText &member) {
+    Block &body = kernel.function.getBody().front();
+    for (auto [number, argument] : llvm::enumerate(body.getArguments())) {
+      used.insert(member.arguments[number]);
+      expressions[argument] = {member.arguments[number]};
+      if (member.arguments[number] == "table")
+        table = argument;
+    }
+    depth = 1;
+    out = "  __device__ __forceinline__ " + member.head + " const {\n";
+    block(body);
+    return out + "  }\n";
   }
 
 private:
@@ -333,8 +350,12 @@ private:
         return text.dims[static_cast<size_t>(entry.getInt())];
       return expressions.lookup(base).text + "_at";
     }
-    if (auto call = dyn_cast<func::CallOp>(op))
-      return "row" + functionName(call).drop_front(llvm::StringRef("block").size()).str();
+    if (auto given = op->getAttrOfType<StringAttr>("hint"))
+      return given.str();
+    if (auto call = dyn_cast<func::CallOp>(op)) {
+      llvm::StringRef function = functionName(call);
+      return function.consume_front("block") ? "row" + function.str() : "given";
+    }
     if (op->getLoc() == kernel.indexLocation)
       return "at";
     if (auto found = text.origins.find(op->getLoc().getAsOpaquePointer());
@@ -366,12 +387,18 @@ private:
     if (auto call = dyn_cast<func::CallOp>(op)) {
       std::string arguments;
       for (Value operand : call.getOperands())
-        arguments += (arguments.empty() ? "" : ", ") + plain(operand);
+        arguments += (arguments.empty() ? "" : ", ") +
+                     std::string(operand.getDefiningOp<LLVM::GEPOp>() ? "&" : "") + plain(operand);
       std::string function = functionName(call).str();
+      if (auto given = op->getAttrOfType<StringAttr>("template"))
+        return {function + "<" + given.str() + ">(" + arguments + ")"};
       if (call.getCallee().split('.').second.starts_with("ui"))
         function += "<" + typeName(call.getOperand(0).getType(), /*isUnsigned=*/true) + ">";
       return {function + "(" + arguments + ")"};
     }
+    if (auto address = dyn_cast<LLVM::GEPOp>(op); address && untyped.contains(address.getBase()))
+      return {"((" + storageName(address.getElemType()) + " *)" + plain(address.getBase()) + ")[" +
+              plain(address.getDynamicIndices().front()) + "]"};
     const OpRow *row = findRow(op);
     if (!row)
       throw Error({.kind = ErrorKind::Internal, .op = "emit cuda"},
@@ -419,6 +446,8 @@ private:
   bool isInlined(Operation *op, const Text &made) const {
     if (isa<LLVM::GEPOp>(op))
       return true;
+    if (op->hasAttr("hint"))
+      return false;
     if (auto call = dyn_cast<func::CallOp>(op))
       return call.getNumOperands() == 0;
     const OpRow *row = findRow(op);
@@ -452,12 +481,16 @@ private:
   }
 
   void statement(Operation *op) {
+    if (isa<func::ReturnOp>(op) && op->getNumOperands() > 0)
+      return line("return " + plain(op->getOperand(0)) + ";");
     if (isa<arith::ConstantOp, func::ReturnOp, scf::YieldOp>(op))
       return;
     if (auto loop = dyn_cast<scf::ForOp>(op))
       return forLoop(loop);
     if (auto branch = dyn_cast<scf::IfOp>(op))
       return ifElse(branch);
+    if (auto local = dyn_cast<LLVM::AllocaOp>(op))
+      return array(local);
     Text made = expand(op);
     if (op->getNumResults() == 0)
       return line(made.text + ";");
@@ -487,7 +520,8 @@ private:
   void assign(ValueRange targets, ValueRange values) {
     bool crossed = false;
     for (auto [target, value] : llvm::zip(targets, values))
-      crossed |= value != target && llvm::is_contained(targets, value);
+      for (Value other : targets)
+        crossed |= other != target && plain(other) == plain(value);
     std::vector<std::string> sources;
     for (auto [target, value] : llvm::zip(targets, values)) {
       sources.push_back(plain(value));
@@ -502,17 +536,55 @@ private:
         line(plain(target) + " = " + source + ";");
   }
 
+  /// A variable of a loop around `op` that nothing else reads from `op` on: its results may go there.
+  bool isTaken(Value value, Operation *op) const {
+    auto argument = dyn_cast<BlockArgument>(value);
+    auto around = argument ? dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp()) : scf::ForOp();
+    if (!around || argument == around.getInductionVar())
+      return false;
+    // Conditions on the way may leave it as it is.
+    llvm::SmallPtrSet<Operation *, 2> unchanged;
+    Operation *outer = op->getParentOp();
+    for (; isa<scf::IfOp>(outer); outer = outer->getParentOp())
+      if (Block *other = cast<scf::IfOp>(outer).elseBlock())
+        unchanged.insert(other->getTerminator());
+    return outer == around && llvm::all_of(value.getUsers(), [&](Operation *user) {
+             return op->isAncestor(user) || unchanged.contains(user);
+           });
+  }
+
+  /// `alignas(16) float x[4];`
+  void array(LLVM::AllocaOp local) {
+    Type element = local.getElemType();
+    std::string type = storageName(element);
+    if (auto pair = dyn_cast<LLVM::LLVMStructType>(element))
+      type = "Indexed<" + typeName(pair.getBody().front()) + ">";
+    bool isShared = cast<LLVM::LLVMPointerType>(local.getType()).getAddressSpace() != 0;
+    line(std::string(isShared ? "__shared__ " : "") + "alignas(16) " + type + " " +
+         name(local, hint(local)) + "[" + plain(local.getArraySize()) + "];");
+  }
+
   void forLoop(scf::ForOp loop) {
     for (auto [argument, initial, result] :
          llvm::zip(loop.getRegionIterArgs(), loop.getInitArgs(), loop.getResults())) {
-      line(typeName(argument.getType()) + " " + name(argument, "mine") + " = " + plain(initial) +
-           ";");
+      if (isTaken(initial, loop))
+        expressions[argument] = Text(expressions.lookup(initial));
+      else
+        line(typeName(argument.getType()) + " " + name(argument, "mine") + " = " + plain(initial) +
+             ";");
       expressions[result] = Text(expressions.lookup(argument));
     }
+    // Unrolled loops count to small constants.
+    auto unroll = loop->getAttr("unroll");
+    if (unroll)
+      line("#pragma unroll" +
+           (isa<IntegerAttr>(unroll) ? " " + literal(cast<IntegerAttr>(unroll)) : ""));
+    std::string type = isa_and_nonnull<UnitAttr>(unroll) ? "int" : "long long";
+    auto given = loop->getAttrOfType<StringAttr>("hint");
     std::string first = plain(loop.getLowerBound());
-    std::string i = name(loop.getInductionVar(), "i");
+    std::string i = name(loop.getInductionVar(), given ? given.getValue() : "i");
     Text last = expression(loop.getUpperBound());
-    line("for (long long " + i + " = " + first + "; " + i + " < " +
+    line("for (" + type + " " + i + " = " + first + "; " + i + " < " +
          (last.atomic ? last.text : "(" + last.text + ")") + "; " + i +
          " += " + plain(loop.getStep()) + ") {");
     block(*loop.getBody());
@@ -523,6 +595,20 @@ private:
   }
 
   void ifElse(scf::IfOp branch) {
+    bool keeps = branch.elseBlock() && !branch.getResults().empty() &&
+                 llvm::hasSingleElement(*branch.elseBlock());
+    for (auto [number, result] : llvm::enumerate(branch.getResults())) {
+      Value other = keeps ? branch.elseBlock()->getTerminator()->getOperand(number) : Value();
+      keeps &= other && isTaken(other, branch);
+    }
+    if (keeps) { // What a loop carries changes under a condition.
+      for (auto [result, other] :
+           llvm::zip(branch.getResults(), branch.elseBlock()->getTerminator()->getOperands()))
+        expressions[result] = Text(expressions.lookup(other));
+      line("if (" + plain(branch.getCondition()) + ") {");
+      arm(branch, branch.thenBlock());
+      return line("}");
+    }
     for (Value result : branch.getResults())
       line(typeName(result.getType()) + " " + name(result, "value") + ";");
     line("if (" + plain(branch.getCondition()) + ") {");
@@ -549,6 +635,7 @@ private:
   Value table;
   Location current = kernel.indexLocation;
   llvm::StringSet<> used;
+  llvm::DenseSet<Value> untyped; ///< Buffers whose elements are of no one type.
   llvm::DenseMap<Value, Text> expressions;
 };
 
@@ -560,14 +647,63 @@ std::string describe(Operation *op) {
 
 } // namespace
 
+llvm::StringSet<> reservedNames() {
+  llvm::StringSet<> names;
+  for (llvm::StringRef word : reserved)
+    names.insert(word);
+  return names;
+}
+std::string cppTypeName(Type type) { return typeName(type); }
+std::string cppStorageName(Type type) { return storageName(type); }
+
+/// Takes out what is computed twice, and checks the rest.
+static void tidy(ModuleOp module, const KernelRequest &request) {
+  PassManager manager(module.getContext());
+  manager.addPass(createCSEPass());
+  if (failed(manager.run(module)))
+    throw Error({.kind = ErrorKind::Internal, .op = request.name}, "its scalar form is not valid");
+}
+
+/// Fills in the origins of a region's ops; the comment that lists them.
+static std::string describeOrigins(Block &body, KernelText &text) {
+  std::string comment;
+  for (Operation &op : body.without_terminator()) {
+    KernelText::Origin &origin = text.origins[op.getLoc().getAsOpaquePointer()];
+    origin.name = op.getName().stripDialect().str();
+    origin.comment = origin.comment.empty() ? describe(&op) : origin.name + ", " + origin.comment;
+    comment += "//   " + describe(&op) + "\n";
+  }
+  return comment;
+}
+
+static std::string heading(const KernelRequest &request, llvm::StringRef units) {
+  return "\n// " + request.name + ": " + passes::stringify(request.plan.analysis.form).str() + ", " +
+         request.plan.stages[request.stage].extent.str() + " " + units.str() + "\n";
+}
+
+std::string describeKernel(const KernelRequest &request, llvm::StringRef units) {
+  KernelText text;
+  return heading(request, units) + describeOrigins(ir::FusedOp(request.fused).getBody().front(), text);
+}
+
+std::string printMembers(BlockKernel &kernel, const KernelRequest &request,
+                         llvm::ArrayRef<MemberText> members) {
+  tidy(*kernel.module, request);
+  KernelText text;
+  text.dims = request.dims;
+  describeOrigins(ir::FusedOp(request.fused).getBody().front(), text);
+  std::string all;
+  for (const MemberText &member : members) {
+    kernel.function = member.function;
+    all += Printer(kernel, text).printMember(member);
+  }
+  return all;
+}
+
 KernelSource printKernel(BlockKernel &kernel, const KernelRequest &request,
                          llvm::StringRef units) {
   ir::FusedOp fused = request.fused;
-  PassManager manager(fused.getContext());
-  manager.addPass(createCSEPass());
-  if (failed(manager.run(*kernel.module)))
-    throw Error({.kind = ErrorKind::Internal, .op = request.name}, "its scalar form is not valid");
-
+  tidy(*kernel.module, request);
   KernelText text;
   text.name = request.name;
   text.dims = request.dims;
@@ -583,14 +719,7 @@ KernelSource printKernel(BlockKernel &kernel, const KernelRequest &request,
         {name, value ? ir::tensorType(value).getElementType() : Type(), i >= inputs});
   }
   KernelSource source;
-  source.text = "\n// " + request.name + ": " + passes::stringify(request.plan.analysis.form).str() +
-                ", " + request.plan.stages[request.stage].extent.str() + " " + units.str() + "\n";
-  for (Operation &op : body.without_terminator()) {
-    KernelText::Origin &origin = text.origins[op.getLoc().getAsOpaquePointer()];
-    origin.name = op.getName().stripDialect().str();
-    origin.comment = origin.comment.empty() ? describe(&op) : origin.name + ", " + origin.comment;
-    source.text += "//   " + describe(&op) + "\n";
-  }
+  source.text = heading(request, units) + describeOrigins(body, text);
   source.text += Printer(kernel, text).print();
   return source;
 }

@@ -3,12 +3,33 @@
 
 #include "sinter/codegen/cuda/BlockEmitter.h"
 
+#include "llvm/ADT/StringSet.h"
+
 #include <string>
 
 namespace sinter::cuda {
 
 /// Turns any text into an identifier of C++.
 std::string toName(llvm::StringRef text);
+/// What no name of a printed kernel may hide.
+llvm::StringSet<> reservedNames();
+/// A register's type, and that of an element in memory.
+std::string cppTypeName(mlir::Type type);
+std::string cppStorageName(mlir::Type type);
+/// The comment above a kernel: what it computes and, in the words of `units`, how.
+std::string describeKernel(const KernelRequest &request, llvm::StringRef units);
+
+/// A function of a kernel's module as a member of a struct (ElementFunctions).
+struct MemberText {
+  mlir::func::FuncOp function; ///< Returns one value or none.
+  std::string head;            ///< `float lhs(long long row)`
+  /// What its arguments are called; `table` is the size table.
+  std::vector<std::string> arguments;
+};
+/// `kernel.function` is not looked at.
+std::string printMembers(BlockKernel &kernel, const KernelRequest &request,
+                         llvm::ArrayRef<MemberText> members);
+
 /// The kernel under a comment that says what it computes and, in the words of `units`, how.
 KernelSource printKernel(BlockKernel &kernel, const KernelRequest &request, llvm::StringRef units);
 
