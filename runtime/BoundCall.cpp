@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/runtime/ExecutableImpl.h"
 
+#include <algorithm>
+
 namespace sinter {
 
 BoundCall::BoundCall(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
@@ -23,29 +25,36 @@ void BoundCall::operator()() {
 
 const std::vector<Array> &BoundCall::outputs() const { return impl->outputs; }
 int64_t BoundCall::arenaBytes() const { return impl->plan->arenaBytes; }
-const void *BoundCall::arena() const { return impl->arena.get(); }
+const void *BoundCall::arena() const { return impl->call ? impl->call->arena() : nullptr; }
+
+std::vector<double> BoundCall::measure(int64_t count) {
+  (*this)();
+  return impl->call ? impl->call->measure(count) : std::vector<double>();
+}
 
 void BoundCall::Impl::run() {
   StateUse use(state.get(), executable->hasUpdates);
-  if (executable->code.entry)
-    runCode();
-  else
-    interpret();
-}
-
-void BoundCall::Impl::runCode() {
-  for (const Staged &staged : gathers)
-    staged.plan.gather(staged.user, staged.buffer);
-  SinterStatus status = executable->device->run(executable->code.entry, pointers.data(),
-                                                plan->table.data(), arena.get());
+  if (!call)
+    return interpret();
+  SinterStatus status = call->run();
   if (status.code != static_cast<int64_t>(StatusCode::Ok))
     throwStatus(status);
-  for (const Staged &staged : scatters)
-    staged.plan.scatter(staged.buffer, staged.user);
 }
 
 void BoundCall::Impl::interpret() {
   const Program &program = *executable->code.program;
+  if (state && state->residency.isUsed()) {
+    auto isUpdated = [&](size_t argument) {
+      return std::any_of(program.results.begin(), program.results.end(), [&](const Result &result) {
+        return result.updates == static_cast<int>(argument);
+      });
+    };
+    for (size_t i = 0; i < program.arguments.size(); ++i)
+      if (program.arguments[i].kind != ArgumentKind::Placeholder)
+        state->residency.useOnHost(program.arguments[i].name, isUpdated(i)
+                                                                  ? Residency::HostUse::Update
+                                                                  : Residency::HostUse::Read);
+  }
   std::vector<Array> values =
       executable->code.interpreter(arguments, executable->sizes.binding(plan->dims));
   if (values.size() != results.size())

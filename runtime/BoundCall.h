@@ -24,7 +24,12 @@ public:
   /// In the order in which they were declared.
   const std::vector<Array> &outputs() const;
 
-  /// The workspace: its planned size, and where it lies (for tests of the memory plan).
+  /// Milliseconds of `count` runs of the program alone on a device that has a clock of its own (a
+  /// GPU), without the copies from and to the host's arrays; empty on others. Updates happen.
+  std::vector<double> measure(int64_t count);
+
+  /// The workspace: its planned size, and where it lies where the host can read it (for tests of
+  /// the memory plan).
   int64_t arenaBytes() const;
   const void *arena() const;
 

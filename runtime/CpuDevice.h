@@ -17,7 +17,7 @@ struct CpuDeviceOptions {
 };
 
 /// The host's cores and memory.
-class CpuDevice : public Device {
+class CpuDevice : public Device, public std::enable_shared_from_this<CpuDevice> {
 public:
   explicit CpuDevice(const CpuDeviceOptions &options = {});
   ~CpuDevice() override;
@@ -29,8 +29,9 @@ public:
   std::string name() const override { return "cpu"; }
   int64_t workers() const override { return pool.workers(); }
   std::shared_ptr<void> allocate(int64_t bytes) override;
-  SinterStatus run(SinterRun entry, void *const *args, const int64_t *table,
-                   void *arena) noexcept override;
+  std::shared_ptr<DeviceProgram> load(ProgramCode code) override;
+  /// Runs a compiled program and returns its status; does not throw and allocates nothing.
+  SinterStatus run(SinterRun entry, void *const *args, const int64_t *table, void *arena) noexcept;
   ThreadPool &threadPool() { return pool; }
 
   bool poisons() const { return poison; }

@@ -23,8 +23,10 @@ constexpr EnvironmentSwitch table[] = {
      0},
     {"SINTER_CUDA_DRIVER", "the library of NVIDIA's driver (default: libcuda.so.1)", 0, 0},
     {"SINTER_CUDA_DEVICE", "which GPU, from 0 in the driver's order (default: 0)", 0, 1023},
-    {"SINTER_CUDA_SYNC",
-     "1: wait for every kernel, so that a fault names the kernel and its line (default: 0)", 0, 1},
+    {"SINTER_CUDA_CHECK",
+     "1: a GPU runs one kernel at a time, every buffer in a block of its own, so that a fault or a "
+     "sanitizer names the kernel (default: 0)",
+     0, 1},
 };
 
 /// CPUs granted by cgroup v2's quota, or nullopt when there is none.

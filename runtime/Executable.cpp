@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/ir/base/CheckedMath.h"
-#include "sinter/ir/base/TargetInfo.h"
 #include "sinter/runtime/ExecutableImpl.h"
+#include "sinter/runtime/Strided.h"
 
 #include <algorithm>
 
@@ -22,10 +22,6 @@ std::string list(const std::vector<std::string> &names) {
   for (const std::string &name : names)
     text += (text.empty() ? "'" : ", '") + name + "'";
   return text.empty() ? "none" : text;
-}
-
-bool isAligned(const Array &array) {
-  return reinterpret_cast<uintptr_t>(array.data()) % bufferAlignment == 0;
 }
 
 std::vector<std::string> inputNamesOf(const Program &program) {
@@ -56,10 +52,8 @@ ArrayMap byName(const Program &program, std::vector<Array> arrays) {
 
 Executable::Impl::Impl(ExecutableCode given, std::shared_ptr<Device> device)
     : code(std::move(given)), device(std::move(device)), sizes(*code.program) {
-  if (!code.entry && !code.interpreter)
-    throw Error({.kind = ErrorKind::Internal}, "an executable needs code");
-  if (code.entry && !code.program->target.empty())
-    TargetInfo::parse(code.program->target).requireRunnable();
+  if (!code.interpreter)
+    loaded = this->device->load({code.program, code.entry, code.keepAlive});
   for (const Argument &argument : code.program->arguments)
     hasVariables |= argument.kind != ArgumentKind::Placeholder;
   for (const Result &result : code.program->results)
@@ -165,7 +159,7 @@ std::shared_ptr<const SizePlan> Executable::Impl::planFor(std::vector<int64_t> d
     output += result.updates < 0;
     plan->resultSizes.push_back(std::move(*resultSizes));
   }
-  if (code.entry) {
+  if (loaded) {
     plan->table = evaluateTable(program, binding, device->workers());
     binding[workersSymbol] = device->workers();
     std::optional<int64_t> bytes = program.arenaBytes.evaluate(binding);
@@ -173,6 +167,7 @@ std::shared_ptr<const SizePlan> Executable::Impl::planFor(std::vector<int64_t> d
       throw Error({.kind = ErrorKind::User, .code = ErrorCode::Limit, .op = "call"},
                   "the workspace is too large" + describeBinding());
     plan->arenaBytes = *bytes;
+    plan->binding = std::move(binding);
   }
   std::lock_guard lock(mutex);
   plans.insert(plans.begin(), plan);
@@ -236,7 +231,6 @@ BoundCall Executable::Impl::bind(const std::shared_ptr<const Impl> &self, State 
   call->arguments = findArguments(state, inputs);
   std::vector<const Array *> given = findResults(outputs);
   call->plan = planFor(sizes.infer(call->arguments, given));
-  call->arena = device->allocate(call->plan->arenaBytes);
 
   call->results.reserve(program.results.size());
   for (size_t i = 0; i < program.results.size(); ++i) {
@@ -250,25 +244,13 @@ BoundCall Executable::Impl::bind(const std::shared_ptr<const Impl> &self, State 
     call->outputs.push_back(call->results.back());
   }
   requireDisjoint(call->arguments, call->results, given);
-  if (!code.entry)
-    return BoundCall(std::move(call));
-
-  auto stage = [&](const Array &array, std::vector<BoundCall::Impl::Staged> &copies) -> void * {
-    if (array.numElements() == 0)
-      return call->arena.get(); // never dereferenced
-    if (array.isContiguous() && isAligned(array))
-      return array.data();
-    call->buffers.push_back(device->allocate(array.numBytes()));
-    copies.push_back({CopyPlan(array), array.data(), call->buffers.back().get()});
-    return call->buffers.back().get();
-  };
-  for (const Array &array : call->arguments)
-    call->pointers.push_back(stage(array, call->gathers));
-  for (size_t i = 0; i < program.results.size(); ++i) {
-    int updates = program.results[i].updates;
-    call->pointers.push_back(updates >= 0 ? call->pointers[static_cast<size_t>(updates)]
-                                          : stage(call->results[i], call->scatters));
-  }
+  if (loaded)
+    call->call = loaded->bind({.table = call->plan->table,
+                               .dims = call->plan->binding,
+                               .arenaBytes = call->plan->arenaBytes,
+                               .arguments = call->arguments,
+                               .results = call->results,
+                               .state = call->state});
   return BoundCall(std::move(call));
 }
 

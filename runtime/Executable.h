@@ -14,7 +14,7 @@
 
 namespace sinter {
 
-/// What runs: a compiled entry or an interpreter. Both get the same checks.
+/// What runs: a program that its device loads, or an interpreter. Both get the same checks.
 struct ExecutableCode {
   /// Takes one array per argument and the sizes of the named dimensions, returns one array per
   /// result, updates included.
@@ -22,9 +22,9 @@ struct ExecutableCode {
                                                        const DimBinding &dims)>;
 
   std::shared_ptr<const Program> program =
-      nullptr; ///< An interpreter needs only arguments and results.
-  SinterRun entry = nullptr;
-  Interpreter interpreter = nullptr;               ///< Used when there is no entry.
+      nullptr;                       ///< An interpreter needs only arguments and results.
+  SinterRun entry = nullptr;         ///< Of a program for the CPU.
+  Interpreter interpreter = nullptr; ///< In place of what a device loads.
   std::shared_ptr<const void> keepAlive = nullptr; ///< Holds the code behind `entry`.
 };
 

@@ -4,7 +4,6 @@
 #include "sinter/runtime/Executable.h"
 #include "sinter/runtime/SizeInference.h"
 #include "sinter/runtime/StateStorage.h"
-#include "sinter/runtime/Strided.h"
 
 #include <atomic>
 #include <mutex>
@@ -15,6 +14,7 @@ namespace sinter {
 struct SizePlan {
   std::vector<int64_t> dims; ///< In the order of SizeInference::dims().
   std::vector<int64_t> table;
+  DimBinding binding; ///< `dims` by name, with the device's workers.
   int64_t arenaBytes = 0;
   std::vector<std::vector<int64_t>> resultSizes;
 };
@@ -34,6 +34,8 @@ struct Executable::Impl {
 
   ExecutableCode code;
   std::shared_ptr<Device> device;
+  /// Null where an interpreter runs.
+  std::shared_ptr<DeviceProgram> loaded;
   SizeInference sizes;
   bool hasVariables = false;
   bool hasUpdates = false;
@@ -45,28 +47,17 @@ private:
 };
 
 struct BoundCall::Impl {
-  /// User memory that kernels cannot use in place, and its contiguous, aligned stand-in.
-  struct Staged {
-    CopyPlan plan;
-    void *user;
-    void *buffer;
-  };
-
   void run();
-  void runCode();
   void interpret();
   [[noreturn]] void throwStatus(const SinterStatus &status) const;
 
   std::shared_ptr<const Executable::Impl> executable;
   std::shared_ptr<State::Storage> state;
   std::shared_ptr<const SizePlan> plan;
-  std::shared_ptr<void> arena;
+  std::unique_ptr<DeviceCall> call; ///< Null where an interpreter runs.
   std::vector<Array> arguments;
   std::vector<Array> results; ///< An update's is the array of the argument it updates.
   std::vector<Array> outputs; ///< The results that are not updates.
-  std::vector<void *> pointers;
-  std::vector<Staged> gathers, scatters;
-  std::vector<std::shared_ptr<void>> buffers;
   std::atomic<bool> running{false};
 };
 

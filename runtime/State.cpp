@@ -93,22 +93,36 @@ bool State::contains(std::string_view name) const {
   return shared->arrays.find(name) != shared->arrays.end();
 }
 
-Array State::get(std::string_view name) const {
+const Array &State::find(std::string_view name) const {
   auto it = shared->arrays.find(name);
   if (it == shared->arrays.end())
     fail("there is no variable '" + std::string(name) + "'" + didYouMean(name, names()));
   return it->second;
 }
 
+void State::replace(std::string_view name, const Array &value) {
+  shared->residency.useOnHost(name, Residency::HostUse::Replace);
+  find(name).copyFrom(value);
+}
+
+Array State::get(std::string_view name) const {
+  const Array &array = find(name);
+  if (shared->residency.isUsed()) {
+    StateUse use(shared.get(), /*update=*/false);
+    shared->residency.useOnHost(name, Residency::HostUse::Update);
+  }
+  return array;
+}
+
 void State::set(std::string_view name, const Array &value) {
   StateUse use(shared.get(), /*update=*/true);
-  Array held = get(name);
-  requireSame(name, held, value.dtype(), value.sizes());
-  held.copyFrom(value);
+  requireSame(name, find(name), value.dtype(), value.sizes());
+  replace(name, value);
 }
 
 void State::save(const std::filesystem::path &path) const {
   StateUse use(shared.get(), /*update=*/false);
+  shared->residency.useOnHost(Residency::HostUse::Read);
   writeNpz(path, shared->arrays);
 }
 
@@ -117,12 +131,12 @@ void State::load(const std::filesystem::path &path) { assign(readNpz(path)); }
 void State::assign(const ArrayMap &values) {
   StateUse use(shared.get(), /*update=*/true);
   for (const auto &[name, value] : values)
-    requireSame(name, get(name), value.dtype(), value.sizes());
+    requireSame(name, find(name), value.dtype(), value.sizes());
   for (const auto &[name, array] : shared->arrays)
     if (!values.contains(name))
       fail("there is no value for '" + name + "'");
   for (const auto &[name, value] : values)
-    get(name).copyFrom(value);
+    replace(name, value);
 }
 
 } // namespace sinter

@@ -36,7 +36,11 @@ public:
 
   std::vector<std::string> names() const;
   bool contains(std::string_view name) const;
-  /// The live array, not a copy: it changes with every update. Error(User) for an unknown name.
+  /// The live array, not a copy: it changes with every update that runs on the CPU, and calls see
+  /// what is written to it. A GPU keeps variables in its own memory: there get() hands the array
+  /// its current value, and the next call takes up what has been written to the array by then. To
+  /// see later updates, or to write again, get() it again. Error(User) for an unknown name, or
+  /// while a call on a GPU updates the State.
   Array get(std::string_view name) const;
   /// Copies `value` in; dtype and sizes must be those of the variable.
   void set(std::string_view name, const Array &value);
@@ -53,6 +57,9 @@ public:
   const std::shared_ptr<Storage> &storage() const { return shared; }
 
 private:
+  const Array &find(std::string_view name) const;
+  void replace(std::string_view name, const Array &value);
+
   std::shared_ptr<Storage> shared;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sinter/runtime/Residency.h"
 #include "sinter/runtime/State.h"
 
 #include <atomic>
@@ -12,6 +13,8 @@ namespace sinter {
 struct State::Storage {
   ArrayMap arrays;
   uint64_t seed = 0;
+  /// Which of the arrays have their value on a device.
+  Residency residency;
   /// Calls that read it now, or -1 during an update.
   mutable std::atomic<int64_t> users{0};
 };
