@@ -11,6 +11,7 @@
 #include "sinter/codegen/cpu/LowerToLlvm.h"
 #include "sinter/codegen/cpu/ObjectCache.h"
 #include "sinter/codegen/cpu/RunFunction.h"
+#include "sinter/codegen/cuda/CompileCuda.h"
 #include "sinter/passes/Passes.h"
 #include "sinter/passes/StageContracts.h"
 
@@ -195,9 +196,8 @@ void planned(Compilation &compilation, const PipelineOptions &options) {
 }
 
 void kernels(Compilation &compilation, const PipelineOptions &options) {
-  if (options.target.kind == TargetInfo::Kind::Cuda)
-    throw Error({.kind = ErrorKind::Unsupported, .op = "compile"},
-                "kernels for a GPU can be printed but not run yet");
+  if (isGpu(options))
+    return cuda::emitKernels(compilation);
   cpu::prepareContext(*compilation.module->getContext());
   cpu::KernelFunction::Options kernelOptions;
   kernelOptions.dims = compilation.program().dims;
@@ -224,7 +224,29 @@ void kernels(Compilation &compilation, const PipelineOptions &options) {
   }
 }
 
+void cudaProgram(Compilation &compilation, const PipelineOptions &options) {
+  cuda::requireArch(options.target);
+  cpu::ObjectCache cache(options.cache);
+  cuda::CompiledCuda compiled = cuda::compileKernels(compilation.program(), compilation.cudaKernels,
+                                                     {.arch = options.target.arch,
+                                                      .nvrtc = options.nvrtc,
+                                                      .lineInfo = options.lineInfo,
+                                                      .threads = options.threads,
+                                                      .cache = &cache});
+  compilation.cache = cache.report();
+  Program &program = compilation.program();
+  program.images = std::move(compiled.images);
+  for (auto [kernel, image] : llvm::zip(program.kernels, compiled.imageOf))
+    kernel.image = image;
+  for (auto [name, milliseconds] : {std::pair("kernels: load NVRTC", compiled.times.load),
+                                    std::pair("kernels: NVRTC", compiled.times.compile),
+                                    std::pair("kernels: cache", compiled.times.cache)})
+    compilation.times.push_back({name, milliseconds});
+}
+
 void program(Compilation &compilation, const PipelineOptions &options) {
+  if (isGpu(options))
+    return cudaProgram(compilation, options);
   std::vector<ModuleOp> modules;
   for (auto &kernel : compilation.kernels)
     modules.push_back(*kernel);
@@ -277,6 +299,8 @@ std::string printIr(Compilation &compilation) {
 std::string printPlan(Compilation &compilation) { return planText(compilation.program()); }
 std::string printProgram(Compilation &compilation) { return programText(compilation.program()); }
 std::string printKernels(Compilation &compilation) {
+  if (!compilation.cudaKernels.empty())
+    return cuda::printProgram(compilation);
   std::string text;
   llvm::raw_string_ostream stream(text);
   for (auto [launch, number] : llvm::zip(compilation.planned.launches, compilation.kernelOf)) {

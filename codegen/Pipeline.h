@@ -3,12 +3,14 @@
 
 #include "sinter/codegen/BuildProgram.h"
 #include "sinter/codegen/cpu/CompileObject.h"
+#include "sinter/codegen/cuda/PrintCuda.h"
 #include "sinter/ir/base/CacheOptions.h"
 #include "sinter/ir/base/TargetInfo.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -59,6 +61,11 @@ struct PipelineOptions {
   int threads = 0;
   /// Off unless enabled is true and there is a folder; resolveCache() fills in the defaults.
   CacheOptions cache;
+  /// GPU: NVIDIA's run-time compiler; empty: where it is found (codegen/cuda/Nvrtc.h).
+  std::filesystem::path nvrtc;
+  /// GPU: machine code says which of the user's lines it comes from. Kernels then have to be
+  /// compiled anew when lines move.
+  bool lineInfo = false;
   /// What to change of the schedules, as scheduleText() writes them, and what its errors call it.
   std::string schedule;
   std::string scheduleFile = "schedule";
@@ -70,14 +77,15 @@ struct PipelineOptions {
 
 /// What has been made so far of one graph.
 struct Compilation {
-  mlir::ModuleOp module; ///< Changed in place by the IR stages.
+  mlir::ModuleOp module;             ///< Changed in place by the IR stages.
   std::vector<Condition> conditions; ///< Of the graph as written.
   PlannedProgram planned;
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>>
-      kernels;                      ///< Emitted once for launches of equal regions.
-  std::vector<size_t> kernelOf;     ///< For each launch.
-  std::vector<std::string> objects; ///< One per distinct kernel.
-  CacheReport cache;                ///< Of the objects.
+      kernels;                               ///< Emitted once for launches of equal regions.
+  std::vector<cuda::CudaKernel> cudaKernels; ///< In their place for a GPU.
+  std::vector<size_t> kernelOf;              ///< For each launch.
+  std::vector<std::string> objects;          ///< One per distinct kernel.
+  CacheReport cache;                         ///< Of the objects.
   std::vector<StageTime> times;
   double milliseconds = 0;
 

@@ -22,6 +22,8 @@ constexpr EnvironmentSwitch table[] = {
      "folder of the machine code that is kept (default: sinter in XDG_CACHE_HOME or ~/.cache)", 0,
      0},
     {"SINTER_CUDA_DRIVER", "the library of NVIDIA's driver (default: libcuda.so.1)", 0, 0},
+    {"SINTER_NVRTC",
+     "NVIDIA's run-time compiler (default: libnvrtc.so.13 or .12 where a toolkit has it)", 0, 0},
     {"SINTER_CUDA_DEVICE", "which GPU, from 0 in the driver's order (default: 0)", 0, 1023},
     {"SINTER_CUDA_CHECK",
      "1: a GPU runs one kernel at a time, every buffer in a block of its own, so that a fault or a "

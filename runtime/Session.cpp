@@ -30,6 +30,8 @@ codegen::PipelineOptions pipelineOptions(const CompileOptions &options) {
   result.optLevel = options.optLevel;
   result.schedule = options.schedule;
   result.cache = resolveCache(options.cache);
+  result.nvrtc = environmentPath("SINTER_NVRTC").value_or("");
+  result.lineInfo = options.lineInfo;
   result.dump = options.onStage;
   // The interpreter runs the graph as it was written.
   if (options.engine == Engine::Interpreter) {

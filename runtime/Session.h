@@ -46,6 +46,9 @@ struct CompileOptions {
   bool winograd = false;
   /// 0 to 3: how hard machine code is optimised.
   int optLevel = 2;
+  /// GPU: profilers and sanitizers show the lines of your source beside the machine code. Kernels are then compiled
+  /// anew when these lines move, where they would else come out of the cache.
+  bool lineInfo = false;
   /// Changes of the kernels' schedules, as text: docs/schedules.md. What it cannot be is an error.
   std::string schedule = {};
   /// Whether and where machine code is kept for the next process that needs it.

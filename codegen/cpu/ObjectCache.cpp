@@ -220,11 +220,13 @@ void ObjectCache::drop(const KernelKey &key) {
 void ObjectCache::store(const std::vector<Entry> &entries) {
   if (!isOpen() || entries.empty())
     return;
-  size_t bytes = 0;
-  for (const Entry &entry : entries)
+  size_t bytes = 0, names = 0;
+  for (const Entry &entry : entries) {
     bytes += entry.object.size();
+    names += 1 + entry.others.size();
+  }
   // No more than a quarter at once, or the rest of the cache would have to go.
-  if (bytes > static_cast<size_t>(maxBytes) / 4 || entries.size() > mostSlots) {
+  if (bytes > static_cast<size_t>(maxBytes) / 4 || names > mostSlots) {
     if (entries.size() == 1)
       return note("a kernel is too large for the cache");
     auto middle = entries.begin() + static_cast<std::ptrdiff_t>(entries.size() / 2);
@@ -235,20 +237,28 @@ void ObjectCache::store(const std::vector<Entry> &entries) {
     return;
   {
     std::lock_guard lock(mutex);
-    counts.stored += static_cast<int64_t>(entries.size());
+    counts.stored += static_cast<int64_t>(names);
   }
   prune(static_cast<int64_t>(bytes));
 }
 
 bool ObjectCache::storeTogether(const std::vector<Entry> &entries) {
-  std::string bytes(sizeof(Header) + entries.size() * sizeof(Slot), '\0');
-  Header header{{}, formVersion, static_cast<uint32_t>(entries.size())};
+  size_t count = 0;
+  for (const Entry &entry : entries)
+    count += 1 + entry.others.size();
+  std::string bytes(sizeof(Header) + count * sizeof(Slot), '\0');
+  Header header{{}, formVersion, static_cast<uint32_t>(count)};
   std::memcpy(header.magic, magic, sizeof(magic));
   std::memcpy(bytes.data(), &header, sizeof(header));
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const Entry &entry = entries[i];
-    Slot slot{entry.key, bytes.size(), entry.object.size(), checksumOf(entry.key, entry.object)};
-    std::memcpy(bytes.data() + sizeof(Header) + i * sizeof(Slot), &slot, sizeof(slot));
+  std::vector<std::string> names;
+  for (const Entry &entry : entries) {
+    auto addSlot = [&](const KernelKey &key) {
+      Slot slot{key, bytes.size(), entry.object.size(), checksumOf(key, entry.object)};
+      std::memcpy(bytes.data() + sizeof(Header) + names.size() * sizeof(Slot), &slot, sizeof(slot));
+      names.push_back(nameOf(key));
+    };
+    addSlot(entry.key);
+    llvm::for_each(entry.others, addSlot);
     bytes += entry.object;
   }
 
@@ -265,22 +275,26 @@ bool ObjectCache::storeTogether(const std::vector<Entry> &entries) {
   if (!isWritten)
     note(problem("nothing is added to the cache"));
   bool isNamed = isWritten;
-  for (size_t i = 0; isNamed && i < entries.size(); ++i) {
-    std::string name = nameOf(entries[i].key);
+  for (size_t i = 0; isNamed && i < names.size(); ++i) {
+    const std::string &name = names[i];
     // Another process may have been first: its object is as good.
     isNamed = linkat(folder, temporary.c_str(), folder, name.c_str(), 0) == 0 || errno == EEXIST ||
               // No hard links here: one file for one kernel.
-              (entries.size() == 1 &&
-               renameat(folder, temporary.c_str(), folder, name.c_str()) == 0);
+              (names.size() == 1 && renameat(folder, temporary.c_str(), folder, name.c_str()) == 0);
   }
   unlinkat(folder, temporary.c_str(), 0);
   if (isNamed || !isWritten)
     return isNamed;
-  if (entries.size() == 1) {
+  if (names.size() == 1) {
     note(problem("nothing is added to the cache"));
     return false;
   }
-  return llvm::all_of(entries, [&](const Entry &entry) { return storeTogether({entry}); });
+  return llvm::all_of(entries, [&](const Entry &entry) {
+    auto storeAs = [&](const KernelKey &key) {
+      return storeTogether(std::vector<Entry>{Entry{key, entry.object}});
+    };
+    return storeAs(entry.key) && llvm::all_of(entry.others, storeAs);
+  });
 }
 
 void ObjectCache::prune(int64_t stored) {

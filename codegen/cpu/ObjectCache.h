@@ -16,15 +16,16 @@ namespace sinter::cpu {
 /// Machine code of kernels in a private folder, shared by processes that run at the same time.
 ///
 /// A file holds what one compilation stored, under one name (a hard link) per kernel. It is written
-/// under a temporary name and synced before it gets these names, so a name never leads to a file that
-/// is being written; a checksum over every entry finds what a disk or a crash damaged. Nothing that
-/// fails here is an error: without a usable folder there are only misses, and report() says why.
-/// load(), drop() and store() may be called by several threads.
+/// under a temporary name and synced before it gets these names, so a name never leads to a file
+/// that is being written; a checksum over every entry finds what a disk or a crash damaged. Nothing
+/// that fails here is an error: without a usable folder there are only misses, and report() says
+/// why. load(), drop() and store() may be called by several threads.
 class ObjectCache {
 public:
   struct Entry {
     KernelKey key;
     std::string object;
+    std::vector<KernelKey> others = {}; ///< Keys that lead to the object as well.
   };
 
   /// Opens the folder, and makes it when it is missing. Off unless options.enabled is true; the

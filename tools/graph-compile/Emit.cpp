@@ -12,7 +12,7 @@
 #include "sinter/codegen/cpu/CompileKernels.h"
 #include "sinter/codegen/cpu/Library.h"
 #include "sinter/codegen/cpu/RunFunction.h"
-#include "sinter/codegen/cuda/PrintCuda.h"
+#include "sinter/codegen/cuda/CompileCuda.h"
 #include "sinter/frontend/GraphImpl.h"
 #include "sinter/runtime/Environment.h"
 
@@ -41,6 +41,8 @@ enum class Form {
   Static,
   Shared,
   Cuda,
+  Ptx,
+  Cubin,
   Later
 };
 
@@ -61,10 +63,10 @@ constexpr EmitRow emitTable[] = {
     {"obj", Form::Object, StageId::Program, ".o"},
     {"static", Form::Static, StageId::Program, ".a"},
     {"lib", Form::Shared, StageId::Program, ".so"},
-    {"cuda", Form::Cuda, StageId::Planned},
+    {"cuda", Form::Cuda, StageId::Kernels},
     {"program", Form::StageText, StageId::Program},
-    {"ptx", Form::Later, StageId::Planned},
-    {"cubin", Form::Later, StageId::Planned},
+    {"ptx", Form::Ptx, StageId::Kernels},
+    {"cubin", Form::Cubin, StageId::Kernels, ".cubin"},
     {"dot", Form::Later, StageId::Traced},
 };
 
@@ -82,6 +84,14 @@ const EmitRow &emitRow(const std::string &name) {
     }
   failUsage("--emit=" + name);
 }
+
+/// What is made for a GPU only. Without a CUDA target they are for one as --target=cuda is.
+bool isForGpu(Form form) {
+  return form == Form::Cuda || form == Form::Ptx || form == Form::Cubin;
+}
+
+/// What is made of the loops of a CPU.
+bool isForCpu(Form form) { return form == Form::KernelLlvm || form == Form::KernelAssembly; }
 
 bool isLibrary(Form form) {
   return form == Form::Object || form == Form::Static || form == Form::Shared;
@@ -155,6 +165,15 @@ std::string allKernels(Compilation &compilation, const TargetInfo &target, cpu::
   for (auto &kernel : compilation.kernels)
     text += withNewline(cpu::kernelText(*kernel, target, form, {.level = optLevel}));
   return text;
+}
+
+/// All kernels as one program for a GPU.
+std::string machineCode(const Compilation &compilation, const PipelineOptions &options, Form form) {
+  cuda::requireArch(options.target);
+  return cuda::compileTogether(
+      compilation.planned.program, compilation.cudaKernels,
+      form == Form::Ptx ? cuda::NvrtcResult::Ptx : cuda::NvrtcResult::Cubin,
+      {.arch = options.target.arch, .nvrtc = options.nvrtc, .lineInfo = options.lineInfo});
 }
 
 fs::path libraryPath(const CompileRequest &request, const EmitRow &row) {
@@ -286,11 +305,14 @@ int compileAndEmit(const CompileRequest &request) {
   if (!request.stopAfter.empty())
     row = {"stage", Form::StageText, parseStage(request.stopAfter)};
   TargetInfo target = TargetInfo::parse(request.target);
-  bool isCuda = target.kind == TargetInfo::Kind::Cuda;
-  if (isCuda && (row.form == Form::Cuda ? false : row.stage > StageId::Planned && !onlyStats))
-    failUsage("--target=" + request.target + " goes with --emit=cuda");
-  if (row.form == Form::Cuda && !isCuda)
+  if (isForGpu(row.form) && target.kind != TargetInfo::Kind::Cuda)
     target = TargetInfo::parse("cuda");
+  const bool isCuda = target.kind == TargetInfo::Kind::Cuda;
+  if (isCuda && isForCpu(row.form))
+    failUsage("--emit=" + request.emit + " is for a CPU; --target=" + request.target +
+              " goes with --emit=cuda, ptx, cubin and the forms that are not of one target");
+  if (request.lineInfo && !isCuda)
+    failUsage("--line-info is for a GPU");
   requirePasses(request.disabledPasses);
   StatisticsForm statsForm = StatisticsForm::Text;
   if (!request.stats.empty())
@@ -303,10 +325,8 @@ int compileAndEmit(const CompileRequest &request) {
   fs::path library;
   if (!request.input.ends_with(".onnx") && (!request.inputs.empty() || !request.seed.empty()))
     failUsage("--input and --seed go with an ONNX model");
-  if (isLibrary(row.form) && !onlyStats)
+  if ((isLibrary(row.form) || row.form == Form::Cubin) && !onlyStats)
     library = libraryPath(request, row);
-  if (onlyStats && isCuda)
-    row.stage = StageId::Planned;
 
   // -- The graph --
   ArrayMap values;
@@ -337,6 +357,8 @@ int compileAndEmit(const CompileRequest &request) {
   options.winograd = request.winograd;
   options.optLevel = request.optLevel;
   options.cache = resolveCache(request.cache);
+  options.nvrtc = environmentPath("SINTER_NVRTC").value_or("");
+  options.lineInfo = request.lineInfo;
   if (!request.schedule.empty()) {
     options.schedule = readFile(request.schedule);
     options.scheduleFile = request.schedule;
@@ -381,6 +403,11 @@ int compileAndEmit(const CompileRequest &request) {
     break;
   case Form::Cuda:
     writeText(request.output, cuda::printProgram(compilation));
+    break;
+  case Form::Ptx:
+  case Form::Cubin:
+    writeText(row.form == Form::Cubin ? library.string() : request.output,
+              machineCode(compilation, options, row.form));
     break;
   case Form::Later:
     break;

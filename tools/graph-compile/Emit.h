@@ -18,6 +18,7 @@ struct CompileRequest {
   bool strict = false;   ///< PipelineOptions::strictRounding
   bool winograd = false; ///< PipelineOptions::winograd
   std::string stats, memBudget, dumpDir;
+  bool lineInfo = false; ///< PipelineOptions::lineInfo
   bool printIr = false, timing = false;
   std::string crashReproducer;
   std::string schedule; ///< A file of schedules.

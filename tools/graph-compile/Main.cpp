@@ -21,8 +21,8 @@ int main(int argc, char **argv) {
   app.add_option("--name", request.name,
                  "Name of the program in a library (default: the stem of OUT)");
   app.add_option("--target", request.target,
-                 "cpu[:native|x86-64|x86-64-v2|x86-64-v3|x86-64-v4]; cuda[:sm_90a] with "
-                 "--emit=cuda");
+                 "cpu[:native|x86-64|x86-64-v2|x86-64-v3|x86-64-v4] or cuda[:sm_80|sm_90a|sm_100a|…], "
+                 "which needs no GPU");
   auto repeatable = [&](const char *name, std::vector<std::string> &values, const char *doc) {
     app.add_option(name, values, doc)->allow_extra_args(false)->take_all();
   };
@@ -49,6 +49,8 @@ int main(int argc, char **argv) {
   app.add_flag("--stats{text}", request.stats,
                "Print kernels, bytes, flops and planned memory; --stats=json as JSON. Alone it "
                "writes no library");
+  app.add_flag("--line-info", request.lineInfo,
+               "Machine code for a GPU says which lines of the graph's source it comes from");
   app.add_option("--mem-budget", request.memBudget,
                  "Refuse (exit code 7) when the planned peak is above this, e.g. 64M");
   app.add_option("--dump-dir", request.dumpDir, "Write the text of every stage into this folder");

@@ -69,7 +69,7 @@ protected:
     auto module = parse(file);
     PipelineOptions options;
     options.target = TargetInfo::parse("cuda");
-    options.stopAfter = StageId::Planned;
+    options.stopAfter = StageId::Kernels;
     Compilation compilation = runPipeline(*module, options);
     Run kernels = build(cuda::printProgram(compilation));
     if (!kernels)

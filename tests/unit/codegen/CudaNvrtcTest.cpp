@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Printed kernels are compiled by NVRTC, which needs no GPU. Without NVRTC the tests skip and say
 // so.
+#include "sinter/codegen/cuda/Nvrtc.h"
 #include "sinter/codegen/cuda/PrintCuda.h"
 
 #include "sinter/ir/Dialect.h"
@@ -84,7 +85,7 @@ private:
 std::string print(mlir::OwningOpRef<mlir::ModuleOp> module, bool fusion) {
   PipelineOptions options;
   options.target = TargetInfo::parse("cuda");
-  options.stopAfter = StageId::Planned;
+  options.stopAfter = StageId::Kernels;
   if (!fusion)
     options.disabledPasses = {"fuse"};
   return cuda::printProgram(runPipeline(*module, options));
