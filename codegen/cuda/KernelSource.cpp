@@ -13,6 +13,10 @@ KernelSource emitKernel(const KernelRequest &request) {
     return emitRow(request);
   case KernelForm::Reduce:
     return emitReduce(request);
+  case KernelForm::Scatter:
+    return emitScatter(request);
+  case KernelForm::Attention:
+    return emitAttention(request);
   default:
     llvm_unreachable("the scheduler refuses forms without a kernel");
   }

@@ -38,5 +38,7 @@ KernelSource emitKernel(const KernelRequest &request);
 KernelSource emitLoop(const KernelRequest &request);
 KernelSource emitRow(const KernelRequest &request);
 KernelSource emitReduce(const KernelRequest &request);
+KernelSource emitAttention(const KernelRequest &request);
+KernelSource emitScatter(const KernelRequest &request);
 
 } // namespace sinter::cuda

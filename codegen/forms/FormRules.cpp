@@ -44,6 +44,10 @@ const FormRules *gpuFormRules(KernelForm form) {
     return &gpuRowRules;
   case KernelForm::Reduce:
     return &gpuReduceRules;
+  case KernelForm::Scatter:
+    return &gpuScatterRules;
+  case KernelForm::Attention:
+    return &gpuAttentionRules;
   default:
     return nullptr;
   }
