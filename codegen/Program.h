@@ -125,7 +125,7 @@ struct Condition {
 
 /// A compiled graph as plain data. Sizes are expressions over `dims`, evaluated once per binding.
 struct Program {
-  static constexpr int version = 2;
+  static constexpr int version = 3;
   std::string name = "main";
   std::string target; ///< TargetInfo::str()
   std::vector<Argument> arguments;

@@ -1,194 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/ProgramText.h"
 
+#include "sinter/codegen/ProgramTextFields.h"
 #include "sinter/ir/base/Error.h"
 
-#include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
-#include <optional>
 #include <set>
 
 namespace sinter {
 
+using namespace programtext;
+
 namespace {
 
-// One record per line: a keyword, then fields separated by single spaces. Names and expressions are
-// quoted. Lines come in a fixed order only where one refers to another.
+// Lines come in a fixed order only where one refers to another.
 constexpr std::string_view magic = "sinter-program";
 
 constexpr std::array<std::string_view, 3> kindNames = {"placeholder", "parameter", "state"};
 constexpr std::array<std::string_view, 4> initNames = {"zeros", "constant", "uniform", "normal"};
 
-class Writer {
-public:
-  Writer &keyword(std::string_view word) {
-    text += word;
-    return *this;
-  }
-  Writer &word(std::string_view value) {
-    text += ' ';
-    text += value;
-    return *this;
-  }
-  Writer &number(int64_t value) { return word(std::to_string(value)); }
-  Writer &real(double value) {
-    std::array<char, 64> buffer;
-    auto end = std::to_chars(buffer.begin(), buffer.end(), value, std::chars_format::hex).ptr;
-    return word(std::string_view(buffer.data(), static_cast<size_t>(end - buffer.data())));
-  }
-  Writer &quoted(std::string_view value) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    text += " \"";
-    for (char c : value) {
-      auto byte = static_cast<unsigned char>(c);
-      if (byte < 0x20 || byte == 0x7f || c == '"' || c == '\\') {
-        text += "\\";
-        text += digits[byte >> 4];
-        text += digits[byte & 15];
-      } else {
-        text += c;
-      }
-    }
-    text += '"';
-    return *this;
-  }
-  Writer &shape(const Shape &shape) {
-    number(shape.rank());
-    for (const DimExpr &dim : shape)
-      quoted(dim.str());
-    return *this;
-  }
-  Writer &location(const SourceLoc &loc) {
-    return quoted(loc.file).number(loc.line).number(loc.column);
-  }
-  void end() { text += '\n'; }
-  std::string take() { return std::move(text); }
-
-private:
-  std::string text;
-};
-
-[[noreturn]] void malformed(size_t line, const std::string &what) {
-  throw Error({.kind = ErrorKind::User, .code = ErrorCode::Diagnostics},
-              "malformed program description, line " + std::to_string(line) + ": " + what);
-}
-
-/// Reads the fields of one line.
-class Reader {
-public:
-  Reader(std::string_view rest, size_t line) : rest(rest), line(line) {}
-
-  [[noreturn]] void fail(const std::string &what) const { malformed(line, what); }
-
-  std::string_view word() {
-    if (!isFirst) {
-      if (rest.empty() || rest.front() != ' ')
-        fail("a field is missing");
-      rest.remove_prefix(1);
-    }
-    isFirst = false;
-    std::string_view value = rest.substr(0, rest.find(' '));
-    if (value.empty())
-      fail("an empty field");
-    rest.remove_prefix(value.size());
-    return value;
-  }
-
-  int64_t number(int64_t low, int64_t high) {
-    std::string_view field = word();
-    int64_t value = 0;
-    auto [end, problem] = std::from_chars(field.data(), field.data() + field.size(), value);
-    if (problem != std::errc() || end != field.data() + field.size() || value < low || value > high)
-      fail("'" + std::string(field) + "' is no number in range");
-    return value;
-  }
-
-  double real() {
-    std::string_view field = word();
-    double value = 0;
-    auto [end, problem] =
-        std::from_chars(field.data(), field.data() + field.size(), value, std::chars_format::hex);
-    if (problem != std::errc() || end != field.data() + field.size())
-      fail("'" + std::string(field) + "' is no hexadecimal float");
-    return value;
-  }
-
-  std::string quoted() {
-    if (rest.substr(0, 2) != " \"")
-      fail("a quoted field is missing");
-    rest.remove_prefix(2);
-    std::string value;
-    while (true) {
-      if (rest.empty())
-        fail("an unterminated string");
-      char c = rest.front();
-      rest.remove_prefix(1);
-      if (c == '"')
-        return value;
-      if (c == '\\') {
-        unsigned code = 0;
-        if (rest.size() < 2 ||
-            std::from_chars(rest.data(), rest.data() + 2, code, 16).ptr != rest.data() + 2)
-          fail("a bad escape");
-        c = static_cast<char>(code);
-        rest.remove_prefix(2);
-      }
-      value += c;
-    }
-  }
-
-  DimExpr expression() {
-    std::string text = quoted();
-    std::optional<DimExpr> value = DimExpr::parse(text);
-    if (!value)
-      fail("'" + text + "' is no size expression");
-    return *value;
-  }
-
-  Shape shape() {
-    Shape shape;
-    for (int64_t rank = number(0, 64); rank > 0; --rank)
-      shape.push_back(expression());
-    return shape;
-  }
-
-  DType dtype() {
-    std::string_view text = word();
-    std::optional<DType> value = parseDType(text);
-    if (!value)
-      fail("'" + std::string(text) + "' is no dtype");
-    return *value;
-  }
-
-  template <size_t N> size_t oneOf(const std::array<std::string_view, N> &names) {
-    std::string_view text = word();
-    auto found = std::find(names.begin(), names.end(), text);
-    if (found == names.end())
-      fail("unknown word '" + std::string(text) + "'");
-    return static_cast<size_t>(found - names.begin());
-  }
-
-  SourceLoc location() {
-    std::string file = quoted();
-    auto line = static_cast<unsigned>(number(0, UINT32_MAX));
-    auto column = static_cast<unsigned>(number(0, UINT32_MAX));
-    return {std::move(file), line, column};
-  }
-
-  void end() const {
-    if (!rest.empty())
-      fail("unexpected text '" + std::string(rest.substr(0, 40)) + "'");
-  }
-
-private:
-  std::string_view rest;
-  size_t line;
-  bool isFirst = true;
-};
-
-void readRecord(Program &program, Reader &reader, std::string_view keyword) {
+void readRecord(Program &program, DataSizes &data, Reader &reader, std::string_view keyword) {
   if (keyword == "name") {
     program.name = reader.quoted();
   } else if (keyword == "target") {
@@ -228,6 +58,7 @@ void readRecord(Program &program, Reader &reader, std::string_view keyword) {
       kernel.ops.push_back(reader.quoted());
     for (int64_t count = reader.number(0, INT32_MAX); count > 0; --count)
       kernel.locations.push_back(reader.location());
+    kernel.image = static_cast<int>(reader.number(-1, INT32_MAX));
   } else if (keyword == "site") {
     Site &site = program.sites.emplace_back();
     site.op = reader.quoted();
@@ -239,13 +70,13 @@ void readRecord(Program &program, Reader &reader, std::string_view keyword) {
     condition.site.op = reader.quoted();
     condition.site.what = reader.quoted();
     condition.site.location = reader.location();
-  } else {
+  } else if (!readStepRecord(program, data, reader, keyword)) {
     reader.fail("unknown record '" + std::string(keyword.substr(0, 40)) + "'");
   }
 }
 
 /// What holds between records: names are unique, sizes use declared dimensions, updates fit.
-void checkConsistency(const Program &program, size_t line) {
+void checkConsistency(const Program &program, const DataSizes &data, size_t line) {
   auto requireUnique = [&](std::set<std::string> &seen, const std::string &name) {
     if (!seen.insert(name).second)
       malformed(line, "'" + name + "' appears twice");
@@ -289,6 +120,7 @@ void checkConsistency(const Program &program, size_t line) {
     if (target.dtype != result.dtype || target.shape != result.shape)
       malformed(line, "an update of '" + target.name + "' of another type");
   }
+  checkSteps(program, data, line, requireBound);
 }
 
 } // namespace
@@ -331,8 +163,9 @@ std::string programText(const Program &program) {
     out.number(static_cast<int64_t>(kernel.locations.size()));
     for (const SourceLoc &location : kernel.locations)
       out.location(location);
-    out.end();
+    out.number(kernel.image).end();
   }
+  writeSteps(out, program);
   for (const Site &site : program.sites)
     out.keyword("site").quoted(site.op).quoted(site.what).location(site.location).end();
   for (const Condition &condition : program.conditions)
@@ -346,8 +179,9 @@ std::string programText(const Program &program) {
   return out.take();
 }
 
-Program parseProgramText(std::string_view text) {
+static Program parse(std::string_view text, const std::string_view *data) {
   Program program;
+  DataSizes sizes;
   size_t line = 0;
   bool ended = false;
   while (!text.empty()) {
@@ -371,14 +205,20 @@ Program parseProgramText(std::string_view text) {
         malformed(line + 1, "text after the end");
       break;
     } else {
-      readRecord(program, reader, keyword);
+      readRecord(program, sizes, reader, keyword);
     }
     reader.end();
   }
   if (!ended)
     malformed(line, "the text is cut off");
-  checkConsistency(program, line);
+  checkConsistency(program, sizes, line);
+  if (data)
+    readData(program, sizes, *data, line);
   return program;
 }
+
+Program parseProgramText(std::string_view text) { return parse(text, nullptr); }
+
+Program parseProgram(std::string_view text, std::string_view data) { return parse(text, &data); }
 
 } // namespace sinter

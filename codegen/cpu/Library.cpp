@@ -84,6 +84,14 @@ std::string runObject(const Program &program, const TargetInfo &target, bool emb
 void writeLibrary(LibraryForm form, const Program &program,
                   const std::vector<std::string_view> &kernelObjects, const TargetInfo &target,
                   const std::filesystem::path &path) {
+  std::string run = runObject(program, target, /*embedConstants=*/true, /*exportInterface=*/true);
+  std::vector<std::string_view> objects = {run};
+  objects.insert(objects.end(), kernelObjects.begin(), kernelObjects.end());
+  linkObjects(form, objects, path);
+}
+
+void linkObjects(LibraryForm form, const std::vector<std::string_view> &objects,
+                 const std::filesystem::path &path) {
   TemporaryFolder folder;
   std::vector<std::string> arguments = {"-m", "elf_x86_64", "--threads=1", "-z", "noexecstack"};
   auto addInput = [&](std::string_view object) {
@@ -93,8 +101,7 @@ void writeLibrary(LibraryForm form, const Program &program,
       throw Error({.kind = ErrorKind::User, .code = ErrorCode::FileAccess},
                   "cannot write '" + arguments.back() + "'");
   };
-  addInput(runObject(program, target, /*embedConstants=*/true, /*exportInterface=*/true));
-  for (std::string_view object : kernelObjects)
+  for (std::string_view object : objects)
     addInput(object);
   if (form == LibraryForm::Shared) {
     std::string soname = path.filename().string();

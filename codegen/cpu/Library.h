@@ -28,6 +28,10 @@ void writeLibrary(LibraryForm form, const Program &program,
                   const std::vector<std::string_view> &kernelObjects, const TargetInfo &target,
                   const std::filesystem::path &path);
 
+/// Relocatable objects as one file, under the terms of writeLibrary().
+void linkObjects(LibraryForm form, const std::vector<std::string_view> &objects,
+                 const std::filesystem::path &path);
+
 /// The object of NAME_run (and, with `exportInterface`, of its companions).
 std::string runObject(const Program &program, const TargetInfo &target, bool embedConstants,
                       bool exportInterface);

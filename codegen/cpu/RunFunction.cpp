@@ -217,7 +217,8 @@ private:
 
 ProgramSymbols::ProgramSymbols(const std::string &name)
     : run(toIdentifier(name) + "_run"), sizes(toIdentifier(name) + "_sizes"),
-      arenaBytes(toIdentifier(name) + "_arena_bytes"), program(toIdentifier(name) + "_program") {}
+      arenaBytes(toIdentifier(name) + "_arena_bytes"), program(toIdentifier(name) + "_program"),
+      data(toIdentifier(name) + "_data") {}
 
 std::string toIdentifier(std::string_view name) {
   std::string result;

@@ -21,6 +21,7 @@ struct ProgramSymbols {
   std::string sizes;      ///< int64_t (const int64_t *dims, int64_t workers, int64_t *table)
   std::string arenaBytes; ///< int64_t (const int64_t *table)
   std::string program;    ///< const char[]: programText()
+  std::string data;       ///< const unsigned char[]: programData(), for a GPU
 };
 
 struct RunFunctionOptions {

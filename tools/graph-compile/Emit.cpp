@@ -13,6 +13,7 @@
 #include "sinter/codegen/cpu/Library.h"
 #include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/codegen/cuda/CompileCuda.h"
+#include "sinter/codegen/cuda/CudaLibrary.h"
 #include "sinter/frontend/GraphImpl.h"
 #include "sinter/runtime/Environment.h"
 
@@ -195,10 +196,14 @@ void writeLibraryAndHeader(const Compilation &compilation, const Program &progra
   if (header == path)
     failUsage("the library would overwrite its header '" + header.string() + "'");
   bool isNew = !fs::exists(path);
+  const bool isCuda = target.kind == TargetInfo::Kind::Cuda;
   std::vector<std::string_view> objects(compilation.objects.begin(), compilation.objects.end());
-  cpu::writeLibrary(libraryForm, program, objects, target, path);
+  if (isCuda)
+    cuda::writeLibrary(program, path);
+  else
+    cpu::writeLibrary(libraryForm, program, objects, target, path);
   try {
-    writeFileAtomically(header, cpu::headerText(program));
+    writeFileAtomically(header, isCuda ? cuda::headerText(program) : cpu::headerText(program));
   } catch (...) {
     std::error_code ignored;
     if (isNew)
@@ -311,6 +316,10 @@ int compileAndEmit(const CompileRequest &request) {
   if (isCuda && isForCpu(row.form))
     failUsage("--emit=" + request.emit + " is for a CPU; --target=" + request.target +
               " goes with --emit=cuda, ptx, cubin and the forms that are not of one target");
+  if (isCuda && (row.form == Form::Object || row.form == Form::Static) && !onlyStats)
+    throw Error({.kind = ErrorKind::Unsupported,
+                 .hint = "--emit=lib makes a shared library, --emit=cubin machine code alone"},
+                "--emit=" + request.emit + " is not made for a GPU");
   if (request.lineInfo && !isCuda)
     failUsage("--line-info is for a GPU");
   requirePasses(request.disabledPasses);

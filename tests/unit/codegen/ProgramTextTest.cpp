@@ -32,7 +32,96 @@ Program sample() {
   return program;
 }
 
+Program gpuSample() {
+  Program program = sample();
+  program.target = "cuda:sm_90a";
+  DimExpr n = DimExpr::symbol("N");
+  program.images = {"first image", std::string(100, '\x7f')};
+  program.constants = {Array::from<float>({1, 2, 3}), Array::scalar<int64_t>(-5)};
+  program.kernels[0].image = 1;
+  program.kernels.push_back({"k1", "loop", {"add"}, {}, 0});
+  program.buffers = {{Buffer::Kind::Argument, 2, 0, 8, "m"},
+                     {Buffer::Kind::Result, 0, 0, 4, "loss"},
+                     {Buffer::Kind::Arena, 0, 64 * n, 4 * n, "sum \"a\""},
+                     {Buffer::Kind::Constant, 1, 0, 8, "five"}};
+  Launch launch{0, {2, 3}, n, 1, 8 * n, 2 * n, 1, {ceilDiv(n, 64), 256, 4096, 2, {}}};
+  launch.grid.maps = {{1, f16, {n, 64}, {2 * n}, {64, 8}, 128}};
+  program.steps = {launch, Copy{2, 1, 4}, Launch{1, {0, 1}, 1, 1, 0, 0, 0, {1, 32, 0, 1, {}}}};
+  return program;
+}
+
 } // namespace
+
+TEST(ProgramTextTest, StepsOfAGpuRoundTrip) {
+  const Program original = gpuSample();
+  const std::string text = programText(original), data = programData(original);
+  const Program parsed = parseProgram(text, data);
+  EXPECT_EQ(programText(parsed), text);
+  EXPECT_EQ(programData(parsed), data);
+  EXPECT_EQ(parsed.images, original.images);
+  ASSERT_EQ(parsed.constants.size(), 2u);
+  EXPECT_EQ(parsed.constants[0].toVector<float>(), (std::vector<float>{1, 2, 3}));
+  EXPECT_EQ(parsed.constants[1].item<int64_t>(), -5);
+  EXPECT_EQ(parsed.kernels[0].image, 1);
+  ASSERT_EQ(parsed.steps.size(), 3u);
+  const auto &launch = std::get<Launch>(parsed.steps[0]);
+  EXPECT_EQ(launch.stage, 1);
+  EXPECT_EQ(launch.buffers, (std::vector<int>{2, 3}));
+  EXPECT_EQ(launch.grid.blocks, std::get<Launch>(original.steps[0]).grid.blocks);
+  EXPECT_EQ(launch.grid.sharedBytes, 4096);
+  EXPECT_EQ(launch.grid.cluster, 2);
+  ASSERT_EQ(launch.grid.maps.size(), 1u);
+  EXPECT_EQ(launch.grid.maps[0].dtype, f16);
+  EXPECT_EQ(launch.grid.maps[0].box, (std::vector<int64_t>{64, 8}));
+  EXPECT_EQ(launch.grid.maps[0].strides, (std::vector<DimExpr>{2 * DimExpr::symbol("N")}));
+  EXPECT_EQ(std::get<Copy>(parsed.steps[1]).to, 1);
+  EXPECT_EQ(parsed.buffers[2].name, "sum \"a\"");
+}
+
+TEST(ProgramTextTest, BrokenProgramsOfAGpuAreDiagnostics) {
+  const Program program = gpuSample();
+  const std::string good = programText(program), data = programData(program);
+  auto expectError = [](std::string_view text, std::string_view data) {
+    try {
+      parseProgram(text, data);
+      ADD_FAILURE() << "accepted: " << text;
+    } catch (const Error &error) {
+      EXPECT_EQ(error.code(), ErrorCode::Diagnostics) << error.what();
+    }
+  };
+  EXPECT_NO_THROW(parseProgram(good, data));
+  for (size_t length = 0; length < good.size(); ++length)
+    expectError(std::string_view(good).substr(0, length), data);
+  for (size_t length = 0; length < data.size(); ++length)
+    expectError(good, std::string_view(data).substr(0, length));
+  expectError(good, data + "x");
+  auto breaks = [&](std::string_view from, std::string_view to) {
+    std::string text = good;
+    const size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+    expectError(text, data);
+  };
+  breaks("image 100", "image 1000000000000");
+  breaks("image 100", "image -1");
+  breaks("constant f32 1 3", "constant f32 1 1000000000000");
+  breaks("constant f32 1 3", "constant f32 3 4294967296 4294967296 4294967296");
+  breaks("buffer argument 2", "buffer argument 3");
+  breaks("buffer constant 1", "buffer constant 2");
+  breaks("buffer arena 0 \"64*N\"", "buffer arena 0 \"-64\"");
+  breaks("buffer arena 0 \"64*N\"", "buffer arena 0 \"64*M\"");
+  breaks("launch 0 1 2 2 3", "launch 2 1 2 2 3");
+  breaks("launch 0 1 2 2 3", "launch 0 1 2 2 4");
+  breaks("launch 0 1 2 2 3", "launch 0 1 9 2 3");
+  breaks(" 256 4096 2 ", " 255 4096 2 ");
+  breaks(" 256 4096 2 ", " 0 4096 2 ");
+  breaks(" 256 4096 2 ", " 256 4096 0 ");
+  breaks(" 256 4096 2 1 1 f16 2", " 256 4096 2 1 2 f16 2"); // Of a third parameter.
+  breaks(" 64 8 128\n", " 64 8 127\n");
+  breaks(" 64 8 128\n", " 64 257 128\n");
+  breaks("copy 2 1", "copy 2 7");
+  breaks("target \"cuda:sm_90a\"", "target \"cpu:x86-64\"");
+}
 
 TEST(ProgramTextTest, RoundTrips) {
   std::string text = programText(sample());
@@ -72,7 +161,7 @@ TEST(ProgramTextTest, MalformedTextIsADiagnostic) {
     text.replace(text.find(from), from.size(), to);
     return text;
   };
-  expectError(replaced("sinter-program 2", "sinter-program 1"));
+  expectError(replaced("sinter-program 3", "sinter-program 2"));
   expectError(replaced("dim \"N\"", "dim \"M\""));        // N is used but not declared.
   expectError(replaced("dim \"N\"", "dim \"$workers\"")); // Twice.
   expectError(replaced("\"w\" parameter", "\"x\" parameter"));

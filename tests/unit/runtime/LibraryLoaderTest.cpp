@@ -116,7 +116,7 @@ TEST_F(LibraryLoaderTest, RefusesOtherMachinesAndVersions) {
   EXPECT_NE(refusal(write("", "cuda:sm_90a")).find("cannot run"), std::string::npos);
   EXPECT_NE(refusal(write("", "cpu:z80")).find("cannot load"), std::string::npos);
   std::string bytes = readFile(write());
-  size_t at = bytes.find("sinter-program 2");
+  size_t at = bytes.find("sinter-program 3");
   ASSERT_NE(at, std::string::npos);
   bytes[at + 15] = '9';
   writeFileAtomically(folder / "v9.so", bytes);
