@@ -92,6 +92,13 @@ DimExpr AttentionLayout::keysOfPart() const { return ceilDiv(keys, parts * rows)
 
 DimExpr AttentionLayout::queryRows() const { return product(leading) * queries; }
 
+/// Two products forward, five backward; half of them where later keys are hidden.
+DimExpr AttentionLayout::flops() const {
+  const int64_t e = q.width, value = v.width;
+  const int64_t perPair = isBackward ? 6 * e + 4 * value : 2 * e + 2 * value;
+  return queryRows() * keys * (causal ? perPair / 2 : perPair);
+}
+
 llvm::SmallVector<DimExpr> AttentionLayout::workspaces() const {
   llvm::SmallVector<DimExpr> result;
   for (const Matrix *matrix : {&q, &k, &v, &dout})

@@ -33,6 +33,7 @@ struct AttentionLayout {
   DimExpr copyExtent() const;
   DimExpr extent() const;
   DimExpr queryRows() const; ///< Of all batches.
+  DimExpr flops() const;
   bool copies() const { return numCopies > 0; }
 
   mlir::Operation *op;

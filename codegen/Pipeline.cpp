@@ -133,10 +133,8 @@ void traced(Compilation &compilation, const PipelineOptions &) {
   compilation.conditions = sizeConditionsOf(compilation.graph());
 }
 
-/// Strict results round after every op, and a GPU has no kernel for the whole.
-bool expandsAttention(const PipelineOptions &options) {
-  return options.strictRounding || isGpu(options);
-}
+/// Strict results round after every op.
+bool expandsAttention(const PipelineOptions &options) { return options.strictRounding; }
 
 void differentiated(Compilation &compilation, const PipelineOptions &options) {
   std::vector<std::unique_ptr<Pass>> required;

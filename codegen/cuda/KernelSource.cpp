@@ -13,8 +13,12 @@ KernelSource emitKernel(const KernelRequest &request) {
     return emitRow(request);
   case KernelForm::Reduce:
     return emitReduce(request);
+  case KernelForm::Contraction:
+    return emitContraction(request);
   case KernelForm::Scatter:
     return emitScatter(request);
+  case KernelForm::Convolution:
+    return emitConvolution(request);
   case KernelForm::Attention:
     return emitAttention(request);
   default:

@@ -35,10 +35,12 @@ struct KernelSource {
 KernelSource emitKernel(const KernelRequest &request);
 
 // One per form.
+KernelSource emitContraction(const KernelRequest &request);
 KernelSource emitLoop(const KernelRequest &request);
 KernelSource emitRow(const KernelRequest &request);
 KernelSource emitReduce(const KernelRequest &request);
 KernelSource emitAttention(const KernelRequest &request);
 KernelSource emitScatter(const KernelRequest &request);
+KernelSource emitConvolution(const KernelRequest &request);
 
 } // namespace sinter::cuda

@@ -47,13 +47,7 @@ LogicalResult planAttention(FusedOp, KernelPlan &plan) {
   if (layout.parts > 1)
     plan.stages.push_back({layout.queryRows(), 64});
   plan.workspaces = layout.workspaces();
-  // Two products forward, five backward; half of them where later keys are hidden.
-  DimExpr pairs = layout.queries * layout.keys;
-  for (const DimExpr &size : layout.leading)
-    pairs *= size;
-  int64_t e = layout.q.width, v = layout.v.width;
-  int64_t perPair = layout.isBackward ? 6 * e + 4 * v : 2 * e + 2 * v;
-  plan.flops = pairs * (layout.causal ? perPair / 2 : perPair);
+  plan.flops = layout.flops();
   return success();
 }
 

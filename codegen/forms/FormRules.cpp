@@ -38,6 +38,8 @@ const FormRules &formRules(KernelForm form) {
 
 const FormRules *gpuFormRules(KernelForm form) {
   switch (form) {
+  case KernelForm::Contraction:
+    return &gpuContractionRules;
   case KernelForm::Loop:
     return &gpuLoopRules;
   case KernelForm::Row:
@@ -46,6 +48,8 @@ const FormRules *gpuFormRules(KernelForm form) {
     return &gpuReduceRules;
   case KernelForm::Scatter:
     return &gpuScatterRules;
+  case KernelForm::Convolution:
+    return &gpuConvolutionRules;
   case KernelForm::Attention:
     return &gpuAttentionRules;
   default:
