@@ -334,6 +334,9 @@ int compileAndEmit(const CompileRequest &request) {
   fs::path library;
   if (!request.input.ends_with(".onnx") && (!request.inputs.empty() || !request.seed.empty()))
     failUsage("--input and --seed go with an ONNX model");
+  // Without an architecture there is no machine code to describe.
+  if (onlyStats && isCuda && target.arch.empty())
+    row.stage = StageId::Planned;
   if ((isLibrary(row.form) || row.form == Form::Cubin) && !onlyStats)
     library = libraryPath(request, row);
 
@@ -426,7 +429,9 @@ int compileAndEmit(const CompileRequest &request) {
         !onlyStats && !isLibrary(row.form) && (request.output.empty() || request.output == "-");
     (textOnStdout ? std::cerr : std::cout) << statisticsText(
         program, workers, statsForm,
-        {.cache = compilation.cache, .unfused = passes::unfusedEdges(compilation.graph())});
+        {.cache = compilation.cache,
+         .unfused = passes::unfusedEdges(compilation.graph()),
+         .times = compilation.times});
   }
   return 0;
 }

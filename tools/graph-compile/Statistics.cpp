@@ -5,8 +5,11 @@
 #include "tools/support/Json.h"
 #include "tools/support/ProgramCosts.h"
 
+#include "sinter/codegen/cuda/Cubin.h"
+
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 namespace sinter::tools {
@@ -133,8 +136,80 @@ std::string ratioText(int64_t value, int64_t base) {
   return text;
 }
 
+// -- Machine code for a GPU -----------------------------------------------------------------------
+
+/// What a kernel's machine code takes, and how many blocks of its first launch a multiprocessor
+/// holds.
+struct GpuKernel {
+  cuda::KernelResources resources;
+  cuda::Occupancy occupancy;
+  int64_t threads = 0, dynamicBytes = 0;
+};
+
+/// By kernel; without machine code nullopt.
+std::vector<std::optional<GpuKernel>> gpuKernels(const Program &program) {
+  std::vector<std::optional<GpuKernel>> result(program.kernels.size());
+  std::vector<std::vector<cuda::KernelResources>> images;
+  for (const std::string &image : program.images)
+    images.push_back(cuda::readCubin(image));
+  for (const Step &step : program.steps) {
+    const auto *launch = std::get_if<Launch>(&step);
+    if (!launch)
+      continue;
+    const Kernel &kernel = program.kernels.at(static_cast<size_t>(launch->kernel));
+    std::optional<GpuKernel> &known = result.at(static_cast<size_t>(launch->kernel));
+    if (known || kernel.image < 0 || static_cast<size_t>(kernel.image) >= images.size())
+      continue;
+    for (const cuda::KernelResources &resources : images[static_cast<size_t>(kernel.image)])
+      if (resources.name == kernel.symbol) {
+        const Grid &grid = launch->grid;
+        std::string arch = program.target.substr(std::min<size_t>(5, program.target.size()));
+        known = {resources,
+                 cuda::occupancyOf(arch, resources, grid.threads, grid.sharedBytes),
+                 grid.threads, grid.sharedBytes};
+      }
+  }
+  return result;
+}
+
+std::string describe(const GpuKernel &kernel) {
+  const cuda::KernelResources &resources = kernel.resources;
+  std::string text = "    " + std::to_string(resources.registers) + " registers, ";
+  if (resources.stackBytes == 0 && resources.localLoads + resources.localStores == 0)
+    text += "no spills, ";
+  else
+    text += std::to_string(resources.stackBytes) + " B stack with " +
+            std::to_string(resources.localStores) + " stores and " +
+            std::to_string(resources.localLoads) + " loads, ";
+  text += std::to_string(resources.sharedBytes + kernel.dynamicBytes) + " B shared, " +
+          std::to_string(resources.codeBytes) + " B code; " +
+          std::to_string(kernel.occupancy.blocks) +
+          (kernel.occupancy.blocks == 1 ? " block of " : " blocks of ") +
+          std::to_string(kernel.threads) + " threads at once: " +
+          std::to_string(kernel.occupancy.warps) + " of " +
+          std::to_string(kernel.occupancy.maxWarps) + " warps, limited by " +
+          std::string(kernel.occupancy.limit);
+  return text + "\n";
+}
+
+void members(JsonWriter &json, const GpuKernel &kernel) {
+  const cuda::KernelResources &resources = kernel.resources;
+  json.key("gpu").beginObject();
+  json.member("threads", kernel.threads).member("registers", resources.registers);
+  json.member("stack_bytes", resources.stackBytes);
+  json.member("local_stores", resources.localStores).member("local_loads", resources.localLoads);
+  json.member("shared_bytes", resources.sharedBytes);
+  json.member("dynamic_shared_bytes", kernel.dynamicBytes);
+  json.member("code_bytes", resources.codeBytes);
+  json.member("blocks_at_once", kernel.occupancy.blocks);
+  json.member("warps_at_once", kernel.occupancy.warps);
+  json.member("most_warps", kernel.occupancy.maxWarps);
+  json.member("limited_by", std::string(kernel.occupancy.limit)).endObject();
+}
+
 std::string asText(const Program &program, const ProgramCosts &costs,
                    const std::vector<KernelCosts> &kernels, int64_t workers) {
+  const std::vector<std::optional<GpuKernel>> gpu = gpuKernels(program);
   std::string text = "program " + program.name + " for " + targetOf(program) + "\n";
   if (std::vector<std::string> dims = namedDims(program); !dims.empty())
     text += "  dimensions    " + list(dims) + "\n";
@@ -164,6 +239,8 @@ std::string asText(const Program &program, const ProgramCosts &costs,
       text += readable(kernels[i].bytesMoved, "B") + " of which " +
               readable(kernels[i].bytesNeeded, "B") + " must move, " +
               readable(kernels[i].flops, "flop") + "\n";
+    if (gpu[i])
+      text += describe(*gpu[i]);
   }
   return text;
 }
@@ -192,6 +269,7 @@ std::string asJson(const Program &program, const ProgramCosts &costs,
                    const std::vector<KernelCosts> &kernels, int64_t workers,
                    const CompilationReport &report) {
   const CacheReport &cache = report.cache;
+  const std::vector<std::optional<GpuKernel>> gpu = gpuKernels(program);
   JsonWriter json;
   json.beginObject().member("program", program.name).member("target", targetOf(program));
   json.key("dims").beginArray();
@@ -226,6 +304,8 @@ std::string asJson(const Program &program, const ProgramCosts &costs,
     member(json, "flops", kernels[i].flops);
     if (int other = kernels[i].countedWith; other >= 0)
       json.member("counted_with", int64_t{other});
+    if (gpu[i])
+      members(json, *gpu[i]);
     json.endObject();
   }
   json.endArray();
@@ -240,6 +320,10 @@ std::string asJson(const Program &program, const ProgramCosts &costs,
   json.key("object_cache").beginObject();
   json.member("hits", cache.hits).member("misses", cache.misses).member("stored", cache.stored);
   json.member("dropped", cache.dropped).member("notice", cache.notice).endObject();
+  json.key("stages").beginArray();
+  for (const codegen::StageTime &time : report.times)
+    json.beginObject().member("name", time.name).member("ms", time.milliseconds).endObject();
+  json.endArray();
   return json.endObject().str() + "\n";
 }
 

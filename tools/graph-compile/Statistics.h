@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "sinter/codegen/Program.h"
+#include "sinter/codegen/Pipeline.h"
 #include "sinter/ir/base/CacheOptions.h"
 #include "sinter/passes/FusionReport.h"
 
@@ -15,6 +15,7 @@ enum class StatisticsForm { Text, Json };
 struct CompilationReport {
   CacheReport cache;
   std::vector<passes::UnfusedEdge> unfused;
+  std::vector<codegen::StageTime> times;
 };
 std::string statisticsText(const Program &program, int64_t workers, StatisticsForm form,
                            const CompilationReport &report = {});
