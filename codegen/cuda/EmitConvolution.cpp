@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolution form: the template code of prelude/Convolution*.cuh, with the sizes, the operands and what
+// follows the sums as a struct. With several parts of the depth a second launch adds them up.
+#include "sinter/codegen/cuda/ElementFunctions.h"
+#include "sinter/codegen/forms/gpu/ConvolutionTiles.h"
+
+using namespace mlir;
+using namespace sinter::codegen;
+
+namespace sinter::cuda {
+
+namespace {
+
+std::string elementName(Type type) {
+  return type.isF16() || type.isBF16() ? cppTypeName(type) : cppStorageName(type);
+}
+/// What products are added up in.
+std::string sumName(Type type) {
+  if (isa<FloatType>(type))
+    return type.isF64() ? "double" : "float";
+  return type.getIntOrFloatBitWidth() == 64 ? "long long" : "int";
+}
+
+class ConvolutionEmitter {
+public:
+  explicit ConvolutionEmitter(const KernelRequest &request)
+      : request(request), op(cast<ir::ConvolutionOp>(request.plan.analysis.anchors.front())),
+        problem(op), tiles(request.plan.schedule.gpu), region(request, names) {}
+
+  KernelSource run() {
+    describe();
+    std::string part = op.makesW() ? "ConvolveToW" : op.makesX() ? "ConvolveToX" : "ConvolveToY";
+    std::string call, units;
+    std::vector<std::string> parts{"Convolution"};
+    if (request.stage == 1) {
+      call = "convolutionCombine(region)";
+      units = "elements whose " + std::to_string(tiles.splits) + " parts are added up";
+    } else if (is(GpuConvolution::Direct)) {
+      call = op.makesW() ? "convolveDirectToW(region)" : "convolveDirect<" + part + ">(region)";
+      units = op.makesW() ? "weights of a few channels, a block each" : "elements, a thread each";
+    } else {
+      std::string rows = std::to_string(tiles.m);
+      bool isMatrix = is(GpuConvolution::Matrix);
+      call = (isMatrix ? "convolveMatrix<" : "convolveTiles<") + part + ", " + rows + ">(region)";
+      units = "tiles of " + rows + " channels by " + std::to_string(tiles.n) +
+              (op.makesW() ? " weights" : " places");
+      if (isMatrix)
+        parts.push_back("ConvolutionMatrix");
+    }
+    return {region.define(units) + region.kernelHead() + "  " + call + ";\n}\n", parts};
+  }
+
+private:
+  static constexpr llvm::StringRef names[] = {
+      "rank",     "allTaps", "splits",  "vector",  "Element",      "Sum",            "Register",
+      "taps",     "stride",  "dilation", "low",    "xSize",        "ySize",          "xPlane",
+      "yPlane",   "batch",   "groups",  "inputs",  "outputs",      "source",         "weights",
+      "partials", "store",   "sum",     "cotangent", "resultImages", "resultChannels", "resultPlaces"};
+
+  bool is(GpuConvolution kernel) const { return tiles.kernel == static_cast<int64_t>(kernel); }
+
+  /// `T NAME(int d) const`, by axis.
+  void addPerAxis(const std::string &head, llvm::function_ref<std::string(size_t)> value,
+                  const std::string &tail) {
+    std::string text = head + "(int d)" + tail + " { return ";
+    for (size_t d = 0; d + 1 < problem.axes.size(); ++d)
+      text += "d == " + std::to_string(d) + " ? " + value(d) + " : ";
+    region.addLine(text + value(problem.axes.size() - 1) + "; }");
+  }
+  void addNumbers(const std::string &name,
+                  llvm::function_ref<int64_t(const ConvolutionProblem::Axis &)> value) {
+    addPerAxis("__device__ static constexpr int " + name,
+               [&](size_t d) { return std::to_string(value(problem.axes[d])); }, "");
+  }
+  void addSizes(const std::string &name,
+                llvm::function_ref<DimExpr(const ConvolutionProblem::Axis &)> value) {
+    for (auto [d, axis] : llvm::enumerate(problem.axes))
+      region.addSize(name + std::to_string(d), value(axis));
+    addPerAxis("__device__ __forceinline__ int " + name,
+               [&](size_t d) { return "(int)" + name + std::to_string(d) + "()"; }, " const");
+  }
+  void addPointer(const std::string &name, const std::string &type, unsigned buffer) {
+    region.addLine("__device__ __forceinline__ " + type + " *" + name + "() const { return (" + type +
+                   " *)" + region.bufferName(buffer) + "; }");
+  }
+  static unsigned bufferOf(Value operand) { return cast<BlockArgument>(operand).getArgNumber(); }
+
+  void describe() {
+    using Axis = ConvolutionProblem::Axis;
+    Type type = op.getType().getElementType();
+    auto rank = static_cast<unsigned>(problem.rank);
+    llvm::SmallVector<int64_t> rest;
+    const bool ofWeight = op.makesW();
+    for (int64_t d = ofWeight ? 1 : 2; d < problem.rank + 2; ++d)
+      rest.push_back(d);
+    llvm::SmallVector<int64_t> image, channel{ofWeight ? 0 : 1};
+    if (!ofWeight)
+      image.push_back(0);
+    region.addStore("store", {{"image", image}, {"channel", channel}, {"place", rest}},
+                    {{"sum", op.getResult()}});
+    region.addSize("batch", problem.batch);
+    region.addSize("groups", problem.groups);
+    region.addSize("inputs", problem.inputs);
+    region.addSize("outputs", problem.outputs);
+    region.addSize("xPlane", problem.xPlane);
+    region.addSize("yPlane", problem.yPlane);
+    region.addSize("resultImages", problem.images);
+    region.addSize("resultChannels", problem.channels);
+    region.addSize("resultPlaces", problem.places);
+    region.addLine("using Element = " + elementName(type) + ";");
+    region.addLine("using Sum = " + sumName(type) + ";");
+    region.addLine("using Register = " + cppTypeName(ir::registerType(type)) + ";");
+    region.addConstant("rank", rank);
+    region.addConstant("allTaps", problem.allTaps);
+    region.addConstant("splits", tiles.splits);
+    region.addConstant("vector", together());
+    addNumbers("taps", [](const Axis &axis) { return axis.taps; });
+    addNumbers("stride", [](const Axis &axis) { return axis.stride; });
+    addNumbers("dilation", [](const Axis &axis) { return axis.dilation; });
+    addSizes("low", [](const Axis &axis) { return axis.low; });
+    addSizes("xSize", [](const Axis &axis) { return axis.x; });
+    addSizes("ySize", [](const Axis &axis) { return axis.y; });
+    addPointer("source", "const Element", bufferOf(op.makesX() ? op.getRhs() : op.getLhs()));
+    addPointer(ofWeight ? "cotangent" : "weights", "const Element",
+               bufferOf(op.makesX() ? op.getLhs() : op.getRhs()));
+    if (tiles.splits > 1)
+      addPointer("partials", "Sum", static_cast<unsigned>(request.bufferNames.size()) - 1);
+  }
+
+  /// Neighbouring columns that are neighbours in the result too.
+  int64_t together() const {
+    if (problem.phases != 1)
+      return 1;
+    int64_t places = problem.places.constant().value_or(1);
+    return places % 4 == 0 ? 4 : places % 2 == 0 ? 2 : 1;
+  }
+
+  const KernelRequest &request;
+  ir::ConvolutionOp op;
+  ConvolutionProblem problem;
+  const GpuTiles &tiles;
+  ElementFunctions region;
+};
+
+} // namespace
+
+KernelSource emitConvolution(const KernelRequest &request) {
+  return ConvolutionEmitter(request).run();
+}
+
+} // namespace sinter::cuda

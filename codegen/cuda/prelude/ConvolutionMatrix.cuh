@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Needs: Convolution, Instructions
+// The same on units for products of matrices: a block of 8 warps computes `tileRows` x 128 sums. Operands
+// lie in shared memory with 32 of the depth side by side.
+template <template <typename> class Problem, int tileRows, typename R> __device__ __forceinline__ void convolveMatrix(const R &region) {
+  using P = Problem<R>;
+  using E = typename R::Element;
+  // 80 bytes from row to row: eight rows lie in different banks.
+  constexpr int step = 32, pitch = 40, part = 8, parts = step / part;
+  constexpr int warpRows = 32, warpsDown = tileRows / warpRows, warpsAcross = 8 / warpsDown;
+  constexpr int warpColumns = convolutionColumns / warpsAcross, tilesDown = warpRows / 16, tilesAcross = warpColumns / 8;
+  constexpr int ownRows = tileRows * parts / convolutionThreads, ownColumns = convolutionColumns * parts / convolutionThreads;
+  __shared__ __align__(16) unsigned short a[2][tileRows][pitch];
+  __shared__ __align__(16) unsigned short b[2][convolutionColumns][pitch];
+  const int thread = threadIdx.x, lane = thread % 32, warp = thread / 32;
+  const int warpRow = warp % warpsDown * warpRows, warpColumn = warp / warpsDown * warpColumns;
+  // What a thread brings: parts of the depth of some rows, and of one column.
+  const int aPart = thread % parts, aRow = thread / parts;
+  const int bColumn = thread % convolutionColumns, bPart = thread / convolutionColumns;
+  P problem(region);
+  const long long tiles = ConvolutionTile<R, P>::count(problem, region, tileRows);
+  for (long long number = blockIdx.x; number < tiles; number += gridDim.x) {
+    const ConvolutionTile<R, P> tile(problem, region, tileRows, step, number);
+    const typename P::Column column = problem.column(tile.column + bColumn);
+    typename P::Row rows[ownRows];
+#pragma unroll
+    for (int i = 0; i < ownRows; ++i)
+      rows[i] = problem.row(tile.row + aRow + i * (convolutionThreads / parts));
+    alignas(16) unsigned short nextA[ownRows][part];
+    alignas(16) unsigned short nextB[ownColumns][part];
+    const auto fetch = [&](int depth) {
+#pragma unroll
+      for (int k = 0; k < part; ++k) {
+        const int at = depth + aPart * part + k;
+        const typename P::Depth place = problem.at(at < tile.depthEnd ? at : 0);
+#pragma unroll
+        for (int i = 0; i < ownRows; ++i)
+          nextA[i][k] = at < tile.depthEnd && rows[i].valid ? problem.a(rows[i], place).bits : (unsigned short)0;
+      }
+#pragma unroll
+      for (int i = 0; i < ownColumns; ++i)
+#pragma unroll
+        for (int k = 0; k < part; ++k) {
+          const int at = depth + (bPart + i * (convolutionThreads / convolutionColumns)) * part + k;
+          nextB[i][k] = at < tile.depthEnd ? problem.b(column, problem.at(at)).bits : (unsigned short)0;
+        }
+    };
+    const auto keep = [&](int half) {
+#pragma unroll
+      for (int i = 0; i < ownRows; ++i)
+        storePack<part>(&a[half][aRow + i * (convolutionThreads / parts)][aPart * part], nextA[i]);
+#pragma unroll
+      for (int i = 0; i < ownColumns; ++i)
+        storePack<part>(&b[half][bColumn][(bPart + i * (convolutionThreads / convolutionColumns)) * part], nextB[i]);
+    };
+    float sum[tilesDown][tilesAcross][4];
+#pragma unroll
+    for (int i = 0; i < tilesDown; ++i)
+#pragma unroll
+      for (int j = 0; j < tilesAcross; ++j)
+#pragma unroll
+        for (int e = 0; e < 4; ++e)
+          sum[i][j][e] = 0.0f;
+    if (tile.depth < tile.depthEnd)
+      fetch(tile.depth);
+    __syncthreads(); // The tile before has been read.
+    if (tile.depth < tile.depthEnd)
+      keep(0);
+    __syncthreads();
+    int half = 0;
+    for (int depth = tile.depth; depth < tile.depthEnd; depth += step, half ^= 1) {
+      const bool more = depth + step < tile.depthEnd;
+      if (more)
+        fetch(depth + step);
+#pragma unroll
+      for (int k = 0; k < step; k += 16) {
+        unsigned int left[tilesDown][4];
+#pragma unroll
+        for (int i = 0; i < tilesDown; ++i) // Matrices: rows 0-7 and 8-15 of depths 0-7, then of 8-15.
+          loadMatrices(left[i], &a[half][warpRow + i * 16 + lane % 16][k + lane / 16 * 8]);
+#pragma unroll
+        for (int j = 0; j < tilesAcross; j += 2) {
+          unsigned int right[4]; // Depths 0-7 and 8-15 of columns 0-7, then of 8-15.
+          loadMatrices(right, &b[half][warpColumn + j * 8 + lane / 16 * 8 + lane % 8][k + lane / 8 % 2 * 8]);
+#pragma unroll
+          for (int i = 0; i < tilesDown; ++i) {
+            multiplyAdd(sum[i][j], left[i], right[0], right[1], E());
+            multiplyAdd(sum[i][j + 1], left[i], right[2], right[3], E());
+          }
+        }
+      }
+      if (more)
+        keep(half ^ 1);
+      __syncthreads();
+    }
+#pragma unroll
+    for (int i = 0; i < tilesDown; ++i)
+#pragma unroll
+      for (int j = 0; j < tilesAcross; ++j)
+#pragma unroll
+        for (int e = 0; e < 4; e += 2) {
+          const float two[2] = {sum[i][j][e], sum[i][j][e + 1]};
+          convolutionStore(region, problem, tile.split, tile.row + warpRow + i * 16 + lane / 4 + e * 4,
+                           tile.column + warpColumn + j * 8 + lane % 4 * 2, two);
+        }
+  }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/ConvolutionLayout.h"
+#include "sinter/codegen/Schedule.h"
+
+namespace sinter::codegen {
+
+/// Which kernel a convolution runs as on a GPU, in GpuTiles::kernel (prelude/Convolution*.cuh).
+enum class GpuConvolution : int64_t {
+  Direct, ///< Few channels in a group: a thread per element; for the weights a block per element.
+  Tiles,  ///< A product of matrices on ordinary units.
+  Matrix, ///< The same on units for products of matrices of 16-bit elements.
+};
+
+/// A convolution as a product of matrices: see prelude/Convolution.cuh.
+struct ConvolutionProblem {
+  explicit ConvolutionProblem(ir::ConvolutionOp op);
+
+  ir::ConvolutionOp op;
+  int64_t rank;
+  DimExpr batch, groups, inputs, outputs; ///< Channels are those of a group.
+  struct Axis {
+    DimExpr x, y, low;
+    int64_t taps, stride, dilation;
+  };
+  llvm::SmallVector<Axis> axes;
+  int64_t allTaps = 1;
+  int64_t phases = 1; ///< Classes of places that have taps of their own: where x is the result.
+  DimExpr xPlane = 1, yPlane = 1;
+  DimExpr rows, columns, depth; ///< Columns and depth: of a phase, at most.
+  /// The result as images of channels of places; a weight is a place.
+  DimExpr images, channels, places;
+  DimExpr elements() const { return images * channels * places; }
+  /// Blocks of the main launch.
+  DimExpr units(const GpuTiles &tiles) const;
+  /// Taps that a block of the direct kernel for weights takes.
+  int64_t tapParts() const;
+};
+
+} // namespace sinter::codegen
