@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cuda/BlockEmitter.h"
 
+#include "sinter/codegen/cuda/IndexRanges.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -12,7 +14,7 @@ using sinter::passes::Role;
 namespace sinter::cuda {
 
 BlockEmitter::BlockEmitter(const KernelRequest &request)
-    : fused(request.fused), plan(request.plan), analysis(plan.analysis),
+    : fused(request.fused), bufferNames(request.bufferNames), plan(request.plan), analysis(plan.analysis),
       module(ModuleOp::create(fused->getLoc())), builder(fused.getContext()),
       loc(NameLoc::get(builder.getStringAttr("index"))) {
   builder.setInsertionPointToStart(module->getBody());
@@ -59,6 +61,15 @@ Value BlockEmitter::call(const std::string &name, ValueRange arguments, Type res
     func::FuncOp::create(builder, loc, name, type).setPrivate();
   }
   return func::CallOp::create(builder, loc, name, result, arguments).getResult(0);
+}
+
+Value BlockEmitter::position(llvm::StringRef what, std::optional<int64_t> most) {
+  Value value = call(what.str(), {}, builder.getI64Type());
+  if (what == "thread")
+    most = plan.schedule.threads - 1;
+  if (most)
+    value.getDefiningOp()->setAttr(mostAttribute, builder.getI64IntegerAttr(*most));
+  return value;
 }
 
 Value BlockEmitter::add(Value a, Value b) { return builder.createOrFold<arith::AddIOp>(loc, a, b); }
@@ -144,13 +155,14 @@ void BlockEmitter::setPoint(Index index, Value flat) {
     elements->clearOverride(arg);
     if (buffer.shape != analysis.domain || !flat)
       continue;
-    elements->setOverride(arg, [this, buffer, flat](llvm::ArrayRef<LaneIndex> index) -> Element {
+    elements->setOverride(arg, [this, arg, buffer, flat](llvm::ArrayRef<LaneIndex> index) -> Element {
       bool same = llvm::equal(
           index, point, [](const LaneIndex &a, const LaneIndex &b) { return a.base == b.base; });
-      return same ? Element{elements->memory().loadScalar(buffer.pointer, buffer.elementType,
-                                                          flat),
-                            true}
-                  : Element();
+      if (!same)
+        return {};
+      return {readPoint ? readPoint(arg, buffer)
+                        : elements->memory().loadScalar(buffer.pointer, buffer.elementType, flat),
+              true};
     });
   }
 }

@@ -35,8 +35,8 @@ protected:
   /// Functions of the prelude are called by names like `blockSum.f32`: the part behind the dot tells
   /// types apart. It is unsigned (`blockMax.ui8`) where the function compares unsigned integers.
   mlir::Value call(const std::string &name, mlir::ValueRange arguments, mlir::Type result);
-  /// `thread`, `threads`, `block` or `blocks`, as i64.
-  mlir::Value position(const char *what) { return call(what, {}, builder.getI64Type()); }
+  /// `thread`, `threads`, `block` or `blocks`, as i64. `most`: no more than that, where it is known.
+  mlir::Value position(llvm::StringRef what, std::optional<int64_t> most = std::nullopt);
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value mul(mlir::Value a, mlir::Value b);
   /// for (i = low; i < high; i += step), with carried values: body(i, carried).
@@ -55,7 +55,7 @@ protected:
   static DimExpr product(llvm::ArrayRef<DimExpr> dims);
 
   /// While a point of the domain is being computed, inputs of the domain's shape are read at its
-  /// flat position.
+  /// flat position, or as readPoint says.
   void setPoint(codegen::Index index, mlir::Value flat);
   void store(const codegen::BufferRef &buffer, llvm::ArrayRef<codegen::LaneIndex> index,
              mlir::Value flat, mlir::Value value);
@@ -65,6 +65,9 @@ protected:
   void storeFull(mlir::Value flat);
 
   ir::FusedOp fused;
+  std::vector<std::string> bufferNames; ///< Of inputs, then outputs.
+  /// Gives an input's element at the point; unset: from memory.
+  std::function<mlir::Value(mlir::BlockArgument, const codegen::BufferRef &)> readPoint;
   const codegen::KernelPlan &plan;
   const passes::KernelAnalysis &analysis;
   mlir::OwningOpRef<mlir::ModuleOp> module;

@@ -1,267 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cuda/CppPrinter.h"
 
+#include "sinter/codegen/cuda/CppNames.h"
+#include "sinter/codegen/cuda/IndexRanges.h"
 #include "sinter/codegen/cuda/OpTable.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Iterators.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
-#include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/StringSet.h"
 
 #include <cctype>
-#include <limits>
 #include <map>
 
 using namespace mlir;
 
 namespace sinter::cuda {
 
-std::string toName(llvm::StringRef text) {
-  std::string name;
-  for (char c : text)
-    name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  if (name.empty() || std::isdigit(static_cast<unsigned char>(name.front())))
-    name.insert(0, "v");
-  return name;
-}
-
 namespace {
-
-/// What a name must not hide: C++ words, and everything that printed statements mention.
-constexpr llvm::StringLiteral reserved[] = {"and",
-                                            "or",
-                                            "not",
-                                            "xor",
-                                            "bitand",
-                                            "bitor",
-                                            "compl",
-                                            "and_eq",
-                                            "or_eq",
-                                            "not_eq",
-                                            "xor_eq",
-                                            "asm",
-                                            "constexpr",
-                                            "decltype",
-                                            "explicit",
-                                            "export",
-                                            "friend",
-                                            "mutable",
-                                            "noexcept",
-                                            "nullptr",
-                                            "protected",
-                                            "static_assert",
-                                            "typeid",
-                                            "wchar_t",
-                                            "const_cast",
-                                            "dynamic_cast",
-                                            "reinterpret_cast",
-                                            "static_cast",
-                                            "alignas",
-                                            "alignof",
-                                            "catch",
-                                            "char16_t",
-                                            "char32_t",
-                                            "thread_local",
-                                            "__int_as_float",
-                                            "__longlong_as_double",
-                                            "auto",
-                                            "bool",
-                                            "break",
-                                            "case",
-                                            "char",
-                                            "class",
-                                            "const",
-                                            "continue",
-                                            "default",
-                                            "delete",
-                                            "do",
-                                            "double",
-                                            "else",
-                                            "enum",
-                                            "extern",
-                                            "false",
-                                            "float",
-                                            "for",
-                                            "goto",
-                                            "if",
-                                            "inline",
-                                            "int",
-                                            "long",
-                                            "namespace",
-                                            "new",
-                                            "operator",
-                                            "private",
-                                            "public",
-                                            "register",
-                                            "return",
-                                            "short",
-                                            "signed",
-                                            "sizeof",
-                                            "static",
-                                            "struct",
-                                            "switch",
-                                            "template",
-                                            "this",
-                                            "throw",
-                                            "true",
-                                            "try",
-                                            "typedef",
-                                            "typename",
-                                            "union",
-                                            "unsigned",
-                                            "using",
-                                            "virtual",
-                                            "void",
-                                            "volatile",
-                                            "while",
-                                            "wrapAdd",
-                                            "wrapSub",
-                                            "wrapMul",
-                                            "larger",
-                                            "smaller",
-                                            "ceilDiv",
-                                            "compareExchange",
-                                            "sizes",
-                                            "Sizes",
-                                            "thread",
-                                            "threads",
-                                            "block",
-                                            "blocks",
-                                            "blockSum",
-                                            "blockProduct",
-                                            "blockMax",
-                                            "blockMin",
-                                            "blockArgMax",
-                                            "exp",
-                                            "expf",
-                                            "expm1",
-                                            "expm1f",
-                                            "log",
-                                            "logf",
-                                            "log1p",
-                                            "log1pf",
-                                            "sqrt",
-                                            "sqrtf",
-                                            "rsqrt",
-                                            "rsqrtf",
-                                            "sin",
-                                            "sinf",
-                                            "cos",
-                                            "cosf",
-                                            "tanh",
-                                            "tanhf",
-                                            "erf",
-                                            "erff",
-                                            "floor",
-                                            "floorf",
-                                            "ceil",
-                                            "ceilf",
-                                            "rint",
-                                            "rintf",
-                                            "pow",
-                                            "powf",
-                                            "fabs",
-                                            "fabsf",
-                                            "bitCast",
-                                            "Half",
-                                            "Brain",
-                                            "fmod",
-                                            "fmodf",
-                                            "trunc",
-                                            "truncf",
-                                            "fma",
-                                            "fmaf",
-                                            "copysign",
-                                            "copysignf",
-                                            "exp2",
-                                            "exp2f",
-                                            "log2",
-                                            "log2f",
-                                            "log10",
-                                            "log10f",
-                                            "cbrt",
-                                            "cbrtf",
-                                            "tan",
-                                            "tanf",
-                                            "asin",
-                                            "asinf",
-                                            "acos",
-                                            "acosf",
-                                            "atan",
-                                            "atanf",
-                                            "atan2",
-                                            "atan2f",
-                                            "sinh",
-                                            "sinhf",
-                                            "cosh",
-                                            "coshf",
-                                            "asinh",
-                                            "asinhf",
-                                            "acosh",
-                                            "acoshf",
-                                            "atanh",
-                                            "atanhf"};
-
-std::string typeName(Type type, bool isUnsigned = false) {
-  if (type.isF32())
-    return "float";
-  if (type.isF64())
-    return "double";
-  // The flag of a compare-exchange, see OpTable.
-  if (type.isInteger(1) || isa<LLVM::LLVMStructType>(type))
-    return "bool";
-  if (type.isF16())
-    return "Half";
-  if (type.isBF16())
-    return "Brain";
-  if (type.isInteger(8))
-    return isUnsigned ? "unsigned char" : "signed char";
-  if (type.isInteger(16))
-    return isUnsigned ? "unsigned short" : "short";
-  if (type.isInteger(32))
-    return isUnsigned ? "unsigned int" : "int";
-  return isUnsigned ? "unsigned long long" : "long long";
-}
-
-/// Of an element in memory: 16-bit floats are loaded and stored as words (codegen/Memory.h).
-std::string storageName(Type type) {
-  if (type.isInteger(1))
-    return "unsigned char";
-  return type.isF16() || type.isBF16() ? "short" : typeName(type);
-}
-
-std::string literal(FloatAttr attr) {
-  llvm::APFloat value = attr.getValue();
-  bool isSingle = attr.getType().isF32();
-  if (value.isNaN() || value.isInfinity()) {
-    std::string bits = llvm::utohexstr(value.bitcastToAPInt().getZExtValue(), /*LowerCase=*/true);
-    return isSingle ? "__int_as_float(0x" + bits + ")" : "__longlong_as_double(0x" + bits + "LL)";
-  }
-  llvm::SmallString<32> digits;
-  value.toString(digits, isSingle ? 9 : 17, /*FormatMaxPadding=*/4);
-  std::string text(digits);
-  if (text.find_first_of(".eE") == std::string::npos)
-    text += ".0";
-  return isSingle ? text + "f" : text;
-}
-
-std::string literal(IntegerAttr attr) {
-  if (attr.getType().isInteger(1))
-    return attr.getValue().isZero() ? "false" : "true";
-  int64_t value = attr.getValue().getSExtValue();
-  // The most negative numbers cannot be written as one literal.
-  if (value == std::numeric_limits<int64_t>::min())
-    return "(-9223372036854775807LL - 1)";
-  if (value == std::numeric_limits<int32_t>::min())
-    return "(-2147483647 - 1)";
-  bool isLong =
-      value > std::numeric_limits<int32_t>::max() || value < std::numeric_limits<int32_t>::min();
-  return std::to_string(value) + (isLong ? "LL" : "");
-}
 
 /// A buffer parameter of the printed kernel.
 struct BufferParameter {
@@ -290,6 +50,8 @@ public:
 
   std::string print() {
     Block &body = kernel.function.getBody().front();
+    kernel.function.walk([&](func::CallOp call) { used.insert(functionName(call)); });
+    narrow = narrowIndices(kernel.function, kernel.indexLocation);
     table = body.getArgument(body.getNumArguments() - 2);
     std::string tableName = name(table, "table"),
                 statusName = name(body.getArgument(body.getNumArguments() - 1), "status");
@@ -300,7 +62,7 @@ public:
         untyped.insert(argument);
     for (auto [buffer, argument] : llvm::zip(text.buffers, body.getArguments()))
       out += std::string("    ") + (buffer.written ? "" : "const ") +
-             (buffer.elementType ? storageName(buffer.elementType) : "char") + " *" + name(argument, buffer.name) + ",\n";
+             (buffer.elementType ? cppStorageName(buffer.elementType) : "char") + " *" + name(argument, buffer.name) + ",\n";
     out += "    __grid_constant__ const Sizes sizes, long long *" + statusName + ") {\n";
     if (!table.use_empty())
       out += "  const long long *" + tableName + " = sizes.at;\n";
@@ -375,7 +137,7 @@ private:
   Text expression(Value value) {
     if (Attribute constant; matchPattern(value, m_Constant(&constant))) {
       auto number = dyn_cast<FloatAttr>(constant);
-      std::string digits = number ? literal(number) : literal(cast<IntegerAttr>(constant));
+      std::string digits = number ? cppLiteral(number) : cppLiteral(cast<IntegerAttr>(constant));
       return {digits, digits.front() != '-'};
     }
     return expressions.lookup(value);
@@ -393,11 +155,11 @@ private:
       if (auto given = op->getAttrOfType<StringAttr>("template"))
         return {function + "<" + given.str() + ">(" + arguments + ")"};
       if (call.getCallee().split('.').second.starts_with("ui"))
-        function += "<" + typeName(call.getOperand(0).getType(), /*isUnsigned=*/true) + ">";
+        function += "<" + cppTypeName(call.getOperand(0).getType(), /*isUnsigned=*/true) + ">";
       return {function + "(" + arguments + ")"};
     }
     if (auto address = dyn_cast<LLVM::GEPOp>(op); address && untyped.contains(address.getBase()))
-      return {"((" + storageName(address.getElemType()) + " *)" + plain(address.getBase()) + ")[" +
+      return {"((" + cppStorageName(address.getElemType()) + " *)" + plain(address.getBase()) + ")[" +
               plain(address.getDynamicIndices().front()) + "]"};
     const OpRow *row = findRow(op);
     if (!row)
@@ -414,17 +176,41 @@ private:
       if (std::isdigit(static_cast<unsigned char>(what))) {
         Text operand = expression(op->getOperand(static_cast<unsigned>(what - '0')));
         bool enclosed = encloses(form, i);
+        if (what == '0' && widens(op))
+          made += "(long long)";
         made += operand.atomic || enclosed ? operand.text : "(" + operand.text + ")";
       } else if (what == 'f') {
         made += op->getResult(0).getType().isF32() ? "f" : "";
       } else {
-        made += what == 't' ? typeName(op->getResult(0).getType())
-                            : typeName(op->getOperand(0).getType(), true);
+        made += what == 't' ? typeOf(op->getResult(0)) : unsignedTypeOf(op);
       }
     }
     bool atomic =
         std::isalpha(static_cast<unsigned char>(form.front())) || form == "$0" || form == "$0[$1]";
     return {made, atomic};
+  }
+
+  bool isInt(Value value) const {
+    IntegerAttr number;
+    return narrow.contains(value) ||
+           (matchPattern(value, m_Constant(&number)) && number.getValue().isSignedIntN(32));
+  }
+  std::string unsignedTypeOf(Operation *op) const {
+    Type type = op->getOperand(0).getType();
+    if (type.isInteger(64) && op->getLoc() == kernel.indexLocation &&
+        llvm::all_of(op->getOperands(), [&](Value v) { return isInt(v); }))
+      return "unsigned int";
+    return cppTypeName(type, true);
+  }
+  std::string typeOf(Value value) const {
+    return narrow.contains(value) ? "int" : cppTypeName(value.getType());
+  }
+
+  /// Index arithmetic that gives more than an int out of ints.
+  bool widens(Operation *op) const {
+    return op->getLoc() == kernel.indexLocation && isa<arith::AddIOp, arith::SubIOp, arith::MulIOp>(op) &&
+           op->getResult(0).getType().isInteger(64) && !narrow.contains(op->getResult(0)) &&
+           llvm::all_of(op->getOperands(), [&](Value operand) { return isInt(operand); });
   }
 
   std::string_view pattern(Operation *op, const OpRow &row) const {
@@ -491,6 +277,11 @@ private:
       return ifElse(branch);
     if (auto local = dyn_cast<LLVM::AllocaOp>(op))
       return array(local);
+    if (isa<arith::ExtSIOp>(op) && narrow.contains(op->getResult(0)) &&
+        op->getOperand(0).getType().isInteger(32)) {
+      expressions[op->getResult(0)] = Text(expression(op->getOperand(0)));
+      return;
+    }
     Text made = expand(op);
     if (op->getNumResults() == 0)
       return line(made.text + ";");
@@ -500,8 +291,7 @@ private:
     }
     comment(op);
     Value result = op->getResult(0);
-    line("const " + typeName(result.getType()) + " " + name(result, hint(op)) + " = " + made.text +
-         ";");
+    line("const " + typeOf(result) + " " + name(result, hint(op)) + " = " + made.text + ";");
   }
 
   /// Says which op of the graph the next statements compute.
@@ -528,7 +318,7 @@ private:
       if (!crossed)
         continue;
       std::string copy = "next_" + plain(target);
-      line("const " + typeName(value.getType()) + " " + copy + " = " + sources.back() + ";");
+      line("const " + typeOf(value) + " " + copy + " = " + sources.back() + ";");
       sources.back() = copy;
     }
     for (auto [target, source] : llvm::zip(targets, sources))
@@ -556,9 +346,9 @@ private:
   /// `alignas(16) float x[4];`
   void array(LLVM::AllocaOp local) {
     Type element = local.getElemType();
-    std::string type = storageName(element);
+    std::string type = cppStorageName(element);
     if (auto pair = dyn_cast<LLVM::LLVMStructType>(element))
-      type = "Indexed<" + typeName(pair.getBody().front()) + ">";
+      type = "Indexed<" + cppTypeName(pair.getBody().front()) + ">";
     bool isShared = cast<LLVM::LLVMPointerType>(local.getType()).getAddressSpace() != 0;
     line(std::string(isShared ? "__shared__ " : "") + "alignas(16) " + type + " " +
          name(local, hint(local)) + "[" + plain(local.getArraySize()) + "];");
@@ -570,7 +360,7 @@ private:
       if (isTaken(initial, loop))
         expressions[argument] = Text(expressions.lookup(initial));
       else
-        line(typeName(argument.getType()) + " " + name(argument, "mine") + " = " + plain(initial) +
+        line(cppTypeName(argument.getType()) + " " + name(argument, "mine") + " = " + plain(initial) +
              ";");
       expressions[result] = Text(expressions.lookup(argument));
     }
@@ -578,15 +368,16 @@ private:
     auto unroll = loop->getAttr("unroll");
     if (unroll)
       line("#pragma unroll" +
-           (isa<IntegerAttr>(unroll) ? " " + literal(cast<IntegerAttr>(unroll)) : ""));
-    std::string type = isa_and_nonnull<UnitAttr>(unroll) ? "int" : "long long";
+           (isa<IntegerAttr>(unroll) ? " " + cppLiteral(cast<IntegerAttr>(unroll)) : ""));
+    std::string type = typeOf(loop.getInductionVar());
     auto given = loop->getAttrOfType<StringAttr>("hint");
     std::string first = plain(loop.getLowerBound());
     std::string i = name(loop.getInductionVar(), given ? given.getValue() : "i");
     Text last = expression(loop.getUpperBound());
     line("for (" + type + " " + i + " = " + first + "; " + i + " < " +
-         (last.atomic ? last.text : "(" + last.text + ")") + "; " + i +
-         " += " + plain(loop.getStep()) + ") {");
+         (last.atomic ? last.text : "(" + last.text + ")") + "; " +
+         (matchPattern(loop.getStep(), m_One()) ? "++" + i : i + " += " + plain(loop.getStep())) +
+         ") {");
     block(*loop.getBody());
     ++depth;
     assign(loop.getRegionIterArgs(), loop.getBody()->getTerminator()->getOperands());
@@ -610,7 +401,7 @@ private:
       return line("}");
     }
     for (Value result : branch.getResults())
-      line(typeName(result.getType()) + " " + name(result, "value") + ";");
+      line(typeOf(result) + " " + name(result, "value") + ";");
     line("if (" + plain(branch.getCondition()) + ") {");
     arm(branch, branch.thenBlock());
     if (branch.elseBlock() && !branch.getResults().empty()) {
@@ -635,6 +426,7 @@ private:
   Value table;
   Location current = kernel.indexLocation;
   llvm::StringSet<> used;
+  llvm::DenseSet<Value> narrow; ///< Indices that are of type int.
   llvm::DenseSet<Value> untyped; ///< Buffers whose elements are of no one type.
   llvm::DenseMap<Value, Text> expressions;
 };
@@ -647,21 +439,16 @@ std::string describe(Operation *op) {
 
 } // namespace
 
-llvm::StringSet<> reservedNames() {
-  llvm::StringSet<> names;
-  for (llvm::StringRef word : reserved)
-    names.insert(word);
-  return names;
-}
-std::string cppTypeName(Type type) { return typeName(type); }
-std::string cppStorageName(Type type) { return storageName(type); }
-
 /// Takes out what is computed twice, and checks the rest.
 static void tidy(ModuleOp module, const KernelRequest &request) {
   PassManager manager(module.getContext());
   manager.addPass(createCSEPass());
   if (failed(manager.run(module)))
     throw Error({.kind = ErrorKind::Internal, .op = request.name}, "its scalar form is not valid");
+  module.walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *op) {
+    if (isOpTriviallyDead(op))
+      op->erase();
+  });
 }
 
 /// Fills in the origins of a region's ops; the comment that lists them.

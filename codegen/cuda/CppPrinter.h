@@ -2,20 +2,12 @@
 #pragma once
 
 #include "sinter/codegen/cuda/BlockEmitter.h"
-
-#include "llvm/ADT/StringSet.h"
+#include "sinter/codegen/cuda/CppNames.h"
 
 #include <string>
 
 namespace sinter::cuda {
 
-/// Turns any text into an identifier of C++.
-std::string toName(llvm::StringRef text);
-/// What no name of a printed kernel may hide.
-llvm::StringSet<> reservedNames();
-/// A register's type, and that of an element in memory.
-std::string cppTypeName(mlir::Type type);
-std::string cppStorageName(mlir::Type type);
 /// The comment above a kernel: what it computes and, in the words of `units`, how.
 std::string describeKernel(const KernelRequest &request, llvm::StringRef units);
 

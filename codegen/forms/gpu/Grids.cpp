@@ -6,13 +6,27 @@
 namespace sinter::codegen {
 
 Grid gridFor(const DimExpr &units, int64_t threads, int64_t perBlock) {
-  constexpr int64_t threadsPerProcessor = 2048;
+  // Few registers let that many run at once; several times as many start as others end.
+  constexpr int64_t threadsPerProcessor = 2048, rounds = 32;
   const DimExpr wanted = ceilDiv(units, DimExpr(perBlock > 0 ? perBlock : threads));
-  const DimExpr most = DimExpr::symbol(workersSymbol) * DimExpr(threadsPerProcessor / threads);
+  const DimExpr most =
+      DimExpr::symbol(workersSymbol) * DimExpr(rounds * (threadsPerProcessor / threads));
   Grid grid;
   grid.blocks = wanted + most - max(wanted, most);
   grid.threads = threads;
   return grid;
+}
+
+Packs Packs::of(const DimExpr &elements, int64_t width) {
+  if (width == 1)
+    return {elements, elements, true};
+  Packs packs;
+  if (auto exact = elements.dividedExactlyBy(width))
+    return {*exact, *exact, true};
+  packs.even = false;
+  packs.whole = floorDiv(elements, DimExpr(width));
+  packs.units = elements - packs.whole * DimExpr(width - 1);
+  return packs;
 }
 
 } // namespace sinter::codegen

@@ -7,7 +7,15 @@ namespace sinter::codegen {
 
 /// Blocks of `threads` threads for `units` units of work of which a block takes `perBlock` at once.
 /// Kernels stride by the grid, so that its size never changes a result: `$workers` (the number of
-/// multiprocessors) times a few blocks at most.
+/// multiprocessors) times so many blocks at most that their ends leave no processor idle for long.
 Grid gridFor(const DimExpr &units, int64_t threads, int64_t perBlock = 0);
+
+/// How elements in a row are shared out in packs of `width` neighbours. What is left behind the last
+/// whole pack is taken element by element.
+struct Packs {
+  DimExpr whole, units;
+  bool even = true; ///< Nothing is ever left.
+  static Packs of(const DimExpr &elements, int64_t width);
+};
 
 } // namespace sinter::codegen

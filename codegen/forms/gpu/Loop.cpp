@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/forms/FormRules.h"
+#include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/gpu/Grids.h"
 
 using namespace mlir;
@@ -8,15 +9,52 @@ using namespace sinter::ir;
 namespace sinter::codegen {
 namespace {
 
-LogicalResult chooseGpuLoop(const ScheduledRegion &, Schedule &schedule) {
+constexpr int64_t accessBytes = 16; ///< Of the widest access of a thread.
+
+int64_t storedBytes(Value tensor) { return byteSize(tensorType(tensor).getDType()); }
+
+/// A thread computes packs of `lanes` neighbours, `unroll` of them at once.
+LogicalResult chooseGpuLoop(const ScheduledRegion &region, Schedule &schedule) {
+  const DimExpr elements = region.analysis.domain.numElements();
+  int64_t widest = 1, narrowest = 8, inputs = 0;
+  for (Value value : bodyOf(region.fused).getArguments())
+    if (tensorType(value).getShape() == region.analysis.domain) {
+      widest = std::max(widest, storedBytes(value));
+      narrowest = std::min(narrowest, storedBytes(value));
+      ++inputs;
+    }
+  for (Value value : yields(region.fused)) {
+    widest = std::max(widest, storedBytes(value));
+    narrowest = std::min(narrowest, storedBytes(value));
+  }
   schedule.block = 1;
   schedule.threads = 256;
+  // The widest elements fill an access; the narrowest at least a word.
+  schedule.lanes = std::max(accessBytes / widest, 4 / narrowest);
+  constexpr int64_t mostCost = 512; // Flops of a thread's elements, which are all written out.
+  const int64_t cost = regionCost(region.fused);
+  while (schedule.lanes > 1 && schedule.lanes * cost > mostCost)
+    schedule.lanes /= 2;
+  // Several loads are under way at once where inputs are few.
+  constexpr int64_t inFlight = 64; // Bytes of a thread.
+  while (inputs > 0 && schedule.unroll < 4 && cost * schedule.lanes * schedule.unroll * 2 <= mostCost &&
+         schedule.unroll * 2 * inputs * schedule.lanes * widest <= inFlight)
+    schedule.unroll *= 2;
+  // Small domains had better be spread over the machine.
+  constexpr int64_t fullMachine = 1 << 17, handful = 1 << 14;
+  const int64_t known = elements.constant().value_or(int64_t{1} << 30);
+  if (known < handful)
+    schedule.lanes = 1;
+  if (known < fullMachine * schedule.lanes * schedule.unroll)
+    schedule.unroll = 1;
   return success();
 }
 
 LogicalResult planGpuLoop(FusedOp, KernelPlan &plan) {
-  DimExpr elements = plan.analysis.domain.numElements();
-  plan.stages.push_back({elements, 1, gridFor(elements, plan.schedule.threads)});
+  const Schedule &schedule = plan.schedule;
+  Packs packs = Packs::of(plan.analysis.domain.numElements(), schedule.lanes);
+  plan.stages.push_back(
+      {packs.units, 1, gridFor(packs.units, schedule.threads, schedule.threads * schedule.unroll)});
   return success();
 }
 

@@ -2,7 +2,8 @@
 // A chain with two outputs is one kernel; reads come before writes; booleans are bytes in memory.
 // CHECK: // main for cuda:sm_90a, for NVRTC with --std=c++17 --fmad=false
 // CHECK-NOT: #include
-// CHECK: // add_exp_max_mul_greater_kernel: loop, 64*N elements, a thread each
+// Threads move 16 bytes at once: packs of neighbours, read for all packs of a thread first.
+// CHECK: // add_exp_max_mul_greater_kernel: loop, 16*N packs of 4, 2 at once in a thread
 // CHECK: //   exp at {{.*}}CudaElementwise.mlir:[[#EXP:]]:
 // CHECK: extern "C" __global__ void __launch_bounds__(256) add_exp_max_mul_greater_kernel(
 // CHECK-NEXT: const float *x,
@@ -12,8 +13,15 @@
 // CHECK-NEXT: __grid_constant__ const Sizes sizes, long long *status) {
 // CHECK: const long long N = table[0];
 // CHECK: for (long long i = [[FIRST:.*]]; i < [[LAST:.*]]; i += [[STEP:.*]]) {
-// CHECK-NEXT: const float [[X:.*]] = x[i];
-// CHECK-NEXT: const float [[Y:.*]] = y[i];
+// CHECK: alignas(16) float x_pack[8];
+// CHECK: for (int k = 0; k < 2; ++k) {
+// CHECK: const long long [[UNIT:.*]] = i + (k * 256);
+// CHECK-NEXT: if ([[UNIT]] < [[LAST]]) {
+// CHECK: loadPack<4>(&x_pack[{{.*}}], &x[{{.*}}]);
+// CHECK-NEXT: loadPack<4>(&y_pack[{{.*}}], &y[{{.*}}]);
+// CHECK: for (int e = 0; e < 4; ++e) {
+// CHECK: const float [[X:.*]] = x_pack[
+// CHECK-NEXT: const float [[Y:.*]] = y_pack[
 // CHECK-NEXT: // add at
 // CHECK-NEXT: const float [[ADD:.*]] = [[X]] + [[Y]];
 // CHECK-NEXT: // exp at {{.*}}CudaElementwise.mlir:[[#EXP]]:
@@ -21,8 +29,10 @@
 // CHECK: const float [[MAX:.*]] = ([[E]] != [[E]]) ? [[E]] : (([[E]] > [[Y]]) ? [[E]] : [[Y]]);
 // CHECK: const float [[MUL:.*]] = [[MAX]] * [[X]];
 // CHECK: const bool [[GREATER:.*]] = [[MUL]] > [[Y]];
-// CHECK-NEXT: z[i] = [[MUL]];
-// CHECK-NEXT: positive[i] = {{.*}}[[GREATER]]
+// CHECK-NEXT: z_pack[e] = [[MUL]];
+// CHECK-NEXT: positive_pack[e] = {{.*}}[[GREATER]]
+// CHECK: storePack<4>(&z[{{.*}}], z_pack);
+// CHECK-NEXT: storePack<4>(&positive[{{.*}}], positive_pack);
 // CHECK-NOT: __global__
 !m = !sinter.tensor<f32[N, 64]>
 !b = !sinter.tensor<i1[N, 64]>

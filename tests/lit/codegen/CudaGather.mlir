@@ -2,15 +2,19 @@
 // A bad index is reported once, with its site, and reads nothing. A tensor may be called what a parameter is called.
 // CHECK: const double *[[T:table_1]],
 // CHECK: __grid_constant__ const Sizes sizes, long long *status) {
-// CHECK: const long long [[ID:.*]] = (long long)
-// CHECK: if ((unsigned long long)[[ID]] >= (unsigned long long)100) {
+// A row is read in whole packs, its number once a pack.
+// CHECK: const int [[ID:.*]] = ids[
+// CHECK: if ((unsigned int)[[ID]] >= (unsigned int)100) {
 // CHECK-NEXT: const bool [[FIRST:.*]] = compareExchange(status, 0, 1);
 // CHECK-NEXT: if ([[FIRST]]) {
 // CHECK-NEXT: status[1] = 0;
 // CHECK-NEXT: status[2] = [[ID]];
 // CHECK-NEXT: status[3] = 100;
-// CHECK: if ((unsigned long long)[[ID]] < (unsigned long long)100) {
-// CHECK-NEXT: {{.*}} = [[T]][([[ID]] * 16) +
+// CHECK: const long long [[AT:.*]] = ((long long)[[ID]] * 16) +
+// CHECK: if ([[VALID:.*]]) {
+// CHECK-NEXT: loadPack<2>(pack, &[[T]][[[AT]]]);
+// CHECK: for (int e = 0; e < 2; ++e) {
+// CHECK-NOT: [[T]][
 // CHECK: // site 0: index of gather_rows at {{.*}}CudaGather.mlir:
 !t = !sinter.tensor<f64[100, 16]>
 !i = !sinter.tensor<i32[N]>

@@ -8,12 +8,12 @@
 // CHECK-SAME: bitCast<Half>(
 // CHECK: fmodf(
 // CHECK: atan2f(
-// CHECK: product[{{.*}}] = bitCast<short>((Half)
+// CHECK: product_pack[{{.*}}] = bitCast<short>((Half)
 // CHECK: const long long *counter,
 // CHECK-NEXT: int *word,
 // CHECK-NEXT: signed char *shifted,
 // CHECK: (unsigned long long)
-// CHECK: (signed char)({{.*}} >> (
+// CHECK: (signed char)({{.*}} >> {{.*}}shift_right
 !h = !sinter.tensor<f16[N, 64]>
 !f = !sinter.tensor<f32[N, 64]>
 !w = !sinter.tensor<ui64[N, 64]>

@@ -3,6 +3,8 @@
 // after another.
 #pragma once
 
+#define SINTER_HOST 1
+
 #include <barrier>
 #include <bit>
 #include <cmath>
