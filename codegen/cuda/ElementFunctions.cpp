@@ -21,7 +21,7 @@ struct ElementFunctions::Function {
     Type pointer = LLVM::LLVMPointerType::get(builder.getContext());
     llvm::SmallVector<Type> types(owner.names.size() + 2, pointer);
     types.append(indices.size(), builder.getI64Type());
-    op = func::FuncOp::create(builder, loc, "f" + std::to_string(owner.functions.size()),
+    op = func::FuncOp::create(builder, loc, "f" + std::to_string(owner.made++),
                               builder.getFunctionType(types, {}));
     entry = op.addEntryBlock();
     builder.setInsertionPointToStart(entry);
@@ -210,13 +210,17 @@ void ElementFunctions::addOffset(const std::string &name, const std::string &fla
 }
 
 void ElementFunctions::addElement(const std::string &name, Value value,
-                                  llvm::ArrayRef<Group> groups) {
+                                  llvm::ArrayRef<Group> groups, Type as) {
   llvm::SmallVector<std::string> indices;
   for (const Group &group : groups)
     indices.push_back(group.name);
   Function function(*this, indices);
   auto tensor = ir::tensorType(value);
   Value element = function.elements->emit(value, function.point(groups, tensor.getShape())).value;
+  if (as && as != element.getType())
+    element = isUnsigned(tensor.getDType())
+                  ? Value(arith::ExtUIOp::create(function.builder, function.loc, as, element))
+                  : Value(arith::ExtSIOp::create(function.builder, function.loc, as, element));
   add(function, cppTypeName(element.getType()) + " " + name + "(" + indexParameters(groups) + ")",
       element);
 }
@@ -241,9 +245,14 @@ void ElementFunctions::addStore(const std::string &name, llvm::ArrayRef<Group> g
   Function function(*this, indices);
   ElementEmitter &elements = *function.elements;
   Index point = function.point(groups, shape);
+  auto givenType = [](const Given &value) {
+    return value.as ? value.as : ir::registerType(ir::tensorType(value.value).getElementType());
+  };
   for (const Given &value : given) {
-    Value scalar = function.addArgument(
-        value.name, ir::registerType(ir::tensorType(value.value).getElementType()));
+    Value scalar = function.addArgument(value.name, givenType(value));
+    if (Type held = ir::registerType(ir::tensorType(value.value).getElementType());
+        held != scalar.getType())
+      scalar = arith::TruncIOp::create(function.builder, function.loc, held, scalar);
     elements.setOverride(value.value, [scalar](llvm::ArrayRef<LaneIndex>) {
       return Element{scalar, true};
     });
@@ -319,8 +328,7 @@ void ElementFunctions::addStore(const std::string &name, llvm::ArrayRef<Group> g
     call += (&group == &groups.front() ? "" : ", ") + group.name +
             (&group == &groups.back() ? " + i" : "");
   for (const Given &value : given) {
-    std::string scalar =
-        cppTypeName(ir::registerType(ir::tensorType(value.value).getElementType()));
+    const std::string scalar = cppTypeName(givenType(value));
     head += ", " + scalar + " " + value.name;
     text += ", const " + scalar + " (&" + value.name + ")[V]";
     call += ", " + value.name + "[i]";

@@ -34,6 +34,7 @@ public:
   struct Given {
     std::string name;
     mlir::Value value;
+    mlir::Type as = {}; ///< What the caller gives, where that is a wider integer.
   };
   using Emit = llvm::function_ref<mlir::Value(codegen::ElementEmitter &, mlir::ValueRange)>;
 
@@ -50,8 +51,9 @@ public:
   void addOffset(const std::string &name, const std::string &flat, llvm::ArrayRef<DimExpr> dims,
                  llvm::ArrayRef<DimExpr> strides);
   /// `T NAME(long long GROUP, …) const`: an element of a value of the region, as registers hold it.
-  /// The groups cover all dims of the value.
-  void addElement(const std::string &name, mlir::Value value, llvm::ArrayRef<Group> groups);
+  /// The groups cover all dims of the value. `as`: a wider integer to give it as.
+  void addElement(const std::string &name, mlir::Value value, llvm::ArrayRef<Group> groups,
+                  mlir::Type as = {});
   /// `template <int V> void NAME(long long GROUP, …, const T (&GIVEN)[V], …) const`: computes
   /// `outputs` (numbers of the region's results) at V neighbours along the last group and stores
   /// them, 16 bytes at a time where their addresses are known to be aligned. The first of the V is
@@ -86,6 +88,7 @@ private:
   std::string type;
   std::vector<std::string> names;
   std::vector<mlir::Type> elementTypes; ///< Of the buffers; null for scratch.
+  unsigned made = 0;                    ///< Functions begun so far.
   std::vector<MemberText> functions;
   std::string members; ///< Text of the struct behind the printed functions.
 };

@@ -104,4 +104,14 @@ __device__ __forceinline__ void clusterArrive() {
 __device__ __forceinline__ void clusterWait() {
   asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
+// Stores into the shared memory of block `rank` of the cluster, at the place that `own` has in this
+// block's.
+__device__ __forceinline__ void storeToPeer(unsigned int *own, int rank, unsigned int word) {
+  asm volatile("{\n"
+               ".reg .b32 place;\n"
+               "mapa.shared::cluster.u32 place, %0, %1;\n"
+               "st.shared::cluster.b32 [place], %2;\n"
+               "}" ::"r"(sharedAddress(own)), "r"(rank), "r"(word)
+               : "memory");
+}
 #endif
