@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What threads of a block do together: barriers, and the lanes of a warp.
-#include "tests/cuda/machine/Machine.h"
+#include "tests/cuda/machine/Async.h"
 
 #include <bit>
 #include <cstring>
@@ -84,6 +84,8 @@ void finishWarp(Block &block, uint32_t base, unsigned mask, void *place) {
       values[lane] = block.threads[base + lane]->warpOp.value;
       ballot |= static_cast<unsigned>(values[lane] != 0) << lane;
     }
+  if (kind >= shimMatrices)
+    warpMatrices(machine(), block, base, kind);
   std::vector<uint32_t> clock;
   if (kind == shimSyncWarp) {
     clock = machine().nothing();
@@ -169,6 +171,9 @@ template <typename T> uint64_t atomicOf(int kind, void *address, uint64_t value,
 
 extern "C" {
 
+unsigned long long shimWarpAt(int kind, unsigned mask, unsigned long long value, int argument,
+                              int width, void *place);
+
 unsigned shimPosition(int what, int dimension) {
   const Thread &self = machine().self();
   const LaunchRequest &launch = machine().launch();
@@ -214,7 +219,12 @@ void shimNamedBarrier(int number, int threads, int waits) {
 
 unsigned long long shimWarp(int kind, unsigned mask, unsigned long long value, int argument,
                             int width) {
-  void *place = __builtin_return_address(0);
+  return shimWarpAt(kind, mask, value, argument, width, __builtin_return_address(0));
+}
+
+unsigned long long shimWarpAt(int kind, unsigned mask, unsigned long long value, int argument,
+                              int width, void *place) {
+
   Thread &self = machine().self();
   Block &block = *self.block;
   const uint32_t base = self.rankInBlock / 32 * 32, lane = self.rankInBlock % 32;

@@ -117,6 +117,7 @@ void Machine::runUnit(uint32_t first) {
   agentTime = 1;
   *async = AsyncState();
   clusterBarrier = Barrier();
+  progress = nullptr;
   ready.clear();
   blocks.clear();
   // Nobody knows anything of the others yet.

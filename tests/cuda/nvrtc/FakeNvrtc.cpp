@@ -178,7 +178,7 @@ Code compile(Program &program, const std::vector<std::string> &options) {
       std::string(SINTER_HOST_CLANG) +
       " -x c++ -std=c++17 -O1 -w -fPIC -shared -nostdlib -fuse-ld=lld -Wl,--allow-shlib-undefined" +
       " -fvisibility=hidden -gline-tables-only -fno-exceptions -fno-rtti -fno-threadsafe-statics "
-      "-fno-math-errno -fdeclspec" +
+      "-fno-math-errno -fdeclspec -fconvergent-functions" +
       " -femulated-tls -ferror-limit=8 -fsanitize=thread,alignment -fno-sanitize-link-runtime" +
       " -mllvm -tsan-instrument-func-entry-exit=0 -mllvm -tsan-instrument-read-before-write=1" +
       std::string(fuses ? " -ffp-contract=on" : " -ffp-contract=off") + extra + " -o " +

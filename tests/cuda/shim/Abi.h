@@ -46,7 +46,10 @@ enum ShimWarpKind {
   shimShuffleDown,
   shimShuffleXor,
   shimBallot,
-  shimMatch
+  shimMatch,
+  shimMatrices,
+  shimMatricesTransposed,
+  shimFragments
 };
 /// What the lanes of `mask` do together. `value` goes to the lane that asks for it.
 SHIM_CONVERGENT unsigned long long shimWarp(int kind, unsigned mask, unsigned long long value,
@@ -67,6 +70,46 @@ enum ShimType { shimInt, shimUnsigned, shimLong, shimUnsignedLong, shimFloat, sh
 /// The value before.
 unsigned long long shimAtomic(int kind, int type, void *address, unsigned long long value,
                               unsigned long long compare);
+
+// -- Instructions that C++ has no word for: what codegen/cuda/prelude says of its wrappers holds
+// here
+
+void shimCopyAsync(void *shared, const void *from, int most, int bytes);
+void shimCommitAsync();
+void shimWaitAsync(int inFlight);
+
+enum ShimElement { shimHalf, shimBrain, shimTf32 };
+struct ShimFragments {
+  float *sum;
+  const unsigned *a;
+  unsigned b[2];
+  int element;
+};
+SHIM_CONVERGENT void shimLoadMatrices(unsigned *to, const void *row, int transposed);
+SHIM_CONVERGENT void shimMultiplyAdd(struct ShimFragments *fragments);
+
+void shimInitBarrier(void *barrier, int arrivals);
+void shimFenceBarriers();
+void shimArrive(void *barrier, int expectedBytes);
+void shimWait(void *barrier, int phase);
+void shimCopyBox(void *shared, const void *map, void *barrier, int rank, const int *coordinates);
+void shimFenceProxy();
+
+struct ShimProduct {
+  float *sum;
+  int count; ///< Of sums a thread.
+  unsigned long long a, b;
+  int aAlongM, bAlongN, isFirst, element;
+};
+SHIM_CONVERGENT void shimMultiplyGroup(const struct ShimProduct *product);
+void shimCommitProducts();
+SHIM_CONVERGENT void shimWaitProducts(int inFlight);
+
+int shimClusterRank();
+void shimClusterArrive();
+void shimClusterWait();
+/// Where the block of that rank has what this one has at `own`.
+void *shimOfPeer(void *own, int rank);
 
 [[noreturn]] void shimFail(const char *what);
 }

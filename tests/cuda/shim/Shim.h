@@ -186,15 +186,16 @@ template <typename T> SHIM_FUNCTION void __stcg(T *address, T value) { *address 
   extern "C" double name(double, double);                                                          \
   extern "C" float name##f(float, float);
 SHIM_MATH1(exp)
-SHIM_MATH1(exp2) SHIM_MATH1(expm1) SHIM_MATH1(log) SHIM_MATH1(log2) SHIM_MATH1(log10)
-    SHIM_MATH1(log1p) SHIM_MATH1(sqrt) SHIM_MATH1(cbrt) SHIM_MATH1(sin) SHIM_MATH1(cos)
-        SHIM_MATH1(tan) SHIM_MATH1(asin) SHIM_MATH1(acos) SHIM_MATH1(atan) SHIM_MATH1(sinh)
-            SHIM_MATH1(cosh) SHIM_MATH1(tanh) SHIM_MATH1(asinh) SHIM_MATH1(acosh) SHIM_MATH1(atanh)
-                SHIM_MATH1(erf) SHIM_MATH1(erfc) SHIM_MATH1(floor) SHIM_MATH1(ceil)
-                    SHIM_MATH1(trunc) SHIM_MATH1(rint) SHIM_MATH1(round) SHIM_MATH1(fabs)
-                        SHIM_MATH1(lgamma) SHIM_MATH1(tgamma) SHIM_MATH1(nearbyint) SHIM_MATH2(pow)
-                            SHIM_MATH2(fmod) SHIM_MATH2(copysign) SHIM_MATH2(atan2)
-                                SHIM_MATH2(hypot) SHIM_MATH2(fmax) SHIM_MATH2(fmin)
+SHIM_MATH1(exp2)
+SHIM_MATH1(expm1) SHIM_MATH1(log) SHIM_MATH1(log2) SHIM_MATH1(log10) SHIM_MATH1(log1p)
+    SHIM_MATH1(sqrt) SHIM_MATH1(cbrt) SHIM_MATH1(sin) SHIM_MATH1(cos) SHIM_MATH1(tan)
+        SHIM_MATH1(asin) SHIM_MATH1(acos) SHIM_MATH1(atan) SHIM_MATH1(sinh) SHIM_MATH1(cosh)
+            SHIM_MATH1(tanh) SHIM_MATH1(asinh) SHIM_MATH1(acosh) SHIM_MATH1(atanh) SHIM_MATH1(erf)
+                SHIM_MATH1(erfc) SHIM_MATH1(floor) SHIM_MATH1(ceil) SHIM_MATH1(trunc)
+                    SHIM_MATH1(rint) SHIM_MATH1(round) SHIM_MATH1(fabs) SHIM_MATH1(lgamma)
+                        SHIM_MATH1(tgamma) SHIM_MATH1(nearbyint) SHIM_MATH2(pow) SHIM_MATH2(fmod)
+                            SHIM_MATH2(copysign) SHIM_MATH2(atan2) SHIM_MATH2(hypot)
+                                SHIM_MATH2(fmax) SHIM_MATH2(fmin)
                                     SHIM_MATH2(remainder) extern "C" double fma(double, double,
                                                                                 double);
 extern "C" float fmaf(float, float, float);
