@@ -56,7 +56,7 @@ public:
     addMask();
     addTypes();
     std::string text = region.define(describe());
-    text += region.kernelHead();
+    text += region.kernelHead(/*minBlocks=*/1); // Registers before blocks: nothing spills.
     text += "  using Tiles = " + tileType() + ";\n";
     text += l.isBackward ? backward() : forward();
     const bool isMatrix = tiles.kernel() == AttentionTiles::Kernel::Matrix;
@@ -172,7 +172,7 @@ private:
   }
 
   std::string forward() const {
-    return "  attentionForward<" + region.structName() + ", Tiles>(" + operands() +
+    return "  attentionForward<" + region.structName() + ", Tiles>(\n      " + operands() +
            operand(l.mask, maskType()) + ", " + result(0, typeOf(l.q.value)) + ", " +
            result(1, "Tiles::Sum") + ");\n";
   }
@@ -184,7 +184,7 @@ private:
     const bool weighted = !pass.rowsAreQueries && pass.second;
     return std::string("  attentionBackward<") + region.structName() +
            ", Tiles, /*rowsAreQueries=*/" + flag(pass.rowsAreQueries) + ", /*makesSlopes=*/" +
-           flag(pass.first) + ", /*makesWeighted=*/" + flag(weighted) + ">(" + operands() +
+           flag(pass.first) + ", /*makesWeighted=*/" + flag(weighted) + ">(\n      " + operands() +
            operand(backward.getLse(), "Tiles::Sum") + ", " +
            operand(backward.getDelta(), "Tiles::Sum") + ", " +
            operand(backward.getDout(), element) + ", " + operand(l.mask, maskType()) + ",\n      " +

@@ -53,7 +53,7 @@ template <typename T, int warps, int perWarp, int numColumns> struct MatrixTiles
     const int lane = (int)threadIdx.x % 32;
     const T *left = a + (firstRow() + lane % 16) * stride + lane / 16 * 8;
     const T *right = b + (lane / 16 * 8 + lane % 8) * stride + lane / 8 % 2 * 8;
-#pragma unroll
+#pragma unroll 2 // More would only raise the number of registers.
     for (int k = 0; k < attentionPadded(width); k += 16) {
       unsigned int x[perWarp][4];
 #pragma unroll

@@ -88,6 +88,9 @@ LogicalResult chooseGpuAttention(const ScheduledRegion &region, Schedule &schedu
       isBackward ? (isMatrix ? llvm::ArrayRef(matrixBackward) : llvm::ArrayRef(scalarBackward))
                  : (isMatrix ? llvm::ArrayRef(matrixForward) : llvm::ArrayRef(scalarForward));
   const int64_t mostRegisters = isMatrix ? 160 : 100;
+  const auto fitsMask = [&](const AttentionTiles &tiles) { // Addresses of a mask take their place.
+    return !isMatrix || !tiles.layout.mask || tiles.perGroup() * tiles.tiles.n <= 64;
+  };
   for (const Choice &choice : choices) {
     schedule.threads = choice.groups * (isMatrix ? 32 : 16);
     schedule.gpu.kernel = isMatrix;
@@ -103,7 +106,8 @@ LogicalResult chooseGpuAttention(const ScheduledRegion &region, Schedule &schedu
     if (schedule.gpu.splits > 1)
       sums = std::max(width, valueWidth);
     const AttentionPass largest{!isBackward, true, schedule.gpu.splits == 1};
-    if (tiles.sharedBytes(largest) <= mostShared && registersOf(tiles, sums) <= mostRegisters)
+    if (tiles.sharedBytes(largest) <= mostShared && registersOf(tiles, sums) <= mostRegisters &&
+        fitsMask(tiles))
       break;
   }
   if (isBackward)
