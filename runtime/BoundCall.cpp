@@ -29,7 +29,10 @@ const void *BoundCall::arena() const { return impl->call ? impl->call->arena() :
 
 std::vector<double> BoundCall::measure(int64_t count) {
   (*this)();
-  return impl->call ? impl->call->measure(count) : std::vector<double>();
+  if (!impl->call)
+    return {};
+  StateUse use(impl->state.get(), impl->executable->hasUpdates);
+  return impl->call->measure(count);
 }
 
 void BoundCall::Impl::run() {

@@ -27,6 +27,7 @@ public:
   static std::shared_ptr<CpuDevice> shared(int64_t threads = 0);
 
   std::string name() const override { return "cpu"; }
+  std::string target() const override { return "cpu:native"; }
   int64_t workers() const override { return pool.workers(); }
   std::shared_ptr<void> allocate(int64_t bytes) override;
   std::shared_ptr<DeviceProgram> load(ProgramCode code) override;

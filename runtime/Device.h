@@ -64,6 +64,8 @@ public:
   virtual ~Device() = default;
 
   virtual std::string name() const = 0;
+  /// What to compile for, as TargetInfo::parse() takes it.
+  virtual std::string target() const = 0;
   /// Units that run kernels at once; the size of per-worker scratch.
   virtual int64_t workers() const = 0;
   /// Memory of the host from which and into which the device copies fastest: at least `bytes` bytes

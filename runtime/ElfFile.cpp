@@ -65,7 +65,7 @@ void ElfFile::readSymbols(uint64_t symbolOffset, uint64_t symbolBytes, std::stri
       continue;
     std::string_view name = names.substr(symbol.st_name);
     if (size_t end = name.find('\0'); end != std::string_view::npos && end != 0)
-      defined.push_back({name.substr(0, end), symbol.st_value});
+      defined.push_back({name.substr(0, end), symbol.st_value, symbol.st_size});
   }
 }
 
@@ -76,20 +76,36 @@ std::vector<std::string_view> ElfFile::symbols() const {
   return names;
 }
 
-std::optional<std::string_view> ElfFile::text(std::string_view name) const {
+std::optional<std::string_view> ElfFile::from(std::string_view name, uint64_t *size) const {
   auto symbol =
       std::find_if(defined.begin(), defined.end(), [&](const Symbol &s) { return s.name == name; });
   if (symbol == defined.end())
     return std::nullopt;
+  if (size)
+    *size = symbol->size;
   for (const Segment &segment : segments) {
     if (symbol->address < segment.address || symbol->address - segment.address >= segment.size)
       continue;
     uint64_t skip = symbol->address - segment.address;
-    std::string_view content = slice(segment.offset + skip, segment.size - skip);
-    if (size_t end = content.find('\0'); end != std::string_view::npos)
-      return content.substr(0, end);
+    return slice(segment.offset + skip, segment.size - skip);
   }
   return std::nullopt;
+}
+
+std::optional<std::string_view> ElfFile::text(std::string_view name) const {
+  std::optional<std::string_view> rest = from(name);
+  size_t end = rest ? rest->find('\0') : std::string_view::npos;
+  if (end == std::string_view::npos)
+    return std::nullopt;
+  return rest->substr(0, end);
+}
+
+std::optional<std::string_view> ElfFile::content(std::string_view name) const {
+  uint64_t size = 0;
+  std::optional<std::string_view> rest = from(name, &size);
+  if (!rest || size > rest->size())
+    return std::nullopt;
+  return rest->substr(0, size);
 }
 
 } // namespace sinter

@@ -3,6 +3,7 @@
 #include "sinter/codegen/ProgramText.h"
 #include "sinter/ir/base/TargetInfo.h"
 #include "sinter/runtime/CpuDevice.h"
+#include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/ElfFile.h"
 
 #include <dlfcn.h>
@@ -11,6 +12,7 @@ namespace sinter {
 namespace {
 
 constexpr std::string_view programSuffix = "_program";
+constexpr std::string_view dataSuffix = "_data";
 
 [[noreturn]] void fail(const std::filesystem::path &path, const std::string &reason,
                        const std::string &hint = "") {
@@ -21,9 +23,10 @@ constexpr std::string_view programSuffix = "_program";
 struct Description {
   std::string name;
   std::string text;
+  std::string data; ///< A GPU's machine code and constants.
 };
 
-/// The program's name and description, from the file's bytes.
+/// The program's name, description and data, from the file's bytes.
 Description describe(const std::filesystem::path &path, const std::string &wanted) {
   std::string bytes = readFile(path);
   std::optional<ElfFile> file;
@@ -44,25 +47,25 @@ Description describe(const std::filesystem::path &path, const std::string &wante
   std::optional<std::string_view> text = file->text(name + std::string(programSuffix));
   if (!text)
     fail(path, "it holds no program '" + name + "'" + didYouMean(name, names));
-  return {name, std::string(*text)};
+  std::optional<std::string_view> data = file->content(name + std::string(dataSuffix));
+  return {name, std::string(*text), std::string(data.value_or(""))};
 }
 
-Program parse(const std::filesystem::path &path, const std::string &text) {
+Program parse(const std::filesystem::path &path, const Description &description) {
   try {
-    Program program = parseProgramText(text);
-    TargetInfo::parse(program.target).requireRunnable();
+    Program program = parseProgram(description.text, description.data);
+    if (const TargetInfo target = TargetInfo::parse(program.target);
+        target.kind == TargetInfo::Kind::Cpu)
+      target.requireRunnable();
     return program;
   } catch (const Error &error) {
     fail(path, error.message(), error.hint());
   }
 }
 
-} // namespace
-
-Executable loadLibrary(const std::filesystem::path &path, const LibraryOptions &options) {
-  Description description = describe(path, options.program);
-  auto program = std::make_shared<const Program>(parse(path, description.text));
-
+/// The function that runs a program for the CPU, and what holds its code.
+ProgramCode openCode(const std::filesystem::path &path, const Description &description,
+                     std::shared_ptr<const Program> program) {
   // dlopen() searches folders for a name without a slash.
   void *handle = dlopen(std::filesystem::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
@@ -77,11 +80,26 @@ Executable loadLibrary(const std::filesystem::path &path, const LibraryOptions &
     fail(path, "it lacks the symbol " + description.name + "_run");
   if (!text || description.text != text)
     fail(path, "it changed while it was being loaded");
+  return {std::move(program), entry, std::move(library)};
+}
 
+} // namespace
+
+Executable loadLibrary(const std::filesystem::path &path, const LibraryOptions &options) {
+  const Description description = describe(path, options.program);
+  auto program = std::make_shared<const Program>(parse(path, description));
   std::shared_ptr<Device> device = options.device;
+  if (TargetInfo::parse(program->target).kind == TargetInfo::Kind::Cuda) {
+    // Nothing of the file is code for this machine.
+    if (!device)
+      device = CudaDevice::shared();
+    return Executable({.program = std::move(program)}, std::move(device));
+  }
+  ProgramCode code = openCode(path, description, std::move(program));
   if (!device)
     device = CpuDevice::shared(options.threads);
-  return Executable({.program = program, .entry = entry, .keepAlive = library}, std::move(device));
+  return Executable({.program = code.program, .entry = code.entry, .keepAlive = code.keepAlive},
+                    std::move(device));
 }
 
 } // namespace sinter

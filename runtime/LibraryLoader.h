@@ -19,7 +19,8 @@ struct LibraryOptions {
 
 /// The program in a shared library made by `graph-compile --emit=lib`. The file is examined before
 /// any of its code is loaded: Error(FileAccess) when it cannot be read, Error(Device) when it is
-/// damaged, not such a library, of another version, or built for a CPU that this machine is not.
+/// damaged, not such a library, of another version, or built for a CPU or GPU that this machine
+/// does not have. A library for a GPU is read as data only.
 Executable loadLibrary(const std::filesystem::path &path, const LibraryOptions &options = {});
 
 } // namespace sinter

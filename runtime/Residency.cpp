@@ -15,7 +15,7 @@ Residency::Use Residency::attach(const std::string &name, const Array &host, con
                          [&](const Variable::Copy &copy) { return copy.device == device; });
   if (it == variable.copies.end())
     it = variable.copies.insert(it, {device, make(), false});
-  return {&variable, static_cast<size_t>(it - variable.copies.begin()), updated};
+  return {&variable, static_cast<size_t>(it - variable.copies.begin()), updated, it->memory};
 }
 
 void Residency::bringToHost(Variable &variable) {

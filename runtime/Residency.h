@@ -45,6 +45,7 @@ public:
     Variable *variable;
     size_t copy;
     bool updated;
+    std::shared_ptr<VariableMemory> memory;
   };
   enum class HostUse : uint8_t {
     Read,

@@ -6,8 +6,10 @@
 #include "sinter/codegen/cpu/Jit.h"
 #include "sinter/codegen/cpu/Library.h"
 #include "sinter/codegen/cpu/RunFunction.h"
+#include "sinter/codegen/cuda/CudaLibrary.h"
 #include "sinter/frontend/GraphImpl.h"
 #include "sinter/runtime/CpuDevice.h"
+#include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/Environment.h"
 
 namespace sinter {
@@ -27,6 +29,7 @@ codegen::PipelineOptions pipelineOptions(const CompileOptions &options) {
   result.disabledPasses = options.disabledPasses;
   result.strictRounding = options.strictRounding;
   result.winograd = options.winograd;
+  result.tf32 = options.tf32;
   result.optLevel = options.optLevel;
   result.schedule = options.schedule;
   result.cache = resolveCache(options.cache);
@@ -63,6 +66,8 @@ ExecutableCode interpreted(const Graph &graph, mlir::OwningOpRef<mlir::ModuleOp>
 }
 
 ExecutableCode compiled(codegen::Compilation &compilation, const TargetInfo &target) {
+  if (target.kind == TargetInfo::Kind::Cuda)
+    return {.program = std::make_shared<const Program>(std::move(compilation.program()))};
   // The code refers to the constants where they lie.
   auto program = std::make_shared<const Program>(std::move(compilation.program()));
   std::string run = cpu::runObject(*program, target, /*embedConstants=*/false,
@@ -86,6 +91,31 @@ cpu::LibraryForm formOf(LibraryKind kind) {
   return cpu::LibraryForm::Shared;
 }
 
+/// Where the executable runs. A GPU is looked for before anything is compiled.
+std::shared_ptr<Device> deviceFor(const CompileOptions &options) {
+  if (options.device)
+    return options.device;
+  const bool isForGpu =
+      options.engine == Engine::Compiled && options.target.info().kind == TargetInfo::Kind::Cuda;
+  if (isForGpu)
+    return CudaDevice::shared();
+  return CpuDevice::shared(options.threads);
+}
+
+/// A GPU's architecture is that of the device unless the target names one.
+TargetInfo targetFor(const CompileOptions &options, const Device &device) {
+  const TargetInfo &target = options.target.info();
+  if (options.engine == Engine::Interpreter)
+    return target;
+  const TargetInfo own = TargetInfo::parse(device.target());
+  if (own.kind != target.kind)
+    throw Error({.kind = ErrorKind::Device, .op = "compile"},
+                "the device '" + device.name() + "' cannot run '" + target.str() + "'");
+  if (target.kind == TargetInfo::Kind::Cpu)
+    target.requireRunnable();
+  return target.kind == TargetInfo::Kind::Cuda && target.arch.empty() ? own : target;
+}
+
 /// "out/libmodel.so" holds the program "model".
 std::string programNameOf(const std::filesystem::path &path) {
   std::string name = path.stem().string();
@@ -100,17 +130,14 @@ State::State(const Graph &graph, uint64_t seed, const DimBinding &dims)
     : State(graph.arguments(), seed, dims) {}
 
 Executable compile(const Graph &graph, const CompileOptions &options, std::source_location loc) {
-  const TargetInfo &target = options.target.info();
-  if (options.engine == Engine::Compiled)
-    target.requireRunnable();
+  std::shared_ptr<Device> device = deviceFor(options);
+  codegen::PipelineOptions pipeline = pipelineOptions(options);
+  const TargetInfo target = pipeline.target = targetFor(options, *device);
   mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
-  codegen::Compilation compilation = codegen::runPipeline(*module, pipelineOptions(options));
+  codegen::Compilation compilation = codegen::runPipeline(*module, pipeline);
   ExecutableCode code = options.engine == Engine::Interpreter
                             ? interpreted(graph, std::move(module), compilation)
                             : compiled(compilation, target);
-  std::shared_ptr<Device> device = options.device;
-  if (!device)
-    device = CpuDevice::shared(options.threads);
   return Executable(std::move(code), std::move(device));
 }
 
@@ -128,6 +155,9 @@ void compileToLibrary(const Graph &graph, const std::filesystem::path &path,
                       std::source_location loc) {
   codegen::PipelineOptions pipeline = pipelineOptions(options);
   pipeline.stopAfter = codegen::StageId::Program;
+  if (pipeline.target.kind == TargetInfo::Kind::Cuda && file.kind != LibraryKind::Shared)
+    throw Error({.kind = ErrorKind::Unsupported, .op = "compileToLibrary"},
+                "a program for a GPU becomes a shared library only");
   pipeline.name = file.name.empty() ? programNameOf(path) : file.name;
   mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
   codegen::Compilation compilation = codegen::runPipeline(*module, pipeline);
@@ -135,10 +165,16 @@ void compileToLibrary(const Graph &graph, const std::filesystem::path &path,
   std::filesystem::path header = file.header;
   if (header.empty())
     header = std::filesystem::path(path).replace_extension(".h");
-  std::vector<std::string_view> objects(compilation.objects.begin(), compilation.objects.end());
-  cpu::writeLibrary(formOf(file.kind), compilation.program(), objects, pipeline.target, path);
+  const bool isForGpu = pipeline.target.kind == TargetInfo::Kind::Cuda;
+  if (isForGpu) {
+    cuda::writeLibrary(compilation.program(), path);
+  } else {
+    std::vector<std::string_view> objects(compilation.objects.begin(), compilation.objects.end());
+    cpu::writeLibrary(formOf(file.kind), compilation.program(), objects, pipeline.target, path);
+  }
   try {
-    writeFileAtomically(header, cpu::headerText(compilation.program()));
+    writeFileAtomically(header, isForGpu ? cuda::headerText(compilation.program())
+                                         : cpu::headerText(compilation.program()));
   } catch (const Error &) {
     std::error_code ignored;
     std::filesystem::remove(path, ignored);

@@ -37,17 +37,20 @@ struct CompileOptions {
   int64_t threads = 0;
   /// Passes to leave out, by name, e.g. "fuse".
   std::vector<std::string> disabledPasses = {};
-  /// Round f16 and bf16 after every op. Else a kernel of several ops computes them in f32 and rounds
-  /// what it stores, and explicit casts.
+  /// Round f16 and bf16 after every op. Else a kernel of several ops computes them in f32 and
+  /// rounds what it stores, and explicit casts.
   bool strictRounding = false;
   /// Convolutions of 3 x 3 in f32 may use Winograd's algorithm where it is faster. Errors are then
   /// about 2e-6 of the results' root mean square, at most some 5e-5: four to eight times those of
   /// plain sums.
   bool winograd = false;
+  /// GPU: products of f32 matrices may be made by tensor cores, which keep 10 bits of the operands'
+  /// fractions (tf32): relative errors of about 5e-4 instead of 1e-7, at several times the speed.
+  bool tf32 = false;
   /// 0 to 3: how hard machine code is optimised.
   int optLevel = 2;
-  /// GPU: profilers and sanitizers show the lines of your source beside the machine code. Kernels are then compiled
-  /// anew when these lines move, where they would else come out of the cache.
+  /// GPU: profilers and sanitizers show the lines of your source beside the machine code. Kernels
+  /// are then compiled anew when these lines move, where they would else come out of the cache.
   bool lineInfo = false;
   /// Changes of the kernels' schedules, as text: docs/schedules.md. What it cannot be is an error.
   std::string schedule = {};
@@ -55,7 +58,7 @@ struct CompileOptions {
   CacheOptions cache = {};
   /// Called with the name and the text of every stage that changed something, e.g. "fused".
   std::function<void(std::string_view stage, std::string_view text)> onStage = nullptr;
-  /// Where it runs, if not on the shared CPU device.
+  /// Where it runs, if not on the shared CPU device or, where the target is a GPU, the shared GPU.
   std::shared_ptr<Device> device = nullptr;
 };
 

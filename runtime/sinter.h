@@ -13,6 +13,7 @@
 #include "sinter/ir/base/Shape.h"
 #include "sinter/runtime/BoundCall.h"
 #include "sinter/runtime/CpuDevice.h"
+#include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/Executable.h"
 #include "sinter/runtime/LibraryLoader.h"
 #include "sinter/runtime/NamedArrays.h"

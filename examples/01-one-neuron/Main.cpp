@@ -14,12 +14,13 @@ static void show(std::string_view title, std::string_view text) {
 }
 
 static int run(int argc, char **argv) {
-  std::string only;
+  std::string only, target = "cpu";
   examples::Options options(
       "01-one-neuron",
       "Prints tanh(w*x + b) and its gradient at every stage: traced, differentiated, simplified,\n"
       "fused, scheduled, planned, kernels, program, assembly.");
   options.add("stage", only, "print this stage only");
+  options.add("target", target, "what runs it: cpu, or cuda for a GPU");
   if (!options.parse(argc, argv))
     return 0;
   if (!only.empty() && only != "assembly")
@@ -36,6 +37,7 @@ static int run(int argc, char **argv) {
   // compile() does the following in one go; here each stage is shown as it completes.
   auto module = extract(g, g.outputs(), g.updates());
   codegen::PipelineOptions pipeline;
+  pipeline.target = Target::parse(target).info();
   pipeline.dump = [&](std::string_view stage, std::string_view text) {
     if (only.empty() || only == stage)
       show(stage, text);
@@ -45,7 +47,7 @@ static int run(int argc, char **argv) {
     for (auto &kernel : compilation.kernels)
       show("assembly", cpu::kernelText(*kernel, pipeline.target, cpu::KernelText::Assembly));
 
-  Executable run = compile(g);
+  Executable run = compile(g, {.target = Target::parse(target)});
   State state(g);
   ArrayMap result = run.run(state, {{"x", Array::from<float>({-2, -1, 0, 1, 2})}});
   std::cout << "\ny  = " << result.at("y").str() << "\ndx = " << result.at("dx").str() << "\n";

@@ -12,11 +12,13 @@ using namespace sinter;
 static int run(int argc, char **argv) {
   int64_t points = 1000, steps = 200;
   double rate = 0.1;
+  std::string target = "cpu";
   examples::Options options("02-linear-regression",
                             "Fits a line to noisy points by gradient descent.");
   options.add("points", points, "number of points");
   options.add("steps", steps, "gradient steps");
   options.add("rate", rate, "learning rate");
+  options.add("target", target, "what runs it: cpu, or cuda for a GPU");
   if (!options.parse(argc, argv))
     return 0;
   if (points < 1 || points > 100'000'000 || steps < 0)
@@ -40,7 +42,8 @@ static int run(int argc, char **argv) {
   std::vector<Tensor> grads = gradients(loss, {slope, offset});
   Updates updates = optim::sgd({.learningRate = rate}).updates({slope, offset}, grads);
 
-  Executable train = compile(g, {.outputs = {loss}, .updates = updates});
+  Executable train =
+      compile(g, {.outputs = {loss}, .updates = updates, .target = Target::parse(target)});
   State state(g);
   auto step = train.bind(state, {{"x", xs}, {"y", ys}});
   for (int64_t i = 0; i < steps; ++i) {

@@ -65,13 +65,14 @@ void drawBoundary(const std::string &path, const Executable &predict, State &sta
 
 int run(int argc, char **argv) {
   int64_t points = 400, steps = 1500, hidden = 64, size = 256;
-  std::string picture = "spirals.ppm";
+  std::string picture = "spirals.ppm", targetName = "cpu";
   examples::Options options("03-spirals", "Separates two spirals with a two-layer network.");
   options.add("points", points, "points per spiral");
   options.add("steps", steps, "training steps");
   options.add("hidden", hidden, "width of the hidden layers");
   options.add("size", size, "edge of the picture in pixels");
   options.add("picture", picture, "where the decision boundary goes (PPM)");
+  options.add("target", targetName, "what runs it: cpu, or cuda for a GPU");
   if (!options.parse(argc, argv))
     return 0;
   if (points < 1 || points > 1'000'000 || steps < 0 || hidden < 1 || hidden > 65536 || size < 1 ||
@@ -97,8 +98,9 @@ int run(int argc, char **argv) {
 
   Updates updates =
       optim::adam({.learningRate = 1e-2}).updates(parameters, gradients(loss, parameters));
-  Executable train = compile(g, {.outputs = {loss, correct}, .updates = updates});
-  Executable predict = compile(g, {.outputs = {softmax(logits)}});
+  const Target target = Target::parse(targetName);
+  Executable train = compile(g, {.outputs = {loss, correct}, .updates = updates, .target = target});
+  Executable predict = compile(g, {.outputs = {softmax(logits)}, .target = target});
   State state(g, /*seed=*/1);
 
   Points data = spirals(points);

@@ -75,7 +75,7 @@ int run(int argc, char **argv) {
   auto begin = Clock::now();
   int64_t epochs = 8, batch = 128, train = -1, test = -1, seed = 1, threads = 0;
   double rate = 1e-3, wanted = 0;
-  std::string folder = "/usr/share/datasets/fashion-mnist", save;
+  std::string folder = "/usr/share/datasets/fashion-mnist", save, targetName = "cpu";
   examples::Options options("04-fashion-mnist",
                             "Trains a 784-256-128-10 network on Fashion-MNIST.");
   options.add("epochs", epochs, "passes over the training images");
@@ -85,6 +85,7 @@ int run(int argc, char **argv) {
   options.add("test", test, "test images, -1: all");
   options.add("seed", seed, "seed of weights and shuffling");
   options.add("threads", threads, "threads, 0: all");
+  options.add("target", targetName, "what runs it: cpu, or cuda for a GPU");
   options.add("data", folder, "folder of the IDX files");
   options.add("save", save, "write the trained parameters here (.npz)");
   options.add("min-accuracy", wanted, "exit with 6 when the test accuracy is below, in percent");
@@ -107,10 +108,12 @@ int run(int argc, char **argv) {
   Updates updates = optim::adam({.learningRate = net.rate})
                         .updates(net.parameters, gradients(net.loss, net.parameters));
   auto compileStart = Clock::now();
-  Executable step =
-      compile(net.graph, {.outputs = {net.loss}, .updates = updates, .threads = threads});
+  const Target target = Target::parse(targetName);
+  Executable step = compile(
+      net.graph, {.outputs = {net.loss}, .updates = updates, .target = target, .threads = threads});
   double compileTime = secondsSince(compileStart);
-  Executable evaluate = compile(net.graph, {.outputs = {net.correct}, .threads = threads});
+  Executable evaluate =
+      compile(net.graph, {.outputs = {net.correct}, .target = target, .threads = threads});
   std::printf("training step: %d ops -> %zu kernels, compiled in %.0f ms\n", step.program().nodes,
               step.program().kernels.size(), 1e3 * compileTime);
 

@@ -87,7 +87,7 @@ private:
 int run(int argc, char **argv) {
   int64_t epochs = 3, batch = 64, train = 12000, test = 2000, seed = 1, threads = 0;
   double rate = 2e-3, wanted = 0;
-  std::string folder = "/usr/share/datasets/fashion-mnist";
+  std::string folder = "/usr/share/datasets/fashion-mnist", targetName = "cpu";
   examples::Options options("05-convolutions", "Trains a convolutional network on Fashion-MNIST.");
   options.add("epochs", epochs, "passes over the training images");
   options.add("batch", batch, "images per step");
@@ -96,6 +96,7 @@ int run(int argc, char **argv) {
   options.add("test", test, "test images, -1: all");
   options.add("seed", seed, "seed of weights and shuffling");
   options.add("threads", threads, "threads, 0: all");
+  options.add("target", targetName, "what runs it: cpu, or cuda for a GPU");
   options.add("data", folder, "folder of the IDX files");
   options.add("min-accuracy", wanted, "exit with 6 when the test accuracy is below, in percent");
   if (!options.parse(argc, argv))
@@ -116,9 +117,11 @@ int run(int argc, char **argv) {
   auto seconds = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
-  Executable step =
-      compile(net.graph, {.outputs = {net.loss}, .updates = updates, .threads = threads});
-  Executable evaluate = compile(net.graph, {.outputs = {net.correct}, .threads = threads});
+  const Target target = Target::parse(targetName);
+  Executable step = compile(
+      net.graph, {.outputs = {net.loss}, .updates = updates, .target = target, .threads = threads});
+  Executable evaluate =
+      compile(net.graph, {.outputs = {net.correct}, .target = target, .threads = threads});
   std::printf("training step: %d ops -> %zu kernels; compiled in %.0f ms\n", step.program().nodes,
               step.program().kernels.size(), 1e3 * seconds());
 

@@ -333,8 +333,8 @@ TargetInfo TargetInfo::parse(std::string_view text) {
 
 void TargetInfo::requireRunnable() const {
   if (kind == Kind::Cuda)
-    throw Error({.kind = ErrorKind::Device, .hint = "--emit=cuda prints the code without a GPU"},
-                "this machine cannot run '" + str() + "': only CPU code can be run");
+    throw Error({.kind = ErrorKind::Device, .hint = "a CudaDevice runs it"},
+                "the CPU cannot run '" + str() + "'");
   Cpu cpu;
   auto require = [&](bool available, const std::string &what) {
     if (!available)

@@ -24,7 +24,7 @@ struct RunRequest {
   std::vector<std::string> inputs;
   std::string target, engine = "compiled", threads = "0", seed;
   Tolerance tolerance;
-  bool quiet = false, strict = false;
+  bool quiet = false, strict = false, tf32 = false;
   CacheOptions cache;
 };
 
@@ -82,11 +82,10 @@ Executable loadExecutable(const RunRequest &request, Inputs &inputs) {
   CompileOptions options{.engine = engine,
                          .threads = threads,
                          .strictRounding = request.strict,
+                         .tf32 = request.tf32,
                          .cache = request.cache};
   if (!request.target.empty())
     options.target = Target::parse(request.target);
-  if (options.target.info().kind == TargetInfo::Kind::Cuda)
-    failUsage("--target=" + request.target + " is not available in this version");
   if (request.model.ends_with(".onnx"))
     return compileOnnx(request.model, options, seedOf(request), inputs);
   return compile(Graph::load(request.model), options);
@@ -231,6 +230,8 @@ int main(int argc, char **argv) {
                  "cpu[:native|x86-64|x86-64-v2|x86-64-v3|x86-64-v4] (default: native)");
   app.add_flag("--strict", request.strict,
                "Round f16 and bf16 after every op, also inside of fused kernels");
+  app.add_flag("--tf32", request.tf32,
+               "GPU: let tensor cores multiply f32 matrices, operands rounded to 10 bits of fraction");
   app.add_option("--threads", request.threads, "Threads (default: all)");
   app.add_option("--program", request.program, "Which program of a library that holds several");
   addCacheOptions(app, request.cache);
