@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// NVRTC, which needs no GPU, compiles every kernel that the op table, the graphs of the benchmark
+// and the examples' networks make. No kernel may spill or keep a stack. Without NVRTC the tests
+// skip and say so.
+#include "tests/nvrtc/KernelSet.h"
+#include "tests/ops/Row.h"
+#include "tools/fused-bench/Cases.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <set>
+
+namespace sinter {
+namespace {
+
+using nvrtctest::KernelSet;
+using ops::Case;
+using ops::Row;
+
+class NvrtcTest : public testing::TestWithParam<const char *> {
+protected:
+  void SetUp() override {
+    try {
+      const char *wanted = std::getenv("SINTER_NVRTC");
+      nvrtc = cuda::Nvrtc::load(cuda::findNvrtc(wanted ? wanted : ""));
+    } catch (const Error &error) {
+      GTEST_SKIP() << "NVRTC was not found, kernels for a GPU are NOT compiled by this run: "
+                   << error.what();
+    }
+    nvrtc->requireArch(GetParam());
+  }
+
+  void expectCompiles(const KernelSet &set) {
+    constexpr int threads = 2;
+    KernelSet::Report report = set.compile(*nvrtc, threads);
+    for (const std::string &failure : report.failures)
+      ADD_FAILURE() << failure;
+    for (const std::string &refused : set.refused())
+      ADD_FAILURE() << refused;
+    std::printf("%s: %zu kernels in %zu programs, %.0f ms of one core, %.1f ms each\n", GetParam(),
+                set.size(), report.programs, report.milliseconds,
+                report.milliseconds / static_cast<double>(std::max<size_t>(1, set.size())));
+    for (const auto &[form, family] : report.families)
+      std::printf("  %-12s %4zu kernels, up to %lld registers and %lld bytes\n", form.c_str(),
+                  family.kernels, static_cast<long long>(family.registers),
+                  static_cast<long long>(family.codeBytes));
+    std::fflush(stdout);
+  }
+
+  std::shared_ptr<const cuda::Nvrtc> nvrtc;
+};
+
+Tensor placeholder(Graph &graph, const std::string &name, DType dtype, const Shape &shape,
+                   bool transposed) {
+  if (!transposed)
+    return graph.placeholder(name, dtype, shape);
+  std::vector<DimExpr> dims(shape.vector().rbegin(), shape.vector().rend());
+  return transpose(graph.placeholder(name, dtype, Shape(dims)));
+}
+
+/// The shapes of a row: all for the dtype that is tried most, some for others, which differ in
+/// types alone.
+std::vector<Case> casesFor(const Row &row, DType dtype) {
+  if (row.cases.size() <= 2)
+    return row.cases;
+  if (dtype == row.dtypes.front())
+    return {row.cases.front(), row.cases[row.cases.size() / 3], row.cases[2 * row.cases.size() / 3],
+            row.cases.back()};
+  return {row.cases.back()};
+}
+
+/// Forward, or the gradients of all inputs that have one.
+void addRow(KernelSet &set, const Row &row, DType dtype, bool derivative) {
+  const std::string where =
+      row.name + " " + std::string(name(dtype)) + (derivative ? " gradient" : "");
+  Graph graph;
+  int number = 0;
+  for (const Case &one : casesFor(row, dtype)) {
+    const std::string prefix = "c" + std::to_string(number++);
+    ops::Tensors inputs, differentiable;
+    for (size_t k = 0; k < row.inputs.size(); ++k) {
+      const DType type = row.inputs[k].dtype.value_or(dtype);
+      inputs.push_back(placeholder(graph, prefix + "_x" + std::to_string(k), type, one.shapes[k],
+                                   one.transposed));
+      if (isFloat(type))
+        differentiable.push_back(inputs.back());
+    }
+    Tensor y = row.graph(graph, inputs);
+    if (!derivative) {
+      graph.output(prefix, y);
+      continue;
+    }
+    if (!isFloat(y.dtype()) || differentiable.empty())
+      return;
+    std::vector<Tensor> gradientsOfY = gradients(y.sum(), differentiable);
+    for (size_t i = 0; i < gradientsOfY.size(); ++i)
+      graph.output(prefix + "_g" + std::to_string(i), gradientsOfY[i]);
+  }
+  set.add(where, graph);
+}
+
+TEST_P(NvrtcTest, OpTableForward) {
+  KernelSet set(GetParam());
+  for (const Row &row : ops::table())
+    for (DType dtype : row.dtypes)
+      addRow(set, row, dtype, false);
+  expectCompiles(set);
+}
+
+TEST_P(NvrtcTest, OpTableGradients) {
+  KernelSet set(GetParam());
+  for (const Row &row : ops::table())
+    if (row.derivative != ops::Derivative::None)
+      for (DType dtype : row.dtypes)
+        if (dtype == f32 || dtype == bf16)
+          addRow(set, row, dtype, true);
+  expectCompiles(set);
+}
+
+/// The benchmark's cases, which hold the networks of the examples.
+TEST_P(NvrtcTest, Networks) {
+  KernelSet set(GetParam());
+  std::set<std::string> seen;
+  for (const tools::CaseRow &row : tools::caseTable())
+    if (row.kind == tools::CaseKind::Kernel)
+      set.add(row.name, row.make(row.rows).graph);
+  expectCompiles(set);
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, NvrtcTest, testing::Values("sm_80", "sm_90a", "sm_100"),
+                         [](const auto &info) { return std::string(info.param); });
+
+} // namespace
+} // namespace sinter
