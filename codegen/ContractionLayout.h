@@ -8,6 +8,9 @@
 
 namespace sinter::codegen {
 
+/// On a dot_general or a convolution: a GPU may round its f32 operands to tf32.
+inline constexpr llvm::StringLiteral tf32Attr = "sinter.tf32";
+
 /// A contraction as a batch of matrix products: flat sizes and element strides. Batch dims keep a
 /// stride each.
 struct ContractionLayout {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/Pipeline.h"
 
+#include "sinter/codegen/ContractionLayout.h"
 #include "sinter/codegen/ConvolutionLayout.h"
 #include "sinter/codegen/PlanText.h"
 #include "sinter/codegen/ProgramText.h"
@@ -156,7 +157,13 @@ void fused(Compilation &compilation, const PipelineOptions &options) {
   std::vector<std::unique_ptr<Pass>> required;
   if (options.strictRounding)
     required.push_back(passes::createRoundResults());
-  required.push_back(passes::createNormalizeContractions());
+  required.push_back(passes::createNormalizeContractions(
+      passes::NormalizeContractionsOptions{.gpu = isGpu(options)}));
+  if (options.tf32 && isGpu(options))
+    compilation.graph().walk([](Operation *op) {
+      if (isa<ir::DotGeneralOp, ir::ConvolutionOp>(op))
+        op->setDiscardableAttr(tf32Attr, UnitAttr::get(op->getContext()));
+    });
   if (options.winograd)
     compilation.graph().walk([](ir::ConvolutionOp op) {
       op->setDiscardableAttr(winogradAttr, UnitAttr::get(op.getContext()));

@@ -53,6 +53,8 @@ struct PipelineOptions {
   bool strictRounding = false;
   /// Convolutions of 3 x 3 may use Winograd's algorithm.
   bool winograd = false;
+  /// GPU: f32 operands of products may be rounded to tf32, which tensor cores multiply.
+  bool tf32 = false;
   /// Note on the graph why kernels that exchange values are not one (passes/FusionReport.h).
   bool explainFusion = false;
   /// 0 to 3: how hard machine code is optimised.

@@ -90,19 +90,25 @@ std::optional<std::string> refusesPrologue(DotGeneralOp dot, llvm::ArrayRef<Oper
     auto batch = isLeft ? dot.getLhsBatch() : dot.getRhsBatch();
     auto contract = isLeft ? dot.getLhsContract() : dot.getRhsContract();
     const bool computed = !(isLeft ? a : b).memory;
-    if (computed && byteSize(tensorType(operand).getDType()) < 4)
+    const bool isNarrow = byteSize(tensorType(operand).getDType()) < 4;
+    if (computed && isNarrow && !facts.forGpu)
       return "narrow operands of a contraction are multiplied as they lie in memory";
     if (computed && (last < 0 || llvm::is_contained(batch, last) ||
-                     (!isLeft && llvm::is_contained(contract, last))))
+                     (!facts.forGpu && !isLeft && llvm::is_contained(contract, last))))
       return "an operand of a contraction would be read across its rows";
-    if (!isLeft || pairs)
+    if (pairs || (!isLeft && !(computed && isNarrow)))
       continue;
+    // Of the other operand: so often blocks of this one are computed.
     DimExpr columns = 1;
-    Shape right = tensorType(dot.getRhs()).getShape();
-    for (int64_t d : freeDims(right.rank(), dot.getRhsBatch(), dot.getRhsContract()))
-      columns *= right[d];
+    Value otherOperand = isLeft ? dot.getRhs() : dot.getLhs();
+    Shape other = tensorType(otherOperand).getShape();
+    for (int64_t d : freeDims(other.rank(), isLeft ? dot.getRhsBatch() : dot.getLhsBatch(),
+                              isLeft ? dot.getRhsContract() : dot.getLhsContract()))
+      columns *= other[d];
     if (columns.constant().value_or(mostColumns + 1) > mostColumns)
-      return "the left operand of a contraction would be computed for each block of columns";
+      return std::string(
+          isLeft ? "the left operand of a contraction would be computed for each block of columns"
+                 : "the right operand of a contraction would be computed for each block of rows");
   }
   return std::nullopt;
 }

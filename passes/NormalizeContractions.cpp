@@ -83,16 +83,17 @@ void widen(ConvolutionOp op) {
 }
 
 struct NormalizeContractionsPass : impl::NormalizeContractionsBase<NormalizeContractionsPass> {
+  using Base::Base;
   void runOnOperation() override {
     getOperation().walk(widen);
-    getOperation().walk([](DotGeneralOp dot) {
+    getOperation().walk([this](DotGeneralOp dot) {
       OpBuilder builder(dot);
       llvm::SmallVector<int64_t> lhsBatch(dot.getLhsBatch()), rhsBatch(dot.getRhsBatch());
       llvm::SmallVector<int64_t> lhsContract(dot.getLhsContract()),
           rhsContract(dot.getRhsContract());
       Location loc = dot.getLoc();
       Type element = dot.getType().getElementType(), wide = operandType(element);
-      const bool always = packsOften(dot, lhsBatch, lhsContract);
+      const bool always = !gpu && packsOften(dot, lhsBatch, lhsContract);
       Value lhs = transposed(builder, loc, converted(builder, loc, dot.getLhs(), wide), lhsBatch,
                              lhsContract, always);
       Value rhs = transposed(builder, loc, converted(builder, loc, dot.getRhs(), wide), rhsBatch,
@@ -102,6 +103,7 @@ struct NormalizeContractionsPass : impl::NormalizeContractionsBase<NormalizeCont
       // The order of the contracting dims is the same on both sides, so the result does not change.
       auto normal = DotGeneralOp::create(builder, loc, dot.getType().withElementType(wide), lhs,
                                          rhs, lhsBatch, rhsBatch, lhsContract, rhsContract);
+      normal->setDiscardableAttrs(dot->getDiscardableAttrDictionary());
       dot.replaceAllUsesWith(converted(builder, loc, normal.getResult(), element));
       dot.erase();
     });

@@ -71,6 +71,7 @@ def ExpandAttention : Pass<"sinter-expand-attention", "::mlir::func::FuncOp"> {
 
 def NormalizeContractions : Pass<"sinter-normalize-contractions", "::mlir::func::FuncOp"> {
   let summary = "Makes every contraction a batch of matrix products with evenly spaced operands.";
+  let options = [Option<"gpu", "gpu", "bool", "false", "Kernels of thread blocks read either order alike.">];
   let description = [{
     Where the free or contracting dims of an operand do not flatten to one stride, a transpose is inserted.
 

@@ -367,6 +367,7 @@ int compileAndEmit(const CompileRequest &request) {
   options.strictRounding = request.strict;
   options.explainFusion = !request.stats.empty();
   options.winograd = request.winograd;
+  options.tf32 = request.tf32;
   options.optLevel = request.optLevel;
   options.cache = resolveCache(request.cache);
   options.nvrtc = environmentPath("SINTER_NVRTC").value_or("");

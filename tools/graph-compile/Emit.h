@@ -17,6 +17,7 @@ struct CompileRequest {
   int optLevel = 2;
   bool strict = false;   ///< PipelineOptions::strictRounding
   bool winograd = false; ///< PipelineOptions::winograd
+  bool tf32 = false;     ///< PipelineOptions::tf32
   std::string stats, memBudget, dumpDir;
   bool lineInfo = false; ///< PipelineOptions::lineInfo
   bool printIr = false, timing = false;

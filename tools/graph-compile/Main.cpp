@@ -42,6 +42,8 @@ int main(int argc, char **argv) {
   app.add_flag("--winograd", request.winograd,
                "Let 3 x 3 convolutions in f32 use Winograd's algorithm where it is faster: error "
                "about 2e-6 of the results' rms");
+  app.add_flag("--tf32", request.tf32,
+               "GPU: let tensor cores multiply f32 matrices, operands rounded to 10 bits of fraction");
   repeatable("--disable-pass", request.disabledPasses, "Leave out a pass, by name");
   app.add_option("--schedule", request.schedule,
                  "A file of schedules, as --emit=schedule writes them, with changes");

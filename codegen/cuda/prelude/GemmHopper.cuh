@@ -94,6 +94,7 @@ __device__ __forceinline__ void gemmHopper(const R &r, const TensorMap *mapA, co
                                                   typename R::Multiplied());
         commitProducts();
         waitProducts<1>();
+        __syncwarp();
         if (before >= 0 && lane == 0)
           arriveBarrier(empty + before);
         before = stage;
@@ -106,6 +107,7 @@ __device__ __forceinline__ void gemmHopper(const R &r, const TensorMap *mapA, co
 #pragma unroll
       for (int i = 0; i < blockN / 2; ++i)
         fenceSum(sums[i]);
+      __syncwarp();
       if (before >= 0 && lane == 0)
         arriveBarrier(empty + before);
 #pragma unroll 1

@@ -83,7 +83,7 @@ __device__ __forceinline__ void gemmSimt(const R &r) {
   constexpr int sizeA = blockK * LoaderA::pitch, sizeB = blockK * LoaderB::pitch;
   constexpr int stagedPitch = warpN + 4, staged = lanesM * groupM * stagedPitch * (threads / 32);
   constexpr int total = 2 * (sizeA + sizeB) > staged ? 2 * (sizeA + sizeB) : staged;
-  __shared__ alignas(16) Sum shared[total];
+  __shared__ __align__(16) Sum shared[total];
 
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int row0 = warp / warpsN * warpM + lane / lanesN * groupM, column0 = warp % warpsN * warpN + lane % lanesN * groupN;

@@ -16,9 +16,6 @@ enum class GpuContraction : int64_t {
   Columns, ///< The same where they run along the matrix's own dim.
 };
 
-/// On a dot_general: its f32 operands may be rounded to tf32.
-inline constexpr llvm::StringLiteral tf32Attr = "sinter.tf32";
-
 /// One operand as loaders see it.
 struct GpuOperand {
   mlir::Value memory;  ///< Null where elements are computed, or have no direction of stride 1.
