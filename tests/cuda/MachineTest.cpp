@@ -139,9 +139,10 @@ TEST_F(MachineTest, BoundsAreChecked) {
   expectCaught("out of bounds", "out[threadIdx.x] = in[n - 31 + threadIdx.x];");
   expectCaught("out of bounds", "out[(int)threadIdx.x - 1] = 1;");
   expectCaught("out of bounds", "((unsigned char *)out)[4 * n] = 1;");
-  expectCaught("out of bounds",
-               "__shared__ int row[4]; row[threadIdx.x] = 1; __syncthreads(); out[threadIdx.x] = row[0];",
-               {1, 8});
+  expectCaught(
+      "out of bounds",
+      "__shared__ int row[4]; row[threadIdx.x] = 1; __syncthreads(); out[threadIdx.x] = row[0];",
+      {1, 8});
   expectCaught("out of bounds", "extern __shared__ int row[]; row[threadIdx.x] = 1;", {1, 32, 124});
   expectCaught("no device memory", "*(int *)64 = 1;");
 }

@@ -32,7 +32,7 @@ using ForwardMode =
     std::function<Tensors(const Tensors &ys, const Tensors &xs, const Tensors &tangents)>;
 Tensors forwardMode(const Tensors &ys, const Tensors &xs, const Tensors &tangents);
 Failures checkDerivatives(const Row &row, DType dtype, Engine engine,
-                          const ForwardMode &forward = forwardMode);
+                          const ForwardMode &forward = forwardMode, const Target &target = {});
 
 /// The float dtypes that checkDerivatives() tries a row on: those of the row, and f64.
 std::vector<DType> derivativeDTypes(const Row &row);

@@ -217,7 +217,8 @@ std::vector<size_t> casesFor(const Row &row, DType dtype, Engine engine) {
   return cases;
 }
 
-Failures derivativesOf(const Row &row, DType dtype, Engine engine, const ForwardMode &forward) {
+Failures derivativesOf(const Row &row, DType dtype, Engine engine, const ForwardMode &forward,
+                       const Target &target) {
   Failures failures;
   Graph graph;
   std::vector<DerivativeCase> cases;
@@ -226,7 +227,7 @@ Failures derivativesOf(const Row &row, DType dtype, Engine engine, const Forward
             .allModes = engine == Engine::Interpreter};
   for (size_t c : casesFor(row, dtype, engine))
     cases.emplace_back(row, dtype, graph, c, plan, forward);
-  Executable executable = compile(graph, {.engine = engine});
+  Executable executable = compile(graph, {.target = target, .engine = engine});
   RandomStream random(23, row.name);
   uint64_t next = 0;
   ArrayMap inputs;
@@ -265,9 +266,10 @@ Tensors forwardMode(const Tensors &ys, const Tensors &xs, const Tensors &tangent
   return jvp(ys, xs, tangents);
 }
 
-Failures checkDerivatives(const Row &row, DType dtype, Engine engine, const ForwardMode &forward) {
+Failures checkDerivatives(const Row &row, DType dtype, Engine engine, const ForwardMode &forward,
+                          const Target &target) {
   try {
-    return derivativesOf(row, dtype, engine, forward);
+    return derivativesOf(row, dtype, engine, forward, target);
   } catch (const Error &error) {
     return {row.name + " " + std::string(name(dtype)) + " derivatives threw: " + error.what()};
   }

@@ -24,6 +24,9 @@ Result Driver::misuse(Result result, const char *function, const std::string &wh
   ++misuses;
   std::fprintf(stderr, "host GPU: %s: %s\n", function, what.c_str());
   record(std::string("MISUSE ") + function + ": " + what);
+  const char *strict = std::getenv("SINTER_HOST_GPU_STRICT");
+  if (strict && *strict == '2')
+    std::abort();
   return result;
 }
 

@@ -245,6 +245,11 @@ unsigned long long shimWarpAt(int kind, unsigned mask, unsigned long long value,
     if (thread.state == Thread::State::Done)
       machine().fail("a warp's mask names lane " + std::to_string(other) + ", which has ended",
                      place);
+    // A lane that still waits for a group without this one comes later.
+    if (thread.inWarpOp && !(thread.warpOp.mask >> lane & 1)) {
+      complete = false;
+      break;
+    }
     if (thread.inWarpOp &&
         (thread.warpOp.mask != mask || thread.warpOp.kind != kind || thread.place != place))
       machine().fail("lanes of a warp meet in different operations or masks: lane " +

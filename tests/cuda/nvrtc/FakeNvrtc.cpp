@@ -105,6 +105,8 @@ std::string translate(std::string text, const std::string &options) {
   const std::string cast = "\\*\\(((?:const\\s+)?[A-Za-z_]\\w*(?:<[^<>()]*>)?)\\s*\\*\\)";
   text = std::regex_replace(text, std::regex(cast + "\\("), "*shimCast<$1>(");
   text = std::regex_replace(text, std::regex(cast + "(\\w+)(?![\\w\\[.(-])"), "*shimCast<$1>($2)");
+  text = std::regex_replace(text, std::regex("(__thread\\s+)alignas\\s*\\((\\d+)\\)"),
+                            "$1__align__($2)");
   std::string kernels;
   std::regex head("__global__\\s+void\\s+(?:__launch_bounds__\\s*\\(\\s*(\\d+)[^)]*\\)\\s*)?(?:__"
                   "cluster_dims__\\s*\\([^)]*\\)\\s*)?(\\w+)\\s*\\(");
@@ -154,8 +156,16 @@ Code compile(Program &program, const std::vector<std::string> &options) {
   whole +=
       "extern \"C\" __attribute__((visibility(\"default\"))) const char shim_architecture[] = \"" +
       arch + "\";\n";
+  std::string compiler =
+      std::string(SINTER_HOST_CLANG) +
+      " -x c++ -std=c++17 -O1 -w -fPIC -shared -nostdlib -fuse-ld=lld -Wl,--allow-shlib-undefined" +
+      " -fvisibility=hidden -gline-tables-only -fno-exceptions -fno-rtti -fno-threadsafe-statics "
+      "-fno-math-errno -fdeclspec -fconvergent-functions" +
+      " -femulated-tls -ferror-limit=8 -fsanitize=thread,alignment -fno-sanitize-link-runtime" +
+      " -mllvm -tsan-instrument-func-entry-exit=0 -mllvm -tsan-instrument-read-before-write=1" +
+      std::string(fuses ? " -ffp-contract=on" : " -ffp-contract=off") + extra;
   fs::path folder = cacheFolder();
-  std::string key = keyOf(whole + extra);
+  std::string key = keyOf(whole + compiler);
   fs::path image = folder / (key + ".so"), source = folder / (key + ".cu");
   std::error_code ignored;
   if (fs::exists(image, ignored)) {
@@ -175,19 +185,11 @@ Code compile(Program &program, const std::vector<std::string> &options) {
   }
   fs::rename(written.string() + ".txt", source.string() + ".txt", ignored);
   std::string command =
-      std::string(SINTER_HOST_CLANG) +
-      " -x c++ -std=c++17 -O1 -w -fPIC -shared -nostdlib -fuse-ld=lld -Wl,--allow-shlib-undefined" +
-      " -fvisibility=hidden -gline-tables-only -fno-exceptions -fno-rtti -fno-threadsafe-statics "
-      "-fno-math-errno -fdeclspec -fconvergent-functions" +
-      " -femulated-tls -ferror-limit=8 -fsanitize=thread,alignment -fno-sanitize-link-runtime" +
-      " -mllvm -tsan-instrument-func-entry-exit=0 -mllvm -tsan-instrument-read-before-write=1" +
-      std::string(fuses ? " -ffp-contract=on" : " -ffp-contract=off") + extra + " -o " +
-      quoted(temporary) + " " + quoted(written) + " > " + quoted(log) + " 2>&1";
+      compiler + " -o " + quoted(temporary) + " " + quoted(written) + " > " + quoted(log) + " 2>&1";
   int status = std::system(command.c_str());
   program.log = readFile(log);
   fs::remove(log, ignored);
   if (status != 0) {
-    program.log += "\n" + command;
     return compilation;
   }
   fs::remove(written, ignored);
