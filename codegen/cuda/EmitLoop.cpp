@@ -90,6 +90,8 @@ private:
 } // namespace
 
 KernelSource emitLoop(const KernelRequest &request) {
+  if (request.plan.schedule.block > 1)
+    return emitTiles(request);
   BlockKernel kernel = LoopEmitter(request).run();
   const Schedule &schedule = request.plan.schedule;
   KernelSource source =

@@ -37,10 +37,13 @@ KernelSource emitKernel(const KernelRequest &request);
 // One per form.
 KernelSource emitContraction(const KernelRequest &request);
 KernelSource emitLoop(const KernelRequest &request);
+KernelSource emitTiles(const KernelRequest &request); ///< A Loop with a LoopTile.
 KernelSource emitRow(const KernelRequest &request);
 KernelSource emitReduce(const KernelRequest &request);
 KernelSource emitAttention(const KernelRequest &request);
 KernelSource emitScatter(const KernelRequest &request);
+KernelSource emitCumulative(const KernelRequest &request);
+KernelSource emitSort(const KernelRequest &request);
 KernelSource emitConvolution(const KernelRequest &request);
 
 } // namespace sinter::cuda

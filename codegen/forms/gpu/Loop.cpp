@@ -2,6 +2,7 @@
 #include "sinter/codegen/forms/FormRules.h"
 #include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/gpu/Grids.h"
+#include "sinter/codegen/forms/gpu/LoopTile.h"
 
 using namespace mlir;
 using namespace sinter::ir;
@@ -13,7 +14,8 @@ constexpr int64_t accessBytes = 16; ///< Of the widest access of a thread.
 
 int64_t storedBytes(Value tensor) { return byteSize(tensorType(tensor).getDType()); }
 
-/// A thread computes packs of `lanes` neighbours, `unroll` of them at once.
+/// A thread computes packs of `lanes` neighbours, `unroll` of them at once; or a block a tile of
+/// `block` by `block`.
 LogicalResult chooseGpuLoop(const ScheduledRegion &region, Schedule &schedule) {
   const DimExpr elements = region.analysis.domain.numElements();
   int64_t widest = 1, narrowest = 8, inputs = 0;
@@ -29,6 +31,10 @@ LogicalResult chooseGpuLoop(const ScheduledRegion &region, Schedule &schedule) {
   }
   schedule.block = 1;
   schedule.threads = 256;
+  if (LoopTile::find(region.fused, region.analysis)) {
+    schedule.block = LoopTile::size;
+    return success();
+  }
   // The widest elements fill an access; the narrowest at least a word.
   schedule.lanes = std::max(accessBytes / widest, 4 / narrowest);
   constexpr int64_t mostCost = 512; // Flops of a thread's elements, which are all written out.
@@ -50,8 +56,18 @@ LogicalResult chooseGpuLoop(const ScheduledRegion &region, Schedule &schedule) {
   return success();
 }
 
-LogicalResult planGpuLoop(FusedOp, KernelPlan &plan) {
+LogicalResult planGpuLoop(FusedOp fused, KernelPlan &plan) {
   const Schedule &schedule = plan.schedule;
+  if (schedule.block > 1) {
+    auto tile = LoopTile::find(fused, plan.analysis);
+    if (!tile)
+      return fused.emitError("its schedule has tiles, which nothing goes through");
+    DimExpr tiles = 1;
+    for (const DimExpr &size : tile->units(plan.analysis.domain))
+      tiles *= size;
+    plan.stages.push_back({tiles, 1, gridFor(tiles, schedule.threads, /*perBlock=*/1)});
+    return success();
+  }
   Packs packs = Packs::of(plan.analysis.domain.numElements(), schedule.lanes);
   plan.stages.push_back(
       {packs.units, 1, gridFor(packs.units, schedule.threads, schedule.threads * schedule.unroll)});
