@@ -8,6 +8,9 @@
 
 namespace sinter::passes {
 
+/// On a fused region: it was made for thread blocks (OpFacts::forGpu).
+inline constexpr llvm::StringLiteral forGpuAttr = "sinter.gpu";
+
 /// Where an operand of a contraction comes from.
 struct ContractionOperand {
   mlir::Value memory; ///< A tensor in memory that holds its elements; null when they are computed.

@@ -11,6 +11,7 @@
 // 4. Reductions over the same ranges merge. What a kernel could compute from what it reads anyway
 //    is not stored for it, and ops go where fewer bytes are stored (FuseRecompute.cpp).
 // 5. Kernels of one form that read the same large tensor merge (FuseSiblings.cpp).
+#include "sinter/passes/ContractionPrologue.h"
 #include "sinter/passes/FuseRecompute.h"
 #include "sinter/passes/FuseSiblings.h"
 #include "sinter/passes/Passes.h"
@@ -126,6 +127,15 @@ struct FusePass : impl::FuseBase<FusePass> {
 
   void runOnOperation() override {
     func::FuncOp func = getOperation();
+    makeKernels(func);
+    if (gpu)
+      func.walk([](FusedOp fused) {
+        fused->setDiscardableAttr(forGpuAttr, UnitAttr::get(fused.getContext()));
+      });
+  }
+
+private:
+  void makeKernels(func::FuncOp func) {
     // Text may come in with its kernels made; what it leaves outside of them is told by the stage's
     // contract.
     bool isFused = func.walk([](FusedOp) { return WalkResult::interrupt(); }).wasInterrupted();

@@ -212,13 +212,12 @@ private:
         kept.push_back(domain[static_cast<size_t>(d)]);
     if (result.form != KernelForm::Row)
       return;
-    if (!facts.forGpu)
-      llvm::erase_if(result.anchors, [&](Operation *op) {
-        bool isColumn = reducesOthers(op);
-        if (isColumn)
-          result.columns.push_back(op);
-        return isColumn;
-      });
+    llvm::erase_if(result.anchors, [&](Operation *op) {
+      bool isColumn = reducesOthers(op);
+      if (isColumn)
+        result.columns.push_back(op);
+      return isColumn;
+    });
     if (result.columns.empty() && result.hasFewLongRows() && !dependentReductions())
       result.form = KernelForm::Reduce;
   }
@@ -530,7 +529,9 @@ std::variant<KernelAnalysis, std::string> analyzeKernel(FusedOp fused) {
   for (Operation &op : fused.getBody().front().without_terminator())
     ops.push_back(&op);
   llvm::SmallVector<Value> outputs(fused.getBody().front().getTerminator()->getOperands());
-  return analyzeKernel(ops, outputs);
+  OpFacts facts;
+  facts.forGpu = fused->hasAttr(forGpuAttr);
+  return analyzeKernel(ops, outputs, facts);
 }
 
 } // namespace sinter::passes
