@@ -23,7 +23,8 @@ template <typename S, typename Fn> static void forEachField(S &s, Fn fn) {
   fn("grain", s.grain);
   fn("threads", s.threads);
   fn("streamStores", s.streamStores);
-  if (s.form == KernelForm::Row && s.threads > 0) {
+  const bool sharesRows = s.form == KernelForm::Row || s.form == KernelForm::Cumulative;
+  if (sharesRows && s.threads > 0) {
     fn("rowThreads", s.rowThreads);
     fn("cluster", s.cluster);
     fn("hold", s.hold);

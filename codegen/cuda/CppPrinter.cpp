@@ -343,14 +343,14 @@ private:
            });
   }
 
-  /// `alignas(16) float x[4];`
+  /// `alignas(16) float x[4];` or `__shared__ float slots[8];`
   void array(LLVM::AllocaOp local) {
     Type element = local.getElemType();
     std::string type = cppStorageName(element);
     if (auto pair = dyn_cast<LLVM::LLVMStructType>(element))
       type = "Indexed<" + cppTypeName(pair.getBody().front()) + ">";
     bool isShared = cast<LLVM::LLVMPointerType>(local.getType()).getAddressSpace() != 0;
-    line(std::string(isShared ? "__shared__ " : "") + "alignas(16) " + type + " " +
+    line((isShared ? "__shared__ " : "alignas(16) ") + type + " " +
          name(local, hint(local)) + "[" + plain(local.getArraySize()) + "];");
   }
 

@@ -17,6 +17,10 @@ KernelSource emitKernel(const KernelRequest &request) {
     return emitContraction(request);
   case KernelForm::Scatter:
     return emitScatter(request);
+  case KernelForm::Cumulative:
+    return emitCumulative(request);
+  case KernelForm::Sort:
+    return emitSort(request);
   case KernelForm::Convolution:
     return emitConvolution(request);
   case KernelForm::Attention:

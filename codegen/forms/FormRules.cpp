@@ -48,6 +48,10 @@ const FormRules *gpuFormRules(KernelForm form) {
     return &gpuReduceRules;
   case KernelForm::Scatter:
     return &gpuScatterRules;
+  case KernelForm::Cumulative:
+    return &gpuCumulativeRules;
+  case KernelForm::Sort:
+    return &gpuSortRules;
   case KernelForm::Convolution:
     return &gpuConvolutionRules;
   case KernelForm::Attention:

@@ -35,7 +35,8 @@ const FormRules *gpuFormRules(passes::KernelForm form);
 
 extern const FormRules loopRules, rowRules, reduceRules, contractionRules, scatterRules,
     cumulativeRules, sortRules, pairsRules, convolutionRules, attentionRules;
-extern const FormRules gpuContractionRules, gpuAttentionRules, gpuLoopRules, gpuRowRules, gpuReduceRules, gpuScatterRules, gpuConvolutionRules;
+extern const FormRules gpuContractionRules, gpuAttentionRules, gpuLoopRules, gpuRowRules, gpuReduceRules, gpuScatterRules, gpuConvolutionRules, gpuCumulativeRules,
+    gpuSortRules;
 
 /// What a read of an input by an anchor means for writing an output over it.
 enum class AnchorRead : uint8_t {

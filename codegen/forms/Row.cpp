@@ -2,6 +2,7 @@
 #include "sinter/codegen/Program.h"
 #include "sinter/codegen/forms/FormRules.h"
 #include "sinter/codegen/forms/Region.h"
+#include "sinter/codegen/forms/gpu/RowValues.h"
 
 using namespace mlir;
 using namespace sinter::ir;
@@ -10,10 +11,7 @@ using sinter::passes::KernelAnalysis;
 using sinter::passes::Role;
 
 namespace sinter::codegen {
-namespace {
 
-/// Values of a row that are worth keeping between phases: needed in a later phase than the first,
-/// and dearer to compute again than to read back from L1.
 llvm::SmallVector<Value> chooseCached(FusedOp fused, const KernelAnalysis &analysis) {
   constexpr int64_t worthKeeping = 8;
   auto isPointwise = [&](Value value) { // Computed per element inside the region.
@@ -66,6 +64,8 @@ llvm::SmallVector<Value> chooseCached(FusedOp fused, const KernelAnalysis &analy
   }
   return cached;
 }
+
+namespace {
 
 /// Rows whose elements are added up by one unit of work, for reductions over the rows.
 int64_t rowsPerUnit(const KernelAnalysis &analysis) {

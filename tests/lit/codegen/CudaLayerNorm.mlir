@@ -1,16 +1,16 @@
-// RUN: graph-compile %s --emit=cuda | FileCheck %s
 // One kernel; what is the same for a whole row is computed once per row, and written by one thread.
-// CHECK: : row, N rows, a block each
-// CHECK: const float [[SUM:.*]] = blockSum(
+// RUN: graph-compile %s --emit=cuda | FileCheck %s
+// CHECK: : row, N rows, 32 lanes each, read once
+// CHECK-COUNT-1: &x[
+// CHECK: const float [[SUM:.*]] = acrossLanes<32, Sum>(
 // CHECK: const float [[MEAN:.*]] = [[SUM]] * 0.00130208326f;
-// CHECK: const float [[SQUARES:.*]] = blockSum(
+// CHECK: const float [[SQUARES:.*]] = acrossLanes<32, Sum>(
 // CHECK: const float [[RSQRT:.*]] = 1.0f / sqrtf(
-// CHECK: for (long long [[I:.*]] = thread();
+// CHECK: loadPack<4>(gain_pack, &gain[
 // CHECK: * [[RSQRT]];
-// CHECK: gain{{.}}[[I]]{{.}};
-// CHECK: normal[
-// CHECK: if (thread() == 0) {
-// CHECK-NEXT: mean[i] = [[MEAN]];
+// CHECK: storePack<4>(&normal[
+// CHECK: if ({{.*}} == 0) {
+// CHECK-NEXT: mean[row] = [[MEAN]];
 // CHECK-NOT: __global__
 !m = !sinter.tensor<f32[N, 768]>
 !v = !sinter.tensor<f32[N]>

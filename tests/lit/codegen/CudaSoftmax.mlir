@@ -1,19 +1,22 @@
+// A row of 1000 floats is held by a warp: it is read once, in accesses of 16 bytes; no barrier.
 // RUN: graph-compile %s --emit=cuda | FileCheck %s
-// One kernel: a block per row, two reductions over the block, one last pass that writes.
-// CHECK: : row, N rows, a block each
+// CHECK: : row, N rows, 32 lanes each, read once
 // CHECK: __global__ void {{.*}}(
-// CHECK: for (long long i = block(); i < N; i += blocks()) {
+// CHECK: for (long long row = {{.*}}; row < N; row +=
+// CHECK: float x_row[32];
+// CHECK: loadPack<4>(&x_row[part * 4], &x[
+// CHECK-NOT: loadPack
 // CHECK: float [[M:.*]] = __int_as_float(0xff800000);
-// CHECK: for (long long [[I:.*]] = thread(); [[I]] < 1000; [[I]] += threads()) {
-// CHECK: [[M]] =
-// CHECK: const float [[MAX:.*]] = blockMax([[M]]);
-// CHECK: float [[S:.*]] = 0.0f;
-// CHECK: const float [[SUB:.*]] = {{.*}} - [[MAX]];
-// CHECK: expf([[SUB]])
-// CHECK: const float [[SUM:.*]] = blockSum([[S]]);
+// CHECK: #pragma unroll
+// CHECK: const float [[MAX:.*]] = acrossLanes<32, Max>([[M]]);
+// CHECK: float exp_row[32];
+// CHECK: - [[MAX]];
 // CHECK: expf(
+// CHECK: const float [[SUM:.*]] = acrossLanes<32, Sum>(
+// CHECK-NOT: expf(
 // CHECK: const float [[DIV:.*]] = {{.*}} / [[SUM]];
-// CHECK-NEXT: softmax[{{.*}}] = [[DIV]];
+// CHECK: storePack<4>(&softmax[
+// CHECK-NOT: __syncthreads
 // CHECK-NOT: __global__
 !m = !sinter.tensor<f32[N, 1000]>
 !v = !sinter.tensor<f32[N]>

@@ -1,8 +1,23 @@
-// No GPU form yet; the error says which kernel and which line.
-// RUN: %exits 4 graph-compile %s --emit=cuda 2>&1 | FileCheck %s
-// CHECK: CudaSort.mlir:[[@LINE+3]]:{{[0-9]+}}: error: {{.*}}argsort{{.*}}kernels of the form 'sort' cannot be printed for a GPU yet
-func.func @main(%x: !sinter.tensor<f32[N, 8]> {sinter.name = "x"})
-    -> (!sinter.tensor<i64[N, 8]> {sinter.name = "y"}) {
-  %0 = sinter.argsort %x {axis = 1 : i64} : (!sinter.tensor<f32[N, 8]>) -> !sinter.tensor<i64[N, 8]>
-  return %0 : !sinter.tensor<i64[N, 8]>
+// Short rows: a block sorts some of them in shared memory.
+// RUN: sed -e 's/LENGTH/100/' %s | graph-compile - --emit=cuda | FileCheck %s --check-prefix=SHORT
+// SHORT: : sort, N rows, 16 a block, sorted in shared memory
+// SHORT: __shared__ int keys[2048];
+// SHORT: __shared__ int numbers[2048];
+// SHORT: sortRuns<2048, 128>(keys, numbers);
+// SHORT: y[
+// SHORT-NOT: __global__
+
+// Others: by the digits of their keys, then by their rows; a launch each to count, add up and move.
+// RUN: sed -e 's/LENGTH/100000/' %s | graph-compile - --emit=cuda | FileCheck %s --check-prefix=LONG
+// LONG: : sort, 100000*N elements that get keys
+// LONG-COUNT-4: sortPlace({{.*}}, 256, {{true|false}});
+// LONG: elements whose row is their key
+// LONG: : sort, 100000*N elements in order
+// LONG: y[
+// LONG-NOT: sortRuns
+!m = !sinter.tensor<f32[N, LENGTH]>
+!i = !sinter.tensor<i64[N, LENGTH]>
+func.func @main(%x: !m {sinter.name = "x"}) -> (!i {sinter.name = "y"}) {
+  %0 = sinter.argsort %x {axis = 1 : i64} : (!m) -> !i
+  return %0 : !i
 }
