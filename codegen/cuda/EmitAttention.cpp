@@ -73,8 +73,8 @@ private:
 
   std::string describe() const {
     std::string rows = std::to_string(tiles.tiles.m), columns = std::to_string(tiles.tiles.n);
-    return pass.rowsAreQueries ? rows + " queries a block, " + columns + " keys at a time"
-                               : rows + " keys a block, " + columns + " queries at a time";
+    return pass.rowsAreQueries ? "blocks of " + rows + " queries, " + columns + " keys at a time"
+                               : "blocks of " + rows + " keys, " + columns + " queries at a time";
   }
 
   void addSizes() {
