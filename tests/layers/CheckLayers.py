@@ -30,7 +30,7 @@ INCLUDE = re.compile(r'^\s*#?\s*include\s+(["<])([^">]+)[">]')
 def layerOf(path, sessionStems):
     """The layer of a path relative to the sources (or after "sinter/"); None for what is on top."""
     parts = path.split("/")
-    if re.fullmatch(r"codegen/Program(Text)?\.(h|cpp)", path):
+    if re.fullmatch(r"codegen/Program(Text|TextFields|Steps)?\.(h|cpp)", path):
         return "codegen/Program.h"
     if parts[0] == "ir":
         return "ir/base" if parts[1] == "base" else "ir"
