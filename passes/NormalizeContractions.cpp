@@ -85,7 +85,12 @@ void widen(ConvolutionOp op) {
 struct NormalizeContractionsPass : impl::NormalizeContractionsBase<NormalizeContractionsPass> {
   using Base::Base;
   void runOnOperation() override {
-    getOperation().walk(widen);
+    getOperation().walk([this](ConvolutionOp op) {
+      // A GPU multiplies 16-bit floats as they lie in memory.
+      if (Type element = op.getType().getElementType();
+          !gpu || !(element.isF16() || element.isBF16()))
+        widen(op);
+    });
     getOperation().walk([this](DotGeneralOp dot) {
       OpBuilder builder(dot);
       llvm::SmallVector<int64_t> lhsBatch(dot.getLhsBatch()), rhsBatch(dot.getRhsBatch());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolution form: the template code of prelude/Convolution*.cuh, with the sizes, the operands and what
-// follows the sums as a struct. With several parts of the depth a second launch adds them up.
+// Convolution form: the template code of prelude/Convolution*.cuh, with the sizes, the operands and
+// what follows the sums as a struct. With several parts of the depth a second launch adds them up.
 #include "sinter/codegen/cuda/ElementFunctions.h"
 #include "sinter/codegen/forms/gpu/ConvolutionTiles.h"
 
@@ -52,10 +52,11 @@ public:
 
 private:
   static constexpr llvm::StringRef names[] = {
-      "rank",     "allTaps", "splits",  "vector",  "Element",      "Sum",            "Register",
-      "taps",     "stride",  "dilation", "low",    "xSize",        "ySize",          "xPlane",
-      "yPlane",   "batch",   "groups",  "inputs",  "outputs",      "source",         "weights",
-      "partials", "store",   "sum",     "cotangent", "resultImages", "resultChannels", "resultPlaces"};
+      "rank",      "allTaps",      "splits",         "vector",      "Element", "Sum",
+      "Register",  "taps",         "stride",         "dilation",    "low",     "xSize",
+      "ySize",     "xPlane",       "yPlane",         "batch",       "groups",  "inputs",
+      "outputs",   "source",       "weights",        "partials",    "store",   "sum",
+      "cotangent", "resultImages", "resultChannels", "resultPlaces"};
 
   bool is(GpuConvolution kernel) const { return tiles.kernel == static_cast<int64_t>(kernel); }
 
@@ -69,19 +70,21 @@ private:
   }
   void addNumbers(const std::string &name,
                   llvm::function_ref<int64_t(const ConvolutionProblem::Axis &)> value) {
-    addPerAxis("__device__ static constexpr int " + name,
-               [&](size_t d) { return std::to_string(value(problem.axes[d])); }, "");
+    addPerAxis(
+        "__device__ static constexpr int " + name,
+        [&](size_t d) { return std::to_string(value(problem.axes[d])); }, "");
   }
   void addSizes(const std::string &name,
                 llvm::function_ref<DimExpr(const ConvolutionProblem::Axis &)> value) {
     for (auto [d, axis] : llvm::enumerate(problem.axes))
       region.addSize(name + std::to_string(d), value(axis));
-    addPerAxis("__device__ __forceinline__ int " + name,
-               [&](size_t d) { return "(int)" + name + std::to_string(d) + "()"; }, " const");
+    addPerAxis(
+        "__device__ __forceinline__ int " + name,
+        [&](size_t d) { return "(int)" + name + std::to_string(d) + "()"; }, " const");
   }
   void addPointer(const std::string &name, const std::string &type, unsigned buffer) {
-    region.addLine("__device__ __forceinline__ " + type + " *" + name + "() const { return (" + type +
-                   " *)" + region.bufferName(buffer) + "; }");
+    region.addLine("__device__ __forceinline__ " + type + " *" + name + "() const { return (" +
+                   type + " *)" + region.bufferName(buffer) + "; }");
   }
   static unsigned bufferOf(Value operand) { return cast<BlockArgument>(operand).getArgNumber(); }
 

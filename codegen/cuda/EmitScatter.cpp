@@ -220,7 +220,8 @@ private:
     inside(mustCopy(), [&] {
       llvm::SmallVector<DimExpr> dims(result.begin(), result.end());
       eachUnit(result.numElements(), [&](Value element) {
-        Value old = emitOld(split(element, dims));
+        setPoint(split(element, dims), element);
+        Value old = emitOld(point);
         elements->memory().storeScalar(old, out().elementType, out().pointer, element);
       });
     });

@@ -68,5 +68,7 @@ struct CaseRow {
 };
 
 const std::vector<CaseRow> &caseTable();
+/// The cases for a GPU: all are compared as smaller instances.
+const std::vector<CaseRow> &gpuCaseTable();
 
 } // namespace sinter::tools

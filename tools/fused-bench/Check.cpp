@@ -69,8 +69,9 @@ public:
     return result;
   }
 
-  CheckResult ofSmallerInstance() {
-    Executable executable = compile(small.graph, {.winograd = small.winograd});
+  CheckResult ofSmallerInstance(CompileOptions options) {
+    options.winograd = small.winograd;
+    Executable executable = compile(small.graph, options);
     std::vector<NamedArrays::Entry> inputs =
         makeInputs(*executable.device(), executable.program(), small);
     State state(executable.program().arguments, stateSeed);
@@ -102,18 +103,25 @@ private:
   CheckResult result;
 };
 
-} // namespace
-
-CheckResult checkAgainstInterpreter(const CaseRow &row, const Executable &executable,
-                                    const std::vector<NamedArrays::Entry> &inputs) {
-  Comparison comparison(row);
-  CheckResult result = row.check.kind == CheckRow::Kind::LastRows
-                           ? comparison.lastRowsOf(executable, inputs)
-                           : comparison.ofSmallerInstance();
+CheckResult tolerated(const CaseRow &row, CheckResult result) {
   if (!(result.maxError <= row.check.tolerance))
     throw Error({.kind = ErrorKind::User, .code = ErrorCode::Mismatch, .op = row.name},
                 "the result differs from the interpreter's by " + std::to_string(result.maxError));
   return result;
+}
+
+} // namespace
+
+CheckResult checkSmallerInstance(const CaseRow &row, const CompileOptions &options) {
+  return tolerated(row, Comparison(row).ofSmallerInstance(options));
+}
+
+CheckResult checkAgainstInterpreter(const CaseRow &row, const Executable &executable,
+                                    const std::vector<NamedArrays::Entry> &inputs) {
+  Comparison comparison(row);
+  return tolerated(row, row.check.kind == CheckRow::Kind::LastRows
+                            ? comparison.lastRowsOf(executable, inputs)
+                            : comparison.ofSmallerInstance({}));
 }
 
 } // namespace sinter::tools

@@ -20,4 +20,7 @@ struct CheckResult {
 CheckResult checkAgainstInterpreter(const CaseRow &row, const Executable &executable,
                                     const std::vector<NamedArrays::Entry> &inputs);
 
+/// The same of the row's smaller instance, compiled as `options` say.
+CheckResult checkSmallerInstance(const CaseRow &row, const CompileOptions &options);
+
 } // namespace sinter::tools

@@ -56,6 +56,23 @@ Model gptMiniBf16Step(int64_t sequences);
 Model gptMiniSmall(int64_t sequences);
 Model gptMiniBf16Small(int64_t sequences);
 
+/// Of 12 layers, width 768 and 50304 words, as GPT-2 has them; products of bf16.
+Model gpt2Step(int64_t sequences);
+/// ResNet-50 with convolutions of bf16, and one with a block in each of two stages.
+Model resNet50Step(int64_t images);
+Model resNet50Small(int64_t images);
+
+// GraphsGpu.cpp
+Model chain5(int64_t elements);
+Model sumOfAll(int64_t elements);
+Model softmaxOf(int64_t rows, int64_t width);
+Model normBoth(int64_t rows, int64_t width, bool centers);
+Model gemmOf(int64_t m, int64_t n, int64_t k);
+Model mlpOf(int64_t rows, int64_t width, int64_t hidden);
+Model attentionOf(int64_t heads, int64_t positions, int64_t width, bool withGradients);
+Model linearCrossEntropyOf(int64_t rows, int64_t width, int64_t words);
+Model tinyStep(int64_t rows, int64_t layers);
+
 /// Fixed numbers around 0, of that deviation: weights of a trained model.
 Tensor weights(Model &model, const std::string &name, const std::vector<int64_t> &sizes,
                double deviation);

@@ -40,7 +40,9 @@ Tensor fixedConv(Model &model, const Tensor &x, int64_t channels, int64_t kernel
 
 // -- ResNet-8 -------------------------------------------------------------------------------------
 
-struct ResNet8 {
+/// Convolutions in `products`, everything else in f32.
+struct ResNet {
+  DType products = f32;
   Model model = {.winograd = true, .ranges = {{"labels", 10}}};
   std::vector<Tensor> parameters = {};
   Updates statistics = {}; ///< New running means and variances.
@@ -55,10 +57,11 @@ struct ResNet8 {
     Shape shape = {channels, x.size(1), kernel, kernel};
     double fanIn = number(shape, 1) * static_cast<double>(kernel * kernel);
     Tensor w = parameter(name + ".weight", shape, init::normal(0, std::sqrt(2 / fanIn)));
-    Tensor y = conv(x, w, {.strides = {stride}, .padding = kernel / 2});
+    Tensor y =
+        conv(x.cast(products), w.cast(products), {.strides = {stride}, .padding = kernel / 2});
     // Forward and both gradients; images have none.
     countConvolution(model, y.shape(), shape, stride, parameters.size() == 1 ? 2 : 3);
-    return y;
+    return y.cast(f32);
   }
 
   Tensor normalize(const std::string &name, const Tensor &x) {
@@ -78,6 +81,34 @@ struct ResNet8 {
     h = normalize(name + ".norm2", convolve(name + ".conv2", h, channels, 3, 1));
     Tensor shortcut = stride == 1 ? x : convolve(name + ".shortcut", x, channels, 1, stride);
     return (h + shortcut).relu();
+  }
+
+  /// 1 x 1 to a quarter of the channels, 3 x 3, and back.
+  Tensor bottleneck(const std::string &name, const Tensor &x, int64_t channels, int64_t stride) {
+    Tensor h = normalize(name + ".norm1", convolve(name + ".conv1", x, channels / 4, 1, 1)).relu();
+    h = normalize(name + ".norm2", convolve(name + ".conv2", h, channels / 4, 3, stride)).relu();
+    h = normalize(name + ".norm3", convolve(name + ".conv3", h, channels, 1, 1));
+    bool keeps = x.size(1) == DimExpr(channels) && stride == 1;
+    Tensor shortcut =
+        keeps ? x : normalize(name + ".norm", convolve(name + ".shortcut", x, channels, 1, stride));
+    return (h + shortcut).relu();
+  }
+
+  /// Loss and updates, from the features of the images.
+  Model finish(const Tensor &features, int64_t classes) {
+    Graph &g = model.graph;
+    Tensor labels = g.placeholder("labels", i32, {features.size(0)});
+    Tensor w = parameter("out.weight", {features.size(1), classes}, init::kaimingUniform());
+    Tensor b = parameter("out.bias", {classes}, init::zeros());
+    Tensor loss = softmaxCrossEntropy(linear(features, w, b), labels).mean();
+    model.addFlops(6.0 * number(features.shape(), 0) * number(features.shape(), 1) *
+                   static_cast<double>(classes));
+    g.output("loss", loss);
+    Updates updates = optim::sgd({.learningRate = 0.01, .momentum = 0.9, .weightDecay = 1e-4})
+                          .updates(parameters, gradients(loss, parameters));
+    updates.insert(updates.end(), statistics.begin(), statistics.end());
+    g.update(updates);
+    return model;
   }
 };
 
@@ -218,29 +249,52 @@ Model vwwInference(int64_t images) {
 
 /// MLPerf Tiny's image classification, trained: ResNet-8 on CIFAR-10, SGD with momentum.
 Model resNet8Step(int64_t images) {
-  ResNet8 net;
-  Graph &g = net.model.graph;
-  Tensor x = g.placeholder("x", f32, {images, 3, 32, 32});
-  Tensor labels = g.placeholder("labels", i32, {images});
+  ResNet net;
+  Tensor x = net.model.graph.placeholder("x", f32, {images, 3, 32, 32});
   Tensor h = net.normalize("norm", net.convolve("conv", x, 16, 3, 1)).relu();
   h = net.block("stage1", h, 16, 1);
   h = net.block("stage2", h, 32, 2);
   h = net.block("stage3", h, 64, 2);
-  Tensor w = net.parameter("out.weight", {64, 10}, init::kaimingUniform());
-  Tensor b = net.parameter("out.bias", {10}, init::zeros());
-  Tensor loss = softmaxCrossEntropy(linear(globalAvgPool(h).flatten(1), w, b), labels).mean();
-  net.model.addFlops(6.0 * static_cast<double>(images) * 64 * 10);
-  g.output("loss", loss);
-  Updates updates = optim::sgd({.learningRate = 0.01, .momentum = 0.9, .weightDecay = 1e-4})
-                        .updates(net.parameters, gradients(loss, net.parameters));
-  updates.insert(updates.end(), net.statistics.begin(), net.statistics.end());
-  g.update(updates);
-  return net.model;
+  return net.finish(globalAvgPool(h).flatten(1), 10);
 }
+
+/// Blocks and channels of each stage.
+static Model bottlenecksStep(int64_t images, int64_t size,
+                             const std::vector<std::pair<int64_t, int64_t>> &stages) {
+  ResNet net{.products = bf16};
+  net.model.winograd = false;
+  net.model.multipliesBf16 = true;
+  net.model.ranges = {{"labels", 1000}};
+  Tensor x = net.model.graph.placeholder("x", f32, {images, 3, size, size});
+  Tensor h = net.normalize("norm", net.convolve("conv", x, 64, 7, 2)).relu();
+  h = maxPool(h, {3, 3}, {.strides = {2}, .padding = 1});
+  for (size_t stage = 0; stage < stages.size(); ++stage)
+    for (int64_t i = 0; i < stages[stage].first; ++i)
+      h = net.bottleneck("stage" + std::to_string(stage) + "." + std::to_string(i), h,
+                         stages[stage].second, i == 0 && stage > 0 ? 2 : 1);
+  Model model = net.finish(globalAvgPool(h).flatten(1), 1000);
+  model.leastFlops = model.flops;
+  return model;
+}
+
+Model resNet50Step(int64_t images) {
+  return bottlenecksStep(images, 224, {{3, 256}, {4, 512}, {6, 1024}, {3, 2048}});
+}
+Model resNet50Small(int64_t images) { return bottlenecksStep(images, 32, {{1, 64}, {1, 128}}); }
 
 Model gptMiniStep(int64_t sequences) { return Gpt({.sequences = sequences}).trainingStep(); }
 Model gptMiniBf16Step(int64_t sequences) {
   return Gpt({.sequences = sequences, .products = bf16}).trainingStep();
+}
+Model gpt2Step(int64_t sequences) {
+  return Gpt({.sequences = sequences,
+              .positions = 1024,
+              .layers = 12,
+              .width = 768,
+              .heads = 12,
+              .vocabulary = 50304,
+              .products = bf16})
+      .trainingStep();
 }
 Model gptMiniSmall(int64_t sequences) {
   return Gpt({.sequences = sequences, .positions = 64, .layers = 2}).trainingStep();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // fused-bench: named cases, each beside its limit and its unfused self.
+#include "tools/fused-bench/GpuBench.h"
 #include "tools/fused-bench/Report.h"
 #include "tools/fused-bench/Serve.h"
 #include "tools/support/CommandLine.h"
@@ -18,18 +19,26 @@ namespace {
 struct BenchRequest {
   std::vector<std::string> cases;
   std::string filter, versus, target = "cpu:native", threads = "0", runs = "15", coldCompile, graph;
-  bool json = false, roofline = false, list = false, serve = false, noWinograd = false;
+  bool json = false, roofline = false, list = false, serve = false, noWinograd = false,
+       small = false;
 };
 
-std::vector<std::string> caseNames() {
+std::vector<std::string> namesOf(const std::vector<CaseRow> &table) {
   std::vector<std::string> names;
-  for (const CaseRow &row : caseTable())
+  for (const CaseRow &row : table)
     names.emplace_back(row.name);
   return names;
 }
 
-std::vector<CaseRow> chooseCases(const BenchRequest &request) {
-  std::vector<std::string> names = caseNames();
+/// The cases for a CPU, then those for a GPU.
+std::vector<CaseRow> allCases() {
+  std::vector<CaseRow> all = caseTable();
+  all.insert(all.end(), gpuCaseTable().begin(), gpuCaseTable().end());
+  return all;
+}
+
+std::vector<CaseRow> chooseCases(const BenchRequest &request, const std::vector<CaseRow> &table) {
+  std::vector<std::string> names = namesOf(table);
   for (const std::string &name : request.cases)
     parseChoice("case", name, names);
   std::regex filter;
@@ -39,7 +48,7 @@ std::vector<CaseRow> chooseCases(const BenchRequest &request) {
     failUsage("--filter '" + request.filter + "': " + error.what());
   }
   std::vector<CaseRow> chosen;
-  for (const CaseRow &row : caseTable()) {
+  for (const CaseRow &row : table) {
     bool isNamed = request.cases.empty() || std::find(request.cases.begin(), request.cases.end(),
                                                       row.name) != request.cases.end();
     if (isNamed && std::regex_search(row.name, filter))
@@ -51,47 +60,18 @@ std::vector<CaseRow> chooseCases(const BenchRequest &request) {
   return chosen;
 }
 
-int run(const BenchRequest &request) {
-  if (!request.coldCompile.empty())
-    return runColdCompile(request.coldCompile);
-  if (!request.graph.empty()) {
-    const CaseRow &row = caseTable()[parseChoice("case", request.graph, caseNames())];
-    std::cout << row.make(row.rows).graph.str();
-    return 0;
-  }
-  if (request.serve)
-    return serve(
-        {.threads = parseNumber("--threads", request.threads), .winograd = !request.noWinograd});
-  if (!request.versus.empty())
-    parseChoice("comparison", request.versus, {"unfused", "interpreter"});
-  TargetInfo target = TargetInfo::parse(request.target);
-  if (target.str() != TargetInfo::host().str())
-    failUsage("--target=" + request.target + " is not available in this version",
-              "the bench measures cpu:native");
-  std::vector<CaseRow> cases = chooseCases(request);
-  if (request.list) {
-    for (const CaseRow &row : cases)
-      std::cout << row.name << "  " << row.doc << "\n";
-    return 0;
-  }
-  MeasureOptions options{.threads = parseNumber("--threads", request.threads),
-                         .runs = parseNumber("--runs", request.runs),
-                         .unfused = request.json || request.versus == "unfused",
-                         .winograd = !request.noWinograd};
-  if (options.runs < 1)
-    failUsage("--runs must be at least 1");
-  Bench bench(options);
-  double load = 0;
-  if (getloadavg(&load, 1) == 1 && load > 0.5)
-    std::cerr << "note: the machine is busy (load " << load << "), figures will vary\n";
+/// Measures the cases one after the other with `measure(row)`.
+template <typename Measure>
+int report(const BenchRequest &request, const std::vector<CaseRow> &cases, bool unfused,
+           Measure measure) {
   TableColumns columns{.roofline = request.roofline,
-                       .unfused = options.unfused,
+                       .unfused = unfused,
                        .interpreter = request.versus == "interpreter"};
   if (!request.json)
     std::cout << tableHeader(columns) << "\n";
   std::vector<Measurement> measurements;
   for (const CaseRow &row : cases) {
-    measurements.push_back(bench.measure(row));
+    measurements.push_back(measure(row));
     const Measurement &last = measurements.back();
     if (!request.json)
       std::cout << tableRow(last, columns) << std::endl;
@@ -102,6 +82,56 @@ int run(const BenchRequest &request) {
   if (request.json)
     std::cout << jsonReport(measurements);
   return 0;
+}
+
+int run(const BenchRequest &request) {
+  if (!request.coldCompile.empty())
+    return runColdCompile(request.coldCompile);
+  if (!request.graph.empty()) {
+    std::vector<CaseRow> all = allCases();
+    const CaseRow &row = all[parseChoice("case", request.graph, namesOf(all))];
+    Model model =
+        request.small && row.check.make ? row.check.make(row.check.rows) : row.make(row.rows);
+    std::cout << model.graph.str();
+    return 0;
+  }
+  if (request.serve)
+    return serve(
+        {.threads = parseNumber("--threads", request.threads), .winograd = !request.noWinograd});
+  if (!request.versus.empty())
+    parseChoice("comparison", request.versus, {"unfused", "interpreter"});
+  TargetInfo target = TargetInfo::parse(request.target);
+  const bool isGpu = target.kind == TargetInfo::Kind::Cuda;
+  if (!isGpu && target.str() != TargetInfo::host().str())
+    failUsage("--target=" + request.target + " is not available in this version",
+              "the bench measures cpu:native and cuda");
+  std::vector<CaseRow> cases = chooseCases(request, isGpu ? gpuCaseTable() : caseTable());
+  if (request.list) {
+    for (const CaseRow &row : cases)
+      std::cout << row.name << "  " << row.doc << "\n";
+    return 0;
+  }
+  const int64_t runs = parseNumber("--runs", request.runs);
+  if (runs < 1)
+    failUsage("--runs must be at least 1");
+  const bool unfused = request.json || request.versus == "unfused";
+  if (isGpu) {
+    // An architecture would be that of code for another device than the one that runs it.
+    if (!target.arch.empty())
+      failUsage("--target=" + request.target + ": the bench measures the device that is there",
+                "--target=cuda");
+    GpuBench bench({.runs = runs, .unfused = request.versus == "unfused", .small = request.small});
+    return report(request, cases, request.versus == "unfused",
+                  [&](const CaseRow &row) { return bench.measure(row); });
+  }
+  Bench bench({.threads = parseNumber("--threads", request.threads),
+               .runs = runs,
+               .unfused = unfused,
+               .winograd = !request.noWinograd});
+  double load = 0;
+  if (getloadavg(&load, 1) == 1 && load > 0.5)
+    std::cerr << "note: the machine is busy (load " << load << "), figures will vary\n";
+  return report(request, cases, unfused, [&](const CaseRow &row) { return bench.measure(row); });
 }
 
 } // namespace
@@ -128,7 +158,12 @@ int main(int argc, char **argv) {
   app.add_option("--vs", request.versus,
                  "unfused: also measure with every op as a kernel of its own; interpreter: also "
                  "tell the reference interpreter's time");
-  app.add_option("--target", request.target, "cpu (default)");
+  app.add_option("--target,--device", request.target,
+                 "cpu (default) or cuda, which has cases of its own");
+  app.add_flag(
+      "--small", request.small,
+      "With cuda: measure the smaller instances that are compared with the interpreter, to "
+      "try the bench out");
   app.add_flag("--no-winograd", request.noWinograd,
                "Compute 3 x 3 convolutions by their definition, which is the default of compile(); "
                "without it cases of 3 x 3 convolutions ask for Winograd's algorithm");

@@ -70,14 +70,21 @@ std::vector<NamedArrays::Entry> makeInputs(Device &device, const Program &progra
 BoundCase prepare(const Model &model, const std::shared_ptr<CpuDevice> &device,
                   const std::vector<std::string> &disabledPasses,
                   const std::vector<NamedArrays::Entry> *inputs) {
+  return prepare(model,
+                 CompileOptions{.disabledPasses = disabledPasses,
+                                .winograd = model.winograd,
+                                .device = device},
+                 inputs);
+}
+
+BoundCase prepare(const Model &model, const CompileOptions &options,
+                  const std::vector<NamedArrays::Entry> *inputs) {
   Stopwatch watch;
-  Executable executable =
-      compile(model.graph,
-              {.disabledPasses = disabledPasses, .winograd = model.winograd, .device = device});
+  Executable executable = compile(model.graph, options);
   double compileMs = watch.seconds() * 1e3;
   State state(executable.program().arguments, stateSeed);
   std::vector<NamedArrays::Entry> own =
-      inputs ? *inputs : makeInputs(*device, executable.program(), model);
+      inputs ? *inputs : makeInputs(*executable.device(), executable.program(), model);
   BoundCall call = executable.bind(state, NamedArrays(own));
   return {std::move(executable), std::move(state), std::move(own), std::move(call), compileMs};
 }

@@ -43,6 +43,9 @@ BoundCase prepare(const Model &model, const std::shared_ptr<CpuDevice> &device,
                   const std::vector<std::string> &disabledPasses = {},
                   const std::vector<NamedArrays::Entry> *inputs = nullptr);
 
+BoundCase prepare(const Model &model, const CompileOptions &options,
+                  const std::vector<NamedArrays::Entry> *inputs = nullptr);
+
 /// Seconds per call. An untimed call first: caches hold what they can hold, as they do for the
 /// probes, and the workers are awake.
 double timeCalls(BoundCall &call, int64_t times);

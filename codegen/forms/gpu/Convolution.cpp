@@ -70,7 +70,9 @@ int64_t ConvolutionProblem::tapParts() const {
 
 DimExpr ConvolutionProblem::units(const GpuTiles &tiles) const {
   if (tiles.kernel == static_cast<int64_t>(GpuConvolution::Direct))
-    return ConvolutionOp(op).makesW() ? groups * outputs * inputs * DimExpr(tapParts() * tiles.splits) : elements();
+    return ConvolutionOp(op).makesW()
+               ? groups * outputs * inputs * DimExpr(tapParts() * tiles.splits)
+               : elements();
   return ceilDiv(rows, tiles.m) * ceilDiv(columns, tiles.n) * groups *
          DimExpr(phases * tiles.splits);
 }
@@ -83,7 +85,8 @@ LogicalResult chooseGpuConvolution(const ScheduledRegion &region, Schedule &sche
   ConvolutionProblem problem(cast<ConvolutionOp>(region.analysis.anchors.front()));
   constexpr int64_t fewChannels = 4, unknown = 1 << 20;
   Type element = problem.op.getType().getElementType();
-  const int64_t bytes = byteSize(*toDType(element)), rows = problem.rows.constant().value_or(unknown);
+  const int64_t bytes = byteSize(*toDType(element)),
+                rows = problem.rows.constant().value_or(unknown);
   const bool isDirect = problem.groups != DimExpr(1) &&
                         problem.inputs.constant().value_or(unknown) <= fewChannels &&
                         problem.outputs.constant().value_or(unknown) <= fewChannels;
@@ -106,8 +109,8 @@ LogicalResult chooseGpuConvolution(const ScheduledRegion &region, Schedule &sche
   if (auto units = problem.units(tiles).constant();
       units && *units > 0 && *units < enoughUnits && (!isDirect || problem.op.makesW())) {
     int64_t depth = problem.depth.constant().value_or(part * mostSplits);
-    tiles.splits = std::clamp<int64_t>(std::min(ceilDivide(enoughUnits, *units), depth / part), 1,
-                                       mostSplits);
+    tiles.splits =
+        std::clamp<int64_t>(std::min(ceilDivide(enoughUnits, *units), depth / part), 1, mostSplits);
   }
   return success();
 }
@@ -134,7 +137,8 @@ LogicalResult planGpuConvolution(FusedOp fused, KernelPlan &plan) {
     else if (*left.constant() < 0)
       return op.emitError("is too large for a GPU: ") << size.str() << " elements in one dim";
   }
-  const bool isElement = tiles.kernel == static_cast<int64_t>(GpuConvolution::Direct) && !op.makesW();
+  const bool isElement =
+      tiles.kernel == static_cast<int64_t>(GpuConvolution::Direct) && !op.makesW();
   DimExpr units = problem.units(tiles);
   plan.stages.push_back({units, 1, gridFor(units, convolutionThreads, isElement ? 0 : 1)});
   if (tiles.splits > 1) {
