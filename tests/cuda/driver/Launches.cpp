@@ -198,7 +198,10 @@ Result cuLaunchKernelEx(const LaunchConfig *config, Function function, void **pa
       continue;
     DevicePointer address;
     std::memcpy(&address, bytes, sizeof address);
-    if (std::string text = Machine::instance().global.check(address, 1); !text.empty())
+    // An array of no elements may lie at the end of an allocation.
+    const auto &memory = Machine::instance().global;
+    if (std::string text = memory.check(address, 1);
+        !text.empty() && !memory.check(address - 1, 1).empty())
       return wrong("parameter " + std::to_string(i) + ": " + text);
   }
   if (fake().records())

@@ -185,7 +185,7 @@ void Machine::fiberMain() {
 /// none.
 void Machine::resumeNext() {
   Thread *from = current;
-  if (ready.empty() && progress)
+  if (ready.empty() && progress && done < unitThreads)
     while (ready.empty() && progress(*this)) {
     }
   void **save = from ? &from->stackPointer : &schedulerStack;
