@@ -7,6 +7,12 @@ endif()
 
 # No test depends on what its user's cache holds.
 set(SINTER_TEST_ENVIRONMENT "SINTER_CACHE=0")
+# What scripts/setup-cuda has fetched.
+file(GLOB nvrtc ${PROJECT_SOURCE_DIR}/build/cuda/nvidia/*/lib/libnvrtc.so.1[23])
+if(nvrtc AND NOT DEFINED ENV{SINTER_NVRTC})
+  list(GET nvrtc -1 nvrtc)
+  list(APPEND SINTER_TEST_ENVIRONMENT "SINTER_NVRTC=${nvrtc}")
+endif()
 # Code in LLVM's headers poisons its allocators under AddressSanitizer, the packaged libraries never unpoison.
 if(SINTER_SANITIZE)
   list(APPEND SINTER_TEST_ENVIRONMENT

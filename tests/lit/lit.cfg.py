@@ -2,6 +2,7 @@
 """The lit suite: text in, text out. Tools (sinter-opt, graph-compile, FileCheck, not, ...) are on PATH."""
 
 import os
+import subprocess
 
 import lit.formats
 
@@ -15,7 +16,7 @@ config.test_exec_root = config.sinterBinaryRoot
 config.environment["PATH"] = os.pathsep.join(
     [config.sinterToolsDir, config.llvmToolsDir, os.environ["PATH"]])
 config.environment["SINTER_CACHE"] = "0"
-for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "HOME"):
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "HOME", "SINTER_NVRTC"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 
@@ -33,3 +34,13 @@ with open("/proc/cpuinfo") as cpuinfo:
 for feature in ("avx2", "avx512f"):
     if feature in flags:
         config.available_features.add(feature)
+
+# REQUIRES: nvrtc
+graph = b"func.func @main(%x: !sinter.tensor<f32[8]>) -> !sinter.tensor<f32[8]> {\n  return %x : !sinter.tensor<f32[8]>\n}\n"
+answer = subprocess.run([os.path.join(config.sinterToolsDir, "graph-compile"), "-", "--emit=ptx", "--target=cuda:sm_80"],
+                        input=graph, capture_output=True, check=False, env=config.environment)
+if answer.returncode == 0:
+    config.available_features.add("nvrtc")
+else:
+    lit_config.note("NVRTC was not found, so tests that compile for a GPU are left out: " +
+                    answer.stderr.decode(errors="replace").splitlines()[0])
