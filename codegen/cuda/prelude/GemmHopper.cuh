@@ -55,6 +55,7 @@ __device__ __forceinline__ void gemmHopper(const R &r, const TensorMap *mapA, co
       prefetchMap(mapB);
       for (long long number = blockIdx.x; number < places; number += gridDim.x) {
         const GemmPlace place = gemmPlace(r, number, blockM, blockN);
+#pragma unroll 1
         for (int k = (int)place.kBegin; k < (int)place.kEnd; k += blockK) {
           waitBarrier(empty + stage, phase ^ 1);
           arriveExpecting(full + stage, stageBytes);
