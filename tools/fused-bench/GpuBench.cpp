@@ -64,8 +64,14 @@ Measurement GpuBench::measure(const CaseRow &row) {
   if (options.unfused) {
     CompileOptions alone = compileOptions;
     alone.disabledPasses = {"fuse"};
-    unfused.emplace(prepare(model, alone, &fused.inputs));
-    unfused->call();
+    try {
+      unfused.emplace(prepare(model, alone, &fused.inputs));
+      unfused->call();
+    } catch (const Error &error) {
+      if (error.kind() != ErrorKind::Device)
+        throw;
+      unfused.reset(); // Not enough memory for every intermediate.
+    }
   }
   const Traffic traffic = trafficOf(program, costs);
   auto probe = [&] {

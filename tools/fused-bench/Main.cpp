@@ -120,9 +120,8 @@ int run(const BenchRequest &request) {
     if (!target.arch.empty())
       failUsage("--target=" + request.target + ": the bench measures the device that is there",
                 "--target=cuda");
-    GpuBench bench({.runs = runs, .unfused = request.versus == "unfused", .small = request.small});
-    return report(request, cases, request.versus == "unfused",
-                  [&](const CaseRow &row) { return bench.measure(row); });
+    GpuBench bench({.runs = runs, .unfused = unfused, .small = request.small});
+    return report(request, cases, unfused, [&](const CaseRow &row) { return bench.measure(row); });
   }
   Bench bench({.threads = parseNumber("--threads", request.threads),
                .runs = runs,
