@@ -40,12 +40,13 @@ bool isFault(driver::Result result) {
 
 CudaMemory::~CudaMemory() { context->release(start, size); }
 
-CudaContext::Current::Current(const CudaContext &context) : context(context) {
-  context.driver->contextPush(context.context);
-}
+CudaContext::Current::Current(const CudaContext &context)
+    : context(context),
+      pushed(context.driver->contextPush(context.context) == driver::Result::Success) {}
 CudaContext::Current::~Current() {
   driver::Context popped = nullptr;
-  context.driver->contextPop(&popped);
+  if (pushed)
+    context.driver->contextPop(&popped);
 }
 
 CudaContext::CudaContext(std::shared_ptr<const CudaDriver> given, const CudaContextOptions &options)

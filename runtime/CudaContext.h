@@ -64,6 +64,7 @@ public:
 
   private:
     const CudaContext &context;
+    bool pushed;
   };
 
   const CudaDriver &api() const { return *driver; }

@@ -220,10 +220,11 @@ void CudaFrame::locateBuffers(const std::vector<driver::DevicePointer> &variable
       break;
     }
     }
-    if (evaluate(buffer.bytes, "a buffer") > place.bytes)
+    const int64_t bytes = evaluate(buffer.bytes, "a buffer");
+    if (bytes > place.bytes)
       owner.throwDamaged("a buffer is larger than its array");
-    if (place.address == 0)
-      place.address = io->address(); // Of nothing; never dereferenced.
+    if (bytes == 0)
+      place.address = io->address(); // Never dereferenced, and not one past the end of a block.
     buffers[number] = place;
   }
 }

@@ -190,12 +190,13 @@ void CudaProgram::loadKernels() {
   constexpr int64_t portableCluster = 8;
   for (size_t kernel = 0; kernel < functions.size(); ++kernel) {
     const std::string doing = "prepare the kernel '" + code->kernels[kernel].symbol + "'";
-    // Static shared memory counts as well, so that the limit may be met below 48 KiB.
-    if (shared[kernel] > 0)
-      gpu->check(api.functionSetAttribute(functions[kernel],
-                                          driver::FunctionAttribute::MaxDynamicSharedBytes,
-                                          static_cast<int32_t>(shared[kernel])),
-                 doing);
+    // Static shared memory counts as well, so that the limit may be met below 48 KiB. Whatever the
+    // value, a driver that loads kernels when they are first used does so now and not within a
+    // graph.
+    gpu->check(api.functionSetAttribute(functions[kernel],
+                                        driver::FunctionAttribute::MaxDynamicSharedBytes,
+                                        static_cast<int32_t>(shared[kernel])),
+               doing);
     if (cluster[kernel] > portableCluster)
       gpu->check(api.functionSetAttribute(functions[kernel],
                                           driver::FunctionAttribute::NonPortableClusterAllowed, 1),

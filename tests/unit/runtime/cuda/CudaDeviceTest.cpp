@@ -23,7 +23,8 @@ TEST_F(CudaFixture, CapturesAStepOnceAndReplaysIt) {
                    "node launch add 2x64 shared 100000 cluster 2", "node launch add 2x64 shared 0",
                    "node copy 24", "node out 320"}));
   EXPECT_EQ(recording->lines("instantiate"), Lines{"instantiate 6"});
-  EXPECT_EQ(recording->lines("attribute"), Lines{"attribute add 8 100000"});
+  EXPECT_EQ(recording->lines("attribute"),
+            (Lines{"attribute scale 8 0", "attribute add 8 100000"}));
 
   recording->log.clear();
   call();

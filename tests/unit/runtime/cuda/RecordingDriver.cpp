@@ -476,6 +476,11 @@ Result cuLaunchKernelEx(const LaunchConfig *config, Function function, void **pa
   for (size_t i = 0; i < function->kernel->parameterBytes.size(); ++i) {
     auto *value = static_cast<const char *>(parameters[i]);
     values->emplace_back(value, value + function->kernel->parameterBytes[i]);
+    // Those of eight bytes are pointers.
+    if (DevicePointer pointer = 0; values->back().size() == sizeof pointer) {
+      std::memcpy(&pointer, value, sizeof pointer);
+      deviceData(pointer, 1, "what a parameter points to");
+    }
   }
   LaunchConfig kept = *config;
   return enqueue(config->stream, text, [=] {
