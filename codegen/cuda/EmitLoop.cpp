@@ -19,7 +19,8 @@ public:
       : PackEmitter(request, request.plan.schedule.lanes),
         dims(analysis.domain.begin(), analysis.domain.end()),
         packs(Packs::of(product(dims), width)),
-        inRow(packs.even && dividesRow(dims.empty() ? DimExpr(1) : dims.back())) {}
+        inRow(packs.even && dividesRow(last())),
+        carries(!inRow && last().constant().value_or(0) >= width) {}
 
   BlockKernel run() {
     const int64_t threads = plan.schedule.threads, perBlock = threads * unroll;
@@ -31,7 +32,9 @@ public:
     Value units = sizes->get(packs.units);
     Pack pack;
     pack.place = [&](Value unit) { return placeOf(unit); };
-    if (!inRow)
+    if (carries)
+      pack.index = [&](const Place &place, Value ahead) { return moved(place.start, ahead); };
+    else if (!inRow)
       pack.index = [&](const Place &place, Value ahead) {
         return elements->math().delinearize(add(place.flat, ahead), dims);
       };
@@ -77,14 +80,32 @@ private:
       Value rest = add(unit, mul(wholePacks, number(width - 1)));
       place.flat = arith::SelectOp::create(builder, loc, place.whole, place.flat, rest);
     }
-    if (inRow)
+    if (inRow || carries)
       place.start = elements->math().delinearize(place.flat, dims);
     return place;
   }
 
+  /// The index of an element less than a row ahead: no divisions.
+  Index moved(Index index, Value ahead) {
+    for (size_t d = dims.size(); d-- > 0;) {
+      Value at = add(index[d].base, ahead), size = sizes->get(dims[d]);
+      index[d].base = at;
+      if (d == 0)
+        break;
+      Value isOver = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, at, size);
+      Value behind = arith::SubIOp::create(builder, loc, at, size);
+      index[d].base = arith::SelectOp::create(builder, loc, isOver, behind, at);
+      ahead = arith::ExtUIOp::create(builder, loc, builder.getI64Type(), isOver);
+    }
+    return index;
+  }
+
+  DimExpr last() const { return dims.empty() ? DimExpr(1) : dims.back(); }
+
   const llvm::SmallVector<DimExpr> dims;
   const Packs packs;
-  const bool inRow; ///< Only the last index varies inside of a pack.
+  const bool inRow;   ///< Only the last index varies inside of a pack.
+  const bool carries; ///< A pack goes beyond the end of a row once at most.
 };
 
 } // namespace

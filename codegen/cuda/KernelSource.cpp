@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cuda/KernelSource.h"
 
+#include "sinter/codegen/forms/gpu/ReduceLayout.h"
+
 using sinter::passes::KernelForm;
 
 namespace sinter::cuda {
@@ -10,7 +12,8 @@ KernelSource emitKernel(const KernelRequest &request) {
   case KernelForm::Loop:
     return emitLoop(request);
   case KernelForm::Row:
-    return emitRow(request);
+    return codegen::reducesInChunks(request.plan.analysis) ? emitReduce(request)
+                                                           : emitRow(request);
   case KernelForm::Reduce:
     return emitReduce(request);
   case KernelForm::Contraction:
