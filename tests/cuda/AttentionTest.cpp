@@ -205,4 +205,70 @@ TEST(CudaAttentionOrder, BitsDoNotDependOnIt) {
   }
 }
 
+/// A layer of a transformer with its embedding and loss, trained: the loss of some steps.
+Graph transformer(DType products) {
+  constexpr int64_t sequences = 2, positions = 20, width = 32, heads = 4, vocabulary = 50;
+  Graph g;
+  std::vector<Tensor> parameters;
+  auto weight = [&](const std::string &name, const Shape &shape) {
+    parameters.push_back(g.parameter(name, f32, shape, init::normal(0, 0.2)));
+    return parameters.back();
+  };
+  auto project = [&](const Tensor &x, const std::string &name, int64_t in, int64_t out) {
+    return x.cast(products).matmul(weight(name, {in, out}).cast(products));
+  };
+  Tensor tokens = g.placeholder("tokens", i32, {sequences, positions}),
+         labels = g.placeholder("labels", i32, {sequences, positions});
+  Tensor x = embedding(weight("embedding", {vocabulary, width}), tokens) +
+             weight("positions", {positions, width});
+  Tensor h = layerNorm(x, weight("gamma", {width}), weight("beta", {width}));
+  std::vector<Tensor> parts;
+  for (const Tensor &part : split(project(h, "qkv", width, 3 * width), 3, -1))
+    parts.push_back(part.reshape({sequences, positions, heads, -1}).transpose({0, 2, 1, 3}));
+  Tensor y = attention(parts[0], parts[1], parts[2], {.causal = true});
+  y = y.transpose({0, 2, 1, 3}).reshape({sequences, positions, width});
+  x = x + project(y, "projection", width, width).cast(f32);
+  h = project(gelu(project(x, "up", width, 4 * width)), "down", 4 * width, width).cast(f32) + x;
+  Tensor logits = project(h, "out", width, vocabulary).cast(f32);
+  Tensor loss = softmaxCrossEntropy(logits, labels).mean();
+  g.output("loss", loss);
+  g.update(optim::sgd({.learningRate = 0.5}).updates(parameters, gradients(loss, parameters)));
+  return g;
+}
+
+TEST(CudaTransformer, TrainsAsTheInterpreterDoes) {
+  for (DType products : {f32, bf16}) {
+    auto answer = fuzz::Isolated([&] {
+                    Graph g = transformer(products);
+                    std::vector<int32_t> tokens, labels;
+                    for (int32_t i = 0; i < 40; ++i) {
+                      tokens.push_back(i * 37 % 50);
+                      labels.push_back(i * 11 % 50);
+                    }
+                    ArrayMap inputs = {{"tokens", Array::from(tokens, {2, 20})},
+                                       {"labels", Array::from(labels, {2, 20})}};
+                    auto losses = [&](const CompileOptions &options) {
+                      Executable step = compile(g, options);
+                      State state(g, /*seed=*/3);
+                      std::vector<float> all;
+                      for (int i = 0; i < 4; ++i)
+                        all.push_back(step.run(state, inputs).at("loss").as<float>()[0]);
+                      return all;
+                    };
+                    std::vector<float> wanted = losses({.engine = Engine::Interpreter}),
+                                       got = losses({.target = Target::cuda()});
+                    std::string text;
+                    if (!(wanted.back() < 0.9f * wanted.front()))
+                      text += "nothing was learnt\n";
+                    for (size_t i = 0; i < got.size(); ++i)
+                      if (!(std::abs(got[i] - wanted[i]) <= (products == f32 ? 1e-4f : 2e-2f)))
+                        text +=
+                            std::to_string(got[i]) + ", not " + std::to_string(wanted[i]) + "\n";
+                    return text;
+                  }).wait();
+    EXPECT_FALSE(answer.crashed);
+    EXPECT_EQ(answer.text, "");
+  }
+}
+
 } // namespace
