@@ -54,18 +54,19 @@ template <typename R> __device__ __forceinline__ long long gemmPlaces(const R &r
 }
 template <typename R>
 __device__ __forceinline__ GemmPlace gemmPlace(const R &r, long long number, int blockM, int blockN) {
-  constexpr int strip = 8;
+  constexpr unsigned int strip = 8;
   GemmPlace place;
-  const int blocksM = (int)((r.rows() + blockM - 1) / blockM), blocksN = (int)((r.columns() + blockN - 1) / blockN);
+  const unsigned int blocksM = (unsigned int)((r.rows() + blockM - 1) / blockM),
+                     blocksN = (unsigned int)((r.columns() + blockN - 1) / blockN);
   const long long each = (long long)blocksM * blocksN;
   const long long outer = R::parts == 1 && r.batches() == 1 ? 0 : number / each;
-  const int inner = (int)(number - outer * each);
+  const unsigned int inner = (unsigned int)(number - outer * each);
   place.part = R::parts == 1 ? 0 : (int)(outer % R::parts);
   place.batch = r.batches() == 1 ? 0 : R::parts == 1 ? outer : outer / R::parts;
-  const int above = inner / (strip * blocksN) * strip, at = inner % (strip * blocksN);
-  const int height = blocksM - above < strip ? blocksM - above : strip;
-  place.m = (above + at % height) * blockM;
-  place.n = at / height * blockN;
+  const unsigned int above = inner / (strip * blocksN) * strip, at = inner % (strip * blocksN);
+  const unsigned int height = blocksM - above < strip ? blocksM - above : strip;
+  place.m = (int)(above + at % height) * blockM;
+  place.n = (int)(at / height) * blockN;
   place.kBegin = R::parts == 1 ? 0 : place.part * r.partDepth();
   place.kEnd = R::parts == 1 || place.kBegin + r.partDepth() > r.depth() ? r.depth() : place.kBegin + r.partDepth();
   return place;

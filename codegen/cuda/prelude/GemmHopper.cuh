@@ -84,9 +84,6 @@ __device__ __forceinline__ void gemmHopper(const R &r, const TensorMap *mapA, co
       for (int k = (int)place.kBegin; k < (int)place.kEnd; k += blockK) {
         waitBarrier(full + stage, phase);
         const char *tile = shared + stage * stageBytes;
-#pragma unroll
-        for (int i = 0; i < blockN / 2; ++i)
-          fenceSum(sums[i]);
         fenceProducts();
 #pragma unroll
         for (int step = 0; step < blockK / 16; ++step)

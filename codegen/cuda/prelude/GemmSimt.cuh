@@ -99,45 +99,42 @@ __device__ __forceinline__ void gemmSimt(const R &r) {
       for (int j = 0; j < threadN; ++j)
         sums[i][j] = 0;
     __syncthreads(); // The shared memory has been read.
+    // A step fetches the next block of k and multiplies the one before, which lies in the other buffer.
     int buffer = 0;
-    int left = (int)(place.kEnd - place.kBegin);
-    if (left > 0) {
-      loaderA.fetch(r, place, place.m, left);
-      loaderB.fetch(r, place, place.n, left);
-      loaderA.put(shared);
-      loaderB.put(shared + 2 * sizeA);
+    bool isFull = false;
+#pragma unroll 1
+    for (int left = (int)(place.kEnd - place.kBegin);; left -= blockK) {
+      if (left > 0) {
+        loaderA.fetch(r, place, place.m, left);
+        loaderB.fetch(r, place, place.n, left);
+      }
+      if (isFull) {
+        const Sum *a = shared + buffer * sizeA + row0, *b = shared + 2 * sizeA + buffer * sizeB + column0;
+#pragma unroll 4
+        for (int k = 0; k < blockK; ++k) {
+          alignas(16) Sum rows[threadM], columns[threadN];
+#pragma unroll
+          for (int i = 0; i < threadM; i += groupM)
+            loadPack<groupM>(rows + i, a + k * LoaderA::pitch + i * lanesM);
+#pragma unroll
+          for (int j = 0; j < threadN; j += groupN)
+            loadPack<groupN>(columns + j, b + k * LoaderB::pitch + j * lanesN);
+#pragma unroll
+          for (int i = 0; i < threadM; ++i)
+#pragma unroll
+            for (int j = 0; j < threadN; ++j)
+              sums[i][j] = multiplyAdd(rows[i], columns[j], sums[i][j]);
+        }
+      }
+      if (left <= 0)
+        break;
+      buffer ^= 1;
+      loaderA.put(shared + buffer * sizeA);
+      loaderB.put(shared + 2 * sizeA + buffer * sizeB);
+      __syncthreads();
+      isFull = true;
     }
     __syncthreads();
-#pragma unroll 1
-    for (; left > 0; left -= blockK) {
-      const bool isLast = left <= blockK;
-      if (!isLast) {
-        loaderA.fetch(r, place, place.m, left - blockK);
-        loaderB.fetch(r, place, place.n, left - blockK);
-      }
-      const Sum *a = shared + buffer * sizeA + row0, *b = shared + 2 * sizeA + buffer * sizeB + column0;
-#pragma unroll
-      for (int k = 0; k < blockK; ++k) {
-        alignas(16) Sum rows[threadM], columns[threadN];
-#pragma unroll
-        for (int i = 0; i < threadM; i += groupM)
-          loadPack<groupM>(rows + i, a + k * LoaderA::pitch + i * lanesM);
-#pragma unroll
-        for (int j = 0; j < threadN; j += groupN)
-          loadPack<groupN>(columns + j, b + k * LoaderB::pitch + j * lanesN);
-#pragma unroll
-        for (int i = 0; i < threadM; ++i)
-#pragma unroll
-          for (int j = 0; j < threadN; ++j)
-            sums[i][j] = multiplyAdd(rows[i], columns[j], sums[i][j]);
-      }
-      if (!isLast) {
-        buffer ^= 1;
-        loaderA.put(shared + buffer * sizeA);
-        loaderB.put(shared + 2 * sizeA + buffer * sizeB);
-      }
-      __syncthreads();
-    }
     // Through shared memory, a group of rows at a time, so that what follows appears in the code once.
     Sum *mine = shared + warp * lanesM * groupM * stagedPitch;
 #pragma unroll 1
