@@ -1,10 +1,10 @@
 // RUN: graph-compile %s --emit=cuda | FileCheck %s
-// Registers have no sign: what depends on it names the unsigned type, the threads of a block too.
+// Registers have no sign: what depends on it names the unsigned type, the lanes of a row too.
 // CHECK-DAG: = (signed char)larger<unsigned char>(
-// CHECK-DAG: = blockMax<unsigned char>(
-// CHECK-DAG: = blockMin<unsigned int>(
-// CHECK-DAG: = blockArgMax<unsigned short>(
-// CHECK-DAG: = blockSum(
+// CHECK-DAG: = acrossLanes<4, As<unsigned char, Max>>(
+// CHECK-DAG: = acrossLanes<4, As<unsigned int, Min>>(
+// CHECK-DAG: = indexAcrossLanes<4, As<unsigned short, ArgMax>>(
+// CHECK-DAG: = acrossLanes<4, Sum>(
 !a = !sinter.tensor<ui8[N, 70]>
 !b = !sinter.tensor<ui32[N, 70]>
 !c = !sinter.tensor<ui16[N, 70]>
