@@ -15,6 +15,7 @@
 #include "sinter/codegen/cuda/CompileCuda.h"
 #include "sinter/codegen/cuda/CudaLibrary.h"
 #include "sinter/frontend/GraphImpl.h"
+#include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/Environment.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -93,6 +94,15 @@ bool isForGpu(Form form) {
 
 /// What is made of the loops of a CPU.
 bool isForCpu(Form form) { return form == Form::KernelLlvm || form == Form::KernelAssembly; }
+
+/// "sm_90a" of the GPU that is here; empty without one.
+std::string deviceArch() {
+  try {
+    return TargetInfo::parse(CudaDevice::shared()->target()).arch;
+  } catch (const Error &) {
+    return {};
+  }
+}
 
 bool isLibrary(Form form) {
   return form == Form::Object || form == Form::Static || form == Form::Shared;
@@ -320,6 +330,14 @@ int compileAndEmit(const CompileRequest &request) {
     throw Error({.kind = ErrorKind::Unsupported,
                  .hint = "--emit=lib makes a shared library, --emit=cubin machine code alone"},
                 "--emit=" + request.emit + " is not made for a GPU");
+  const bool makesMachineCode =
+      row.form == Form::Ptx || row.form == Form::Cubin || row.stage == StageId::Program;
+  if (isCuda && makesMachineCode) {
+    if (target.arch.empty())
+      target.arch = deviceArch();
+    if (!onlyStats)
+      cuda::requireArch(target);
+  }
   if (request.lineInfo && !isCuda)
     failUsage("--line-info is for a GPU");
   requirePasses(request.disabledPasses);
