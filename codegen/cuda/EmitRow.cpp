@@ -27,13 +27,10 @@ namespace sinter::cuda {
 
 namespace {
 
-constexpr int64_t warp = 32;
-
-class RowEmitter : BlockEmitter {
+class RowEmitter : RowThreads {
 public:
   explicit RowEmitter(const KernelRequest &request)
-      : BlockEmitter(request), schedule(plan.schedule), width(schedule.lanes),
-        rowThreads(schedule.rowThreads), holds(schedule.hold > 0) {
+      : RowThreads(request), holds(plan.schedule.hold > 0) {
     for (int64_t d = 0; d < analysis.domain.rank(); ++d)
       (analysis.isReduced(d) ? reducedDims : keptDims).push_back(analysis.domain[d]);
     rowSize = product(reducedDims);
@@ -49,8 +46,6 @@ public:
   BlockKernel run() {
     size = sizes->get(rowSize);
     placeThread();
-    if (rowThreads > warp)
-      makeSlots();
     Value rows = sizes->get(product(keptDims));
     if (columns.empty()) {
       eachRow(firstUnit, rows, unitStep);
@@ -72,59 +67,6 @@ public:
   }
 
 private:
-  Value constant(int64_t value) { return elements->math().constant(value); }
-  /// Names the index of a loop.
-  static void name(Value index, llvm::StringRef hint) {
-    Operation *loop = cast<BlockArgument>(index).getOwner()->getParentOp();
-    loop->setAttr("hint", StringAttr::get(loop->getContext(), hint));
-  }
-  static Value named(Value value, llvm::StringRef hint) {
-    if (Operation *op = value.getDefiningOp(); op && !op->hasAttr("hint"))
-      op->setAttr("hint", StringAttr::get(op->getContext(), hint));
-    return value;
-  }
-
-  // -- Threads ------------------------------------------------------------------------------------
-
-  void placeThread() {
-    Value thread = position("thread"), block = position("block"), blocks = position("blocks");
-    if (rowThreads < schedule.threads) {
-      Value sharing = constant(rowThreads), perBlock = constant(schedule.threads / rowThreads);
-      lane = rowThreads == 1 ? zero : Value(arith::RemUIOp::create(builder, loc, thread, sharing));
-      firstUnit =
-          add(mul(block, perBlock), builder.createOrFold<arith::DivUIOp>(loc, thread, sharing));
-      unitStep = mul(blocks, perBlock);
-    } else if (schedule.cluster == 1) {
-      lane = thread;
-      firstUnit = block;
-      unitStep = blocks;
-    } else {
-      Value rank = position("clusterRank"), count = constant(schedule.cluster);
-      lane = add(mul(rank, constant(schedule.threads)), thread);
-      firstUnit = builder.createOrFold<arith::DivUIOp>(loc, block, count);
-      unitStep = builder.createOrFold<arith::DivUIOp>(loc, blocks, count);
-      barrier(); // All blocks of the cluster are there.
-    }
-    firstElement = rowThreads == 1 ? zero : named(mul(lane, constant(width)), "first");
-  }
-
-  void barrier() {
-    if (schedule.cluster == 1) {
-      callTemplate("__syncthreads", "", {}, Type());
-      return;
-    }
-    callTemplate("clusterArrive", "", {}, Type());
-    callTemplate("clusterWait", "", {}, Type());
-  }
-
-  void makeSlots() {
-    for (Operation *anchor : analysis.anchors) {
-      Reducer reducer = Reducer::of(builder, anchor, 1);
-      slots[anchor] = array(slotType(TypeRange(reducer.stateTypes())), rowThreads / warp, "slots",
-                            /*isShared=*/true);
-    }
-  }
-
   // -- Walks --------------------------------------------------------------------------------------
 
   /// A pack of neighbours in the row, and the element of it that is being computed.
@@ -366,7 +308,8 @@ private:
     });
     for (auto [value, own] : kept)
       readFromArray(value, own);
-    combine(anchors, reducers, carried);
+    for (auto [anchor, result] : llvm::zip(anchors, combined(anchors, reducers, carried)))
+      give(anchor->getResult(0), result);
   }
 
   /// Arrays for the values that this phase computes and later ones read.
@@ -389,51 +332,6 @@ private:
         return {};
       return {elements->memory().loadScalar(own, scratchType(value), place.held), true};
     });
-  }
-
-  /// One barrier for all reductions of a phase.
-  void combine(llvm::ArrayRef<Operation *> anchors, llvm::MutableArrayRef<Reducer> reducers,
-               ValueRange states) {
-    auto finish = [&](Operation *anchor, Reducer &reducer, Values state) {
-      Value result = anchor->getResult(0);
-      give(result, reducer.finish(state, ir::tensorType(result).getElementType()));
-    };
-    auto resultName = [](Operation *anchor) {
-      return "row_" + anchor->getName().stripDialect().str();
-    };
-    size_t k = 0;
-    for (auto [anchor, reducer] : llvm::zip(anchors, reducers)) {
-      Values state(states.slice(k, reducer.numStates()));
-      k += reducer.numStates();
-      bool isIndex = state.size() > 1;
-      std::string merge = mergeName(anchor);
-      if (rowThreads > 1 && rowThreads <= warp) {
-        state.back() = callTemplate(isIndex ? "indexAcrossLanes" : "acrossLanes",
-                                    std::to_string(rowThreads) + ", " + merge, state,
-                                    state.back().getType(), resultName(anchor));
-      } else if (rowThreads > warp) {
-        Values arguments{slots[anchor]};
-        llvm::append_range(arguments, state);
-        std::string function = isIndex ? "leaveIndexed" : "leave";
-        if (schedule.cluster > 1)
-          callTemplate(function + "ToAll", std::to_string(schedule.cluster) + ", " + merge,
-                       arguments, Type());
-        else
-          callTemplate(function, merge, arguments, Type());
-        continue;
-      }
-      finish(anchor, reducer, state);
-    }
-    if (rowThreads <= warp)
-      return;
-    barrier();
-    for (auto [anchor, reducer] : llvm::zip(anchors, reducers)) {
-      Values state(reducer.numStates());
-      state.back() = callTemplate(state.size() > 1 ? "takeIndex" : "take",
-                                  std::to_string(rowThreads / warp) + ", " + mergeName(anchor),
-                                  {slots[anchor]}, reducer.stateTypes().back(), resultName(anchor));
-      finish(anchor, reducer, state);
-    }
   }
 
   /// A per-row value is one scalar, wherever it is read.
@@ -585,22 +483,18 @@ private:
     return index;
   }
 
-  const Schedule &schedule;
-  int64_t width;      ///< Elements of a pack.
-  int64_t rowThreads; ///< That share a row.
-  bool holds;         ///< A thread's packs of a row stay in its registers.
+  bool holds; ///< A thread's packs of a row stay in its registers.
   llvm::SmallVector<BlockArgument> held;
   llvm::SmallVector<DimExpr> keptDims, reducedDims;
   DimExpr rowSize;
   llvm::SmallVector<Reducer> columns; ///< Of analysis.columns.
 
-  Value size, lane, firstElement, firstUnit, unitStep;
+  Value size;
   Value start;    ///< The flat position of the row's first point.
   Value partials; ///< The first element of this unit's partial results.
   Index kept;     ///< The row's index.
   Index inner;    ///< Where the point is in the row.
   Place place;
-  llvm::DenseMap<Operation *, Value> slots; ///< Of anchors, in shared memory.
   llvm::DenseMap<Value, Value> heldArrays;
   llvm::MapVector<Value, Value> packs;
   llvm::SmallVector<Value> sums;
@@ -611,9 +505,9 @@ std::string unitsOf(const KernelPlan &plan) {
   const Schedule &schedule = plan.schedule;
   std::string who = schedule.cluster > 1
                         ? "a cluster of " + std::to_string(schedule.cluster) + " blocks"
-                    : schedule.rowThreads > warp ? "a block"
-                    : schedule.rowThreads > 1    ? std::to_string(schedule.rowThreads) + " lanes"
-                                                 : "a thread";
+                    : schedule.rowThreads > 32 ? "a block"
+                    : schedule.rowThreads > 1  ? std::to_string(schedule.rowThreads) + " lanes"
+                                               : "a thread";
   std::string what =
       plan.rowsPerUnit > 1 ? "groups of " + std::to_string(plan.rowsPerUnit) + " rows, " : "rows, ";
   return what + who + " each, " + (schedule.hold > 0 ? "read once" : "read in every phase");

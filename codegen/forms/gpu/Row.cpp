@@ -6,7 +6,6 @@
 #include "sinter/codegen/forms/FormRules.h"
 #include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/gpu/Grids.h"
-#include "sinter/codegen/forms/gpu/ReduceLayout.h"
 #include "sinter/codegen/forms/gpu/RowValues.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -58,8 +57,6 @@ int64_t sharingThreads(int64_t packs, int64_t least, int64_t most) {
 
 LogicalResult chooseGpuRow(const ScheduledRegion &region, Schedule &schedule) {
   const KernelAnalysis &analysis = region.analysis;
-  if (reducesInChunks(analysis))
-    return gpuReduceRules.choose(region, schedule);
   constexpr int64_t mostParts = 16; // Written out by the compiler.
   constexpr int64_t heldRegisters = 48, wantedRegisters = 32, easyRegisters = 24;
   schedule.block = 1;
@@ -96,14 +93,22 @@ LogicalResult chooseGpuRow(const ScheduledRegion &region, Schedule &schedule) {
   schedule.hold = 0;
   schedule.unroll = std::min<int64_t>(4, parts(wantedRegisters));
   schedule.rowThreads = schedule.threads = blockThreads;
+  // A few long rows, a block each, would leave most of the processors idle.
+  constexpr int64_t manyRows = 264;
+  const auto length = rowSize(analysis).constant();
+  const auto rows = analysis.keptShape().numElements().constant();
+  if (hasClusters && length && *length >= mostBlockThreads * mostCluster && rows &&
+      *rows < manyRows) {
+    schedule.threads = mostBlockThreads;
+    schedule.cluster = mostCluster;
+    schedule.rowThreads = mostBlockThreads * mostCluster;
+  }
   return success();
 }
 
 LogicalResult planGpuRow(FusedOp fused, KernelPlan &plan) {
   const KernelAnalysis &analysis = plan.analysis;
   const Schedule &schedule = plan.schedule;
-  if (reducesInChunks(analysis))
-    return gpuReduceRules.plan(fused, plan);
   if (schedule.rowThreads < 1 || !llvm::isPowerOf2_64(static_cast<uint64_t>(schedule.rowThreads)))
     return fused.emitError("its schedule has no threads that share a row");
   DimExpr rows = analysis.keptShape().numElements(), row = rowSize(analysis);
@@ -130,13 +135,8 @@ LogicalResult planGpuRow(FusedOp fused, KernelPlan &plan) {
   return success();
 }
 
-bool mayShareGpuRow(const KernelAnalysis &analysis, Value source, Value result) {
-  // The blocks of a row that is shared out write while others read.
-  return !reducesInChunks(analysis) && rowRules.mayShareBuffer(analysis, source, result);
-}
-
 } // namespace
 
-const FormRules gpuRowRules = {chooseGpuRow, planGpuRow, mayShareGpuRow};
+const FormRules gpuRowRules = {chooseGpuRow, planGpuRow, rowRules.mayShareBuffer};
 
 } // namespace sinter::codegen
