@@ -80,10 +80,7 @@ constexpr PassEntry passTable[] = {
     {"simplify", StageId::Simplified,
      [](const PipelineOptions &) { return passes::createSimplify(); }, nullptr},
     {"split-pairs", StageId::Fused,
-     [](const PipelineOptions &options) {
-       return isGpu(options) ? nullptr : passes::createSplitPairs();
-     },
-     nullptr, "fuse"},
+     [](const PipelineOptions &) { return passes::createSplitPairs(); }, nullptr, "fuse"},
     {"fuse", StageId::Fused,
      [](const PipelineOptions &options) {
        return passes::createFuse(

@@ -242,7 +242,7 @@ private:
   /// Reductions over a few last elements whose results go into reductions that are not.
   llvm::SmallVector<Operation *> smallReductions() {
     llvm::SmallVector<Operation *> small;
-    if (result.anchors.size() < 2 || facts.forGpu)
+    if (result.anchors.size() < 2)
       return small;
     llvm::SmallPtrSet<Operation *, 8> feeding;
     for (Operation *op : llvm::reverse(ops))

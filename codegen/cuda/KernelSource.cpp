@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cuda/KernelSource.h"
 
-#include "sinter/codegen/forms/gpu/ReduceLayout.h"
-
 using sinter::passes::KernelForm;
 
 namespace sinter::cuda {
@@ -12,8 +10,7 @@ KernelSource emitKernel(const KernelRequest &request) {
   case KernelForm::Loop:
     return emitLoop(request);
   case KernelForm::Row:
-    return codegen::reducesInChunks(request.plan.analysis) ? emitReduce(request)
-                                                           : emitRow(request);
+    return emitRow(request);
   case KernelForm::Reduce:
     return emitReduce(request);
   case KernelForm::Contraction:
@@ -28,9 +25,10 @@ KernelSource emitKernel(const KernelRequest &request) {
     return emitConvolution(request);
   case KernelForm::Attention:
     return emitAttention(request);
-  default:
-    llvm_unreachable("the scheduler refuses forms without a kernel");
+  case KernelForm::Pairs:
+    return emitPairs(request);
   }
+  llvm_unreachable("a kernel form without an emitter");
 }
 
 } // namespace sinter::cuda

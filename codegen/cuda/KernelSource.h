@@ -45,5 +45,6 @@ KernelSource emitScatter(const KernelRequest &request);
 KernelSource emitCumulative(const KernelRequest &request);
 KernelSource emitSort(const KernelRequest &request);
 KernelSource emitConvolution(const KernelRequest &request);
+KernelSource emitPairs(const KernelRequest &request);
 
 } // namespace sinter::cuda

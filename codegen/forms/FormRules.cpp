@@ -56,9 +56,10 @@ const FormRules *gpuFormRules(KernelForm form) {
     return &gpuConvolutionRules;
   case KernelForm::Attention:
     return &gpuAttentionRules;
-  default:
-    return nullptr;
+  case KernelForm::Pairs:
+    return &gpuPairsRules;
   }
+  return nullptr;
 }
 
 bool mayShareElements(const passes::KernelAnalysis &analysis, Value source, Value result,

@@ -29,14 +29,15 @@ struct FormRules {
                          mlir::Value result);
 };
 const FormRules &formRules(passes::KernelForm form);
-/// The same for thread blocks of a GPU (gpu/): every launch gets a Grid. Null where no kernel of a GPU
-/// has this form.
+/// The same for thread blocks of a GPU (gpu/): every launch gets a Grid. Null where no kernel of a
+/// GPU has this form.
 const FormRules *gpuFormRules(passes::KernelForm form);
 
 extern const FormRules loopRules, rowRules, reduceRules, contractionRules, scatterRules,
     cumulativeRules, sortRules, pairsRules, convolutionRules, attentionRules;
-extern const FormRules gpuContractionRules, gpuAttentionRules, gpuLoopRules, gpuRowRules, gpuReduceRules, gpuScatterRules, gpuConvolutionRules, gpuCumulativeRules,
-    gpuSortRules;
+extern const FormRules gpuContractionRules, gpuAttentionRules, gpuLoopRules, gpuRowRules,
+    gpuReduceRules, gpuScatterRules, gpuConvolutionRules, gpuCumulativeRules, gpuSortRules,
+    gpuPairsRules;
 
 /// What a read of an input by an anchor means for writing an output over it.
 enum class AnchorRead : uint8_t {
