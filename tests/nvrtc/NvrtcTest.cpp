@@ -71,11 +71,15 @@ std::vector<Case> casesFor(const Row &row, DType dtype) {
   return {row.cases.back()};
 }
 
-/// The narrow integers are converted alike, so elementwise ops are tried on one signed and one
-/// unsigned one.
-bool isTried(const Row &row, DType dtype) {
+/// One architecture gets all types that differ in more than how they are converted, the others one
+/// of each kind.
+bool isTried(const Row &row, DType dtype, std::string_view arch) {
+  if (isExhaustive() || dtype == row.dtypes.front())
+    return true;
+  if (arch != "sm_90a")
+    return dtype == f16 || dtype == i64;
   const bool isNarrowInteger = !isFloat(dtype) && dtype != boolean && byteSize(dtype) < 4;
-  return isExhaustive() || !isNarrowInteger || dtype == i8 || dtype == u16 || row.dtypes.size() < 4;
+  return !isNarrowInteger || dtype == i8 || dtype == u16 || row.dtypes.size() < 4;
 }
 
 /// Forward, or the gradients of all inputs that have one.
@@ -112,7 +116,7 @@ TEST_P(NvrtcTest, OpTableForward) {
   KernelSet set(GetParam());
   for (const Row &row : ops::table())
     for (DType dtype : row.dtypes)
-      if (isTried(row, dtype))
+      if (isTried(row, dtype, GetParam()))
         addRow(set, row, dtype, false);
   expectCompiles(set);
 }
@@ -134,6 +138,34 @@ TEST_P(NvrtcTest, Networks) {
   for (const tools::CaseRow &row : tools::caseTable())
     if (row.kind == tools::CaseKind::Kernel)
       set.add(row.name, row.make(row.rows).graph);
+  expectCompiles(set);
+}
+
+/// Widths of heads that take most registers and shared memory.
+TEST_P(NvrtcTest, Attention) {
+  KernelSet set(GetParam());
+  struct Setting {
+    DType dtype;
+    int64_t width;
+    bool biased;
+  };
+  for (Setting s :
+       {Setting{f16, 96, false}, {bf16, 128, true}, {f16, 256, true}, {f32, 128, true}}) {
+    Graph graph;
+    const Shape shape{dim("N"), 4, dim("L"), s.width};
+    ops::Tensors x;
+    for (const char *name : {"q", "k", "v", "d"})
+      x.push_back(graph.placeholder(name, s.dtype, shape));
+    AttentionOptions options{.causal = !s.biased};
+    if (s.biased)
+      options.mask = graph.placeholder("mask", s.dtype, {4, dim("L"), dim("L")});
+    Tensor y = attention(x[0], x[1], x[2], options);
+    graph.output("y", y);
+    std::vector<Tensor> slopes = gradients(y, {x[0], x[1], x[2]}, {x[3]});
+    for (size_t i = 0; i < slopes.size(); ++i)
+      graph.output("g" + std::to_string(i), slopes[i]);
+    set.add("attention " + std::string(name(s.dtype)) + " " + std::to_string(s.width), graph);
+  }
   expectCompiles(set);
 }
 
