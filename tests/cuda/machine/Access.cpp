@@ -50,11 +50,10 @@ void Machine::race(const Cell &, Tag other, bool otherWrote, uintptr_t address, 
 Cell &Machine::checkedCell(uintptr_t address, uint8_t mask, size_t bytes, bool writes,
                            void *place) {
   if (shared.contains(address)) {
-    uintptr_t offset = (address - shared.begin());
-    size_t slot = shared.size() / 16;
-    if (offset / slot >= blocks.size() || !sharedAllowed[offset % slot / 4])
+    const uintptr_t offset = address - shared.begin();
+    if (offset / slotBytes >= blocks.size() || !sharedAllowed[offset % slotBytes / 4])
       fail("out of bounds: " + kindOf(writes, bytes) + " at " + hex(address) + ", byte " +
-               std::to_string(static_cast<long>(offset % slot - sharedDynamic)) +
+               std::to_string(static_cast<long>(offset % slotBytes - sharedDynamic)) +
                " of shared memory, of which " + std::to_string(request->sharedBytes) +
                " bytes are dynamic",
            place);

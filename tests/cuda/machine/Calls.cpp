@@ -37,7 +37,11 @@ bool arrive(Barrier &barrier, int expected, void *place, bool waits, unsigned pr
     machine().fail("a barrier is used for " + std::to_string(expected) + " threads and for " +
                        std::to_string(barrier.expected) + " at once",
                    place);
-  machine().release(self, barrier.clock);
+  // Most threads know the same.
+  if (self.clock != barrier.joined)
+    Machine::join(barrier.clock, self.clock);
+  barrier.joined = self.clock;
+  machine().tick(self, barrier.clock);
   barrier.sum += predicate;
   if (waits)
     barrier.waiting.push_back(&self);
@@ -124,7 +128,7 @@ void finishWarp(Block &block, uint32_t base, unsigned mask, void *place) {
   for (uint32_t lane = 0; lane < 32; ++lane)
     if (mask >> lane & 1) {
       Thread &thread = *block.threads[base + lane];
-      thread.inWarpOp = false;
+      block.together[base / 32] &= ~(1u << lane);
       if (&thread != &machine().self())
         machine().wake(thread);
     }
@@ -233,29 +237,28 @@ unsigned long long shimWarpAt(int kind, unsigned mask, unsigned long long value,
   if (width < 1 || width > 32 || !std::has_single_bit(static_cast<unsigned>(width)))
     machine().fail("a shuffle of width " + std::to_string(width), place);
   self.warpOp = {kind, mask, value, argument, width};
-  self.inWarpOp = true;
   self.place = place;
-  bool complete = true;
+  const size_t warp = base / 32;
+  if (base + 32 > block.threads.size() && mask >> (block.threads.size() - base) != 0)
+    machine().fail("a warp's mask names lanes that the block has not", place);
+  if (mask & block.ended[warp])
+    machine().fail("a warp's mask names lane " +
+                       std::to_string(std::countr_zero(mask & block.ended[warp])) +
+                       ", which has ended",
+                   place);
+  block.together[warp] |= 1u << lane;
+  bool complete = (block.together[warp] & mask) == mask;
   for (uint32_t other = 0; other < 32 && complete; ++other) {
     if (!(mask >> other & 1) || other == lane)
       continue;
-    if (base + other >= block.threads.size())
-      machine().fail("a warp's mask names lanes that the block has not", place);
     const Thread &thread = *block.threads[base + other];
-    if (thread.state == Thread::State::Done)
-      machine().fail("a warp's mask names lane " + std::to_string(other) + ", which has ended",
-                     place);
     // A lane that still waits for a group without this one comes later.
-    if (thread.inWarpOp && !(thread.warpOp.mask >> lane & 1)) {
+    if (!(thread.warpOp.mask >> lane & 1))
       complete = false;
-      break;
-    }
-    if (thread.inWarpOp &&
-        (thread.warpOp.mask != mask || thread.warpOp.kind != kind || thread.place != place))
+    else if (thread.warpOp.mask != mask || thread.warpOp.kind != kind || thread.place != place)
       machine().fail("lanes of a warp meet in different operations or masks: lane " +
                          std::to_string(other) + " is elsewhere",
                      place);
-    complete = thread.inWarpOp;
   }
   if (complete)
     finishWarp(block, base, mask, place);

@@ -40,16 +40,14 @@ namespace sinter::hostgpu {
 namespace {
 
 constexpr uintptr_t sharedBase = 0x50000000; // Below 4 GiB, as shared memory's addresses are.
-constexpr size_t slotBytes = 256 << 10;
 constexpr size_t maxShared = 227 << 10;
-constexpr uint32_t maxCluster = 16;
 constexpr uint64_t canary = 0x5ac1f1ceb10cce55;
 
 } // namespace
 
-Machine &Machine::instance() {
-  static Machine machine;
-  return machine;
+Machine &Machine::create() {
+  only = new Machine; // Programs may use it as long as they run.
+  return *only;
 }
 
 Machine::Machine() : shared(sharedBase, slotBytes * maxCluster) {
@@ -160,7 +158,8 @@ void Machine::runUnit(uint32_t first) {
 void Machine::start(Thread &thread) {
   uintptr_t bottom = stacks + thread.rank * stackBytes;
   *reinterpret_cast<uint64_t *>(bottom) = canary;
-  auto *top = reinterpret_cast<void **>(bottom + stackBytes - 64);
+  // Not all at the same place of a cache.
+  auto *top = reinterpret_cast<void **>(bottom + stackBytes - 64 - thread.rank % 61 * 576);
   // As if fiberMain had been called: the stack is 8 off a multiple of 16.
   *--top = nullptr;
   *--top = reinterpret_cast<void *>(&Machine::fiberMain);
@@ -174,6 +173,7 @@ void Machine::fiberMain() {
   machine.request->kernel->shim->call(machine.request->parameters);
   Thread &thread = *machine.current;
   thread.state = Thread::State::Done;
+  thread.block->ended[thread.rankInBlock / 32] |= 1u << thread.rankInBlock % 32;
   ++machine.done;
   if (*reinterpret_cast<uint64_t *>(machine.stacks + thread.rank * stackBytes) != canary)
     machine.fail("a thread's local memory exceeds what the host gives it", nullptr);
@@ -326,6 +326,10 @@ void Machine::join(std::vector<uint32_t> &into, const Clock &from) {
 
 void Machine::release(Thread &thread, std::vector<uint32_t> &into) {
   join(into, thread.clock);
+  tick(thread, into);
+}
+
+void Machine::tick(Thread &thread, std::vector<uint32_t> &into) {
   into[thread.rank] = thread.time;
   if (thread.time++ == Tag::maxTime)
     fail("too many barriers for the host's bookkeeping", nullptr);

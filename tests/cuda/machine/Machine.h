@@ -46,7 +46,6 @@ struct Thread {
   // While it waits:
   const char *waitsFor = nullptr;
   void *place = nullptr; ///< In the kernel's code.
-  bool inWarpOp = false;
   WarpOp warpOp;
   uint64_t answer = 0;
 };
@@ -56,6 +55,7 @@ struct Barrier {
   unsigned sum = 0;
   std::vector<Thread *> waiting;
   std::vector<uint32_t> clock; ///< Of those that arrived.
+  Clock joined;                ///< The last that became a part of it.
   void *place = nullptr;
   uint32_t placeOf = 0; ///< The thread that came first.
 };
@@ -66,6 +66,8 @@ struct Block {
   uintptr_t shared = 0; ///< Where its shared memory begins.
   std::vector<Thread *> threads;
   std::array<Barrier, 16> barriers;
+  /// Per warp, a bit per lane: those that wait in an operation of the warp; those that have ended.
+  std::array<uint32_t, 32> together = {}, ended = {};
 };
 
 struct Kernel {
@@ -88,7 +90,7 @@ struct AsyncState;
 class Machine {
 public:
   /// Process-wide, since kernels call free functions.
-  static Machine &instance();
+  static Machine &instance() { return only ? *only : create(); }
 
   /// Runs a launch to its end. Returns what went wrong, or "".
   std::string run(const LaunchRequest &request);
@@ -121,6 +123,8 @@ public:
   std::vector<uint32_t> knowledge(const Thread &thread) const; ///< Its own time included.
   static void join(std::vector<uint32_t> &into, const Clock &from);
   void release(Thread &thread, std::vector<uint32_t> &into);
+  /// The thread's own part of release().
+  void tick(Thread &thread, std::vector<uint32_t> &into);
   void acquire(Thread &thread, const std::vector<uint32_t> &from);
   std::vector<uint32_t> nothing() const { return std::vector<uint32_t>(unitThreads + agents); }
 
@@ -140,6 +144,8 @@ public:
 
 private:
   Machine();
+  static Machine &create();
+  inline static Machine *only = nullptr;
   void runUnit(uint32_t first);
   void start(Thread &thread);
   void resumeNext();
@@ -154,6 +160,8 @@ private:
   Cell &checkedCell(uintptr_t address, uint8_t mask, size_t bytes, bool writes, void *place);
   static void fiberMain();
 
+  static constexpr size_t slotBytes = 256 << 10; ///< Addresses of a block's shared memory.
+  static constexpr uint32_t maxCluster = 16;
   Space shared;
   static constexpr size_t stackBytes = 256 << 10;
   uintptr_t stacks = 0;
