@@ -52,7 +52,7 @@ public:
           workspace() + "; }");
       addStore();
       return {region.define("packs of sums, whose parts are added up in order") +
-                  region.kernelHead() + "  addParts(region);\n}\n",
+                  region.kernelHead(2) + "  addParts(region);\n}\n",
               {"GemmCommon"}};
     }
     region.addSize("depth", layout.k);
@@ -148,28 +148,36 @@ private:
                          : small ? ", 2, 4"
                                  : ", 4, 4") +
                         ">(region)",
-                    {"GemmSimt"}, 0);
+                    {"GemmSimt"},
+                    large   ? 1
+                    : small ? 4
+                            : 2);
     }
     case GpuContraction::Matrix: {
       const bool large = tiles.m == 128;
       return finish("blocks of sums by tensor cores",
                     "gemmMatrix<" + tile + (large ? "64, 32, " : "32, 32, ") +
                         number(tiles.stages) + ">(region)",
-                    {"GemmMatrix"}, large && facts.multiplied != f32 ? 2 : 0);
+                    {"GemmMatrix"},
+                    !large                    ? 4
+                    : facts.multiplied == f32 ? 1
+                                              : 2);
     }
     case GpuContraction::Hopper:
+    case GpuContraction::HopperPair:
       return finish("blocks of sums by warpgroups",
-                    "gemmHopper<" + number(tiles.n) + ", " + number(tiles.stages) +
+                    "gemmHopper<" + number(tiles.n) + ", " + number(tiles.stages) + ", " +
+                        number(request.plan.stages.front().grid.cluster) +
                         ">(region, &aMap, &bMap)",
                     {"GemmHopper"}, 1, {"aMap", "bMap"});
     case GpuContraction::Rows:
       return finish("rows of a matrix, a warp each", "gemvRows<" + vectors() + ">(region)",
-                    {"GemmSkinny"}, 0);
+                    {"GemmSkinny"}, 2);
     case GpuContraction::Columns:
       return finish("pieces of the columns of a matrix, a block each",
                     "gemvColumns<" + vectors() + ", " + number(request.plan.schedule.threads / 32) +
                         ">(region)",
-                    {"GemmSkinny"}, 0);
+                    {"GemmSkinny"}, 2);
     }
     llvm_unreachable("a kernel without text");
   }

@@ -29,7 +29,7 @@ std::ostream &operator<<(std::ostream &stream, const Setting &s) { return stream
 
 /// The kernels, as schedules number them.
 const std::string simt = "gpuKernel = 0", matrix = "gpuKernel = 1", hopper = "gpuKernel = 2",
-                  rows = "gpuKernel = 3", columns = "gpuKernel = 4";
+                  rows = "gpuKernel = 3", columns = "gpuKernel = 4", pair = "gpuKernel = 5";
 
 const Setting settings[] = {
     {"Exact", simt, 33, 37, 19},
@@ -68,8 +68,10 @@ const Setting settings[] = {
     {"HopperNamed", hopper, 77, 96, 128, f16, "nn", 0, After | Named},
     {"HopperBatch", hopper, 64, 72, 136, f16, "nn", 3, After},
     {"HopperSplit", hopper, 64, 64, 2048, f16, "nt", 0, After, f16, true},
-    {"HopperWide", hopper, 2000, 2056, 72, f16, "nn", 0, After},
-    {"HopperWideTransposed", hopper, 1416, 1496, 72, bf16, "tt", 0, After},
+    {"HopperPair", pair, 2000, 2056, 72, f16, "nn", 0, After},
+    {"HopperLargeTransposed", hopper, 1416, 1496, 72, bf16, "tt", 0, After},
+    {"HopperPairTransposed", pair, 1864, 2056, 72, bf16, "tt", 0, After},
+    {"HopperPairDeep", pair, 1200, 3080, 328, f16, "nt", 0, After},
     {"Vector", rows, 100, 1, 300, f32, "nn", 0, After},
     {"RowVector", rows, 1, 96, 200, f32, "nt", 0, After},
     {"FewRows", rows, 5, 96, 200, f32, "nt", 0, After},
@@ -151,8 +153,9 @@ TEST_P(CudaContraction, AgreesWithTheInterpreter) {
   const Array wanted = compile(g, {.engine = Engine::Interpreter}).run(inputs).at("y");
   std::string schedule;
   // wgmma is for sm_90a only; the same device runs code for sm_90.
-  CompileOptions options = {.target = Target::cuda(s.kernel == hopper ? "sm_90a" : "sm_90"),
-                            .tf32 = (s.extras & Tf32) != 0};
+  CompileOptions options = {
+      .target = Target::cuda(s.kernel == hopper || s.kernel == pair ? "sm_90a" : "sm_90"),
+      .tf32 = (s.extras & Tf32) != 0};
   int64_t dots = 0, kernels = 0;
   options.onStage = [&](std::string_view stage, std::string_view text) {
     if (stage != "scheduled")

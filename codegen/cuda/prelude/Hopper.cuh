@@ -62,6 +62,24 @@ __device__ __forceinline__ void copyBox(void *shared, const TensorMap *map, Barr
                "l"(map), "r"(sharedAddress(barrier)), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
                : "memory");
 }
+// The same to that place in every block of the cluster whose rank's bit `blocks` has; each one's barrier counts.
+__device__ __forceinline__ void copyBoxToBlocks(void *shared, const TensorMap *map, Barrier *barrier, int c0, int c1,
+                                                int c2, int blocks) {
+  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4, %5}], [%2], %6;" ::"r"(
+                   sharedAddress(shared)),
+               "l"(map), "r"(sharedAddress(barrier)), "r"(c0), "r"(c1), "r"(c2), "h"((unsigned short)blocks)
+               : "memory");
+}
+// Arrives at that barrier in another block of the cluster, or in this one.
+__device__ __forceinline__ void arriveAtPeer(Barrier *barrier, int rank) {
+  asm volatile("{\n"
+               ".reg .b32 there;\n"
+               "mapa.shared::cluster.u32 there, %0, %1;\n"
+               "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [there];\n"
+               "}" ::"r"(sharedAddress(barrier)),
+               "r"(rank)
+               : "memory");
+}
 // Ordinary stores to shared memory before it are seen by the copy engine and by products after it.
 __device__ __forceinline__ void fenceProxy() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 

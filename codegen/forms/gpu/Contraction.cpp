@@ -97,6 +97,7 @@ int64_t loadPack(const GpuTiles &tiles, const GpuContractionFacts &facts,
   case GpuContraction::Matrix:
     return operand.dtype == *facts.multiplied && operand.aligned * bytes >= 16 ? 16 / bytes : 0;
   case GpuContraction::Hopper:
+  case GpuContraction::HopperPair:
     return 16 / bytes;
   case GpuContraction::Rows:
     return std::min(operand.whole, 16 / bytes);
@@ -118,7 +119,8 @@ int64_t sharedBytes(const GpuTiles &tiles, DType) {
   switch (static_cast<GpuContraction>(tiles.kernel)) {
   case GpuContraction::Matrix:
     return tiles.stages * (tiles.m + tiles.n) * rowBytes;
-  case GpuContraction::Hopper: // Stages; sums of 8 warps on their way out; barriers.
+  case GpuContraction::Hopper:
+  case GpuContraction::HopperPair: // Stages; sums of 8 warps on their way out; barriers.
     return tiles.stages * (tiles.m + tiles.n) * 2 * rowBytes + 8 * 16 * 40 * 4 + tiles.stages * 16;
   default:
     return 0;
@@ -200,7 +202,8 @@ LogicalResult chooseGpuContraction(const ScheduledRegion &region, Schedule &sche
                             : sizes.n > 64 && sizes.blocks(128, 128) >= enoughBlocks / 2 ? 128
                                                                                          : 64;
       const int64_t splits = splitsFor(sizes, sizes.blocks(128, tileN), enoughBlocks, 512);
-      return choose(GpuContraction::Hopper,
+      const bool paired = wide && sizes.m > 128;
+      return choose(paired ? GpuContraction::HopperPair : GpuContraction::Hopper,
                     {.m = 128, .n = tileN, .k = 64, .stages = wide ? 4 : 6, .splits = splits}, 384);
     }
     const int64_t tileK = 64 / byteSize(*facts.multiplied);
@@ -268,16 +271,23 @@ LogicalResult planGpuContraction(FusedOp fused, KernelPlan &plan) {
     break;
   }
   case GpuContraction::Hopper:
+  case GpuContraction::HopperPair: { // As many blocks as run at once, whole clusters of them.
+    const int64_t pair = kernel == GpuContraction::HopperPair ? 2 : 1;
+    launch.grid.cluster = pair;
     launch.grid.maps = {mapOf(facts.a, layout->batch, tiles.m),
-                        mapOf(facts.b, layout->batch, tiles.n)};
-    [[fallthrough]];
+                        mapOf(facts.b, layout->batch, tiles.n / pair)};
+    launch.extent = layout->batch * ceilDiv(layout->m, DimExpr(tiles.m * pair)) *
+                    ceilDiv(layout->n, DimExpr(tiles.n)) * parts;
+    const DimExpr clusters =
+        max(floorDiv(DimExpr::symbol(workersSymbol), DimExpr(pair)), DimExpr(1));
+    launch.grid.blocks = least(launch.extent, clusters) * DimExpr(pair);
+    break;
+  }
   default: {
     constexpr int64_t mostBlocks = int64_t{1} << 30;
     launch.extent = layout->batch * ceilDiv(layout->m, DimExpr(tiles.m)) *
                     ceilDiv(layout->n, DimExpr(tiles.n)) * parts;
-    launch.grid.blocks =
-        least(launch.extent, kernel == GpuContraction::Hopper ? DimExpr::symbol(workersSymbol)
-                                                              : DimExpr(mostBlocks));
+    launch.grid.blocks = least(launch.extent, DimExpr(mostBlocks));
     break;
   }
   }

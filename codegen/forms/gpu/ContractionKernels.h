@@ -9,11 +9,12 @@ namespace sinter::codegen {
 
 /// GpuTiles::kernel of a contraction.
 enum class GpuContraction : int64_t {
-  Simt,    ///< Multiply-adds of the ordinary cores: exact in the dtype of the sums.
-  Matrix,  ///< Tensor cores through mma.sync, operands by cp.async (sm_80).
-  Hopper,  ///< Tensor cores through wgmma, operands by the copy engine (sm_90a).
-  Rows,    ///< At most 8 vectors times a matrix whose rows run along k: a warp per row.
-  Columns, ///< The same where they run along the matrix's own dim.
+  Simt,       ///< Multiply-adds of the ordinary cores: exact in the dtype of the sums.
+  Matrix,     ///< Tensor cores through mma.sync, operands by cp.async (sm_80).
+  Hopper,     ///< Tensor cores through wgmma, operands by the copy engine (sm_90a).
+  Rows,       ///< At most 8 vectors times a matrix whose rows run along k: a warp per row.
+  Columns,    ///< The same where they run along the matrix's own dim.
+  HopperPair, ///< Hopper, in clusters of two blocks that share the right operand.
 };
 
 /// One operand as loaders see it.

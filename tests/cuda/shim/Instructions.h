@@ -83,6 +83,17 @@ SHIM_FUNCTION void multiplyGroup(float (&sum)[count], unsigned long long a, unsi
 SHIM_FUNCTION int clusterRank() { return shimClusterRank(); }
 SHIM_FUNCTION void clusterArrive() { shimClusterArrive(); }
 SHIM_FUNCTION void clusterWait() { shimClusterWait(); }
+template <typename M>
+SHIM_FUNCTION void copyBoxToBlocks(void *shared, const M *map, Barrier *barrier, int c0, int c1,
+                                   int c2, int blocks) {
+  const int at[] = {c0, c1, c2};
+  for (int rank = 0; blocks >> rank; ++rank)
+    if (blocks >> rank & 1)
+      shimCopyBox(shimOfPeer(shared, rank), map, shimOfPeer(barrier, rank), 3, at);
+}
+SHIM_FUNCTION void arriveAtPeer(Barrier *barrier, int rank) {
+  shimArrive(shimOfPeer(barrier, rank), 0);
+}
 SHIM_FUNCTION void storeToPeer(unsigned *own, int rank, unsigned word) {
   *(unsigned *)shimOfPeer(own, rank) = word;
 }

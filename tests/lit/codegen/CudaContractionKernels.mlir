@@ -6,7 +6,10 @@
 // HOPPER: const __grid_constant__ TensorMap aMap,
 // HOPPER-NEXT: const __grid_constant__ TensorMap bMap,
 // HOPPER-NEXT: const __grid_constant__ Sizes sizes, long long *status) {
-// HOPPER: gemmHopper<{{[0-9]+, [0-9]+}}>(region, &aMap, &bMap);
+// HOPPER: gemmHopper<{{[0-9]+, [0-9]+}}, 1>(region, &aMap, &bMap);
+// Where there are blocks enough, two that stand above each other share the right operand.
+// RUN: sed 's/DTYPE/f16/g; s/M_/8192/g; s/K_/8192/g; s/N_/8192/g' %s | graph-compile - --target=cuda:sm_90a --emit=cuda | FileCheck %s --check-prefix=PAIR
+// PAIR: gemmHopper<256, {{[0-9]+}}, 2>(region, &aMap, &bMap);
 // RUN: sed 's/DTYPE/bf16/g; s/M_/N/g; s/K_/768/g; s/N_/3072/g' %s | graph-compile - --target=cuda:sm_80 --emit=cuda | FileCheck %s --check-prefix=MATRIX
 // RUN: sed 's/DTYPE/bf16/g; s/M_/N/g; s/K_/768/g; s/N_/3072/g' %s | graph-compile - --target=cuda:sm_90 --emit=cuda | FileCheck %s --check-prefix=MATRIX
 // RUN: sed 's/DTYPE/bf16/g; s/M_/N/g; s/K_/768/g; s/N_/3072/g' %s | graph-compile - --target=cuda:sm_100 --emit=cuda | FileCheck %s --check-prefix=MATRIX
