@@ -29,19 +29,6 @@ int64_t powerOfTwoFrom(int64_t value, int64_t most) {
 
 } // namespace
 
-bool reducesInChunks(const KernelAnalysis &analysis) {
-  constexpr int64_t fewRows = 16;
-  if (analysis.form != passes::KernelForm::Row || analysis.numPhases != 1 ||
-      !analysis.columns.empty() ||
-      analysis.keptShape().numElements().constant().value_or(fewRows + 1) > fewRows ||
-      analysis.reducedShape().numElements().isConstant())
-    return false;
-  // What is written for every point must not wait for the reductions.
-  return llvm::all_of(analysis.roles, [&](const auto &entry) {
-    return entry.second == passes::Role::Kept || analysis.ready.lookup(entry.first) == 0;
-  });
-}
-
 int64_t reducePackWidth(const KernelAnalysis &analysis, int64_t most) {
   DimExpr run = runOf(analysis);
   // One row after another may have packs with a rest.

@@ -30,10 +30,6 @@ struct ReduceLayout {
   static int64_t combineAcross(const DimExpr &kept);
 };
 
-/// A few rows of unknown length under one reduction each: they are shared out like those of a Reduce
-/// region, whatever their length turns out to be. Their schedule has no `rowThreads`.
-bool reducesInChunks(const passes::KernelAnalysis &analysis);
-
 /// The widest packs, up to `most`, that reduced or kept points can be read in.
 int64_t reducePackWidth(const passes::KernelAnalysis &analysis, int64_t most);
 
