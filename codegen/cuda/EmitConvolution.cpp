@@ -47,7 +47,7 @@ public:
       if (isMatrix)
         parts.push_back("ConvolutionMatrix");
     }
-    return {region.define(units) + region.kernelHead() + "  " + call + ";\n}\n", parts};
+    return {region.define(units) + region.kernelHead(leastBlocks()) + "  " + call + ";\n}\n", parts};
   }
 
 private:
@@ -58,6 +58,16 @@ private:
       "outputs",   "source",       "weights",        "partials",    "store",   "sum",
       "cotangent", "resultImages", "resultChannels", "resultPlaces"};
 
+  /// Blocks that share a multiprocessor at least, from which follows how many registers there are:
+  /// left alone, the compiler prefers more blocks and spills.
+  int64_t leastBlocks() {
+    constexpr int64_t someRows = 64;
+    if (request.stage == 1 || is(GpuConvolution::Direct))
+      return 0;
+    bool isSmall = is(GpuConvolution::Tiles) && tiles.m <= someRows &&
+                   byteSize(*ir::toDType(op.getType().getElementType())) <= 4;
+    return isSmall ? 2 : 1;
+  }
   bool is(GpuConvolution kernel) const { return tiles.kernel == static_cast<int64_t>(kernel); }
 
   /// `T NAME(int d) const`, by axis.
