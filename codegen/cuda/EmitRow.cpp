@@ -243,6 +243,8 @@ private:
       kept = elements->math().delinearize(row, keptDims);
       start = named(mul(row, size), "start");
       readHeld();
+      if (prefetches())
+        prefetchHeld(add(row, step), high);
       for (unsigned phase = 0; phase < analysis.numPhases; ++phase) {
         reducePhase(phase);
         computeKept(phase + 1);
@@ -279,6 +281,23 @@ private:
     });
     for (auto &[argument, own] : arrays)
       heldArrays[argument] = own;
+  }
+
+  /// While a block is between two reads, memory would have little to do.
+  bool prefetches() const { return rowThreads > warp && !held.empty(); }
+
+  void prefetchHeld(Value row, Value high) {
+    Value isRow = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, row, high);
+    auto branch = scf::IfOp::create(builder, loc, isRow, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(builder);
+    ElementEmitter::Scope scope(*elements);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    Value next = named(mul(row, size), "next");
+    eachPack({}, [&](ValueRange) {
+      for (BlockArgument argument : held)
+        callTemplate("prefetch", "", {address(env.buffers[argument], add(next, place.at))}, Type());
+      return Values();
+    });
   }
 
   void reducePhase(unsigned phase) {
@@ -521,6 +540,8 @@ KernelSource emitRow(const KernelRequest &request) {
   BlockKernel kernel = RowEmitter(request).run();
   KernelSource source = printKernel(kernel, request, unitsOf(request.plan));
   source.parts.emplace_back(request.plan.schedule.cluster > 1 ? "RowClusters" : "Rows");
+  if (request.plan.schedule.rowThreads > 32)
+    source.parts.emplace_back("Instructions");
   return source;
 }
 

@@ -55,10 +55,24 @@ int64_t sharingThreads(int64_t packs, int64_t least, int64_t most) {
   return best;
 }
 
+/// Computes much for a point, or in numbers of 64 bits.
+bool isHeavy(FusedOp fused) {
+  constexpr int64_t muchWork = 120;
+  return regionCost(fused) > muchWork ||
+         llvm::any_of(bodyOf(fused).without_terminator(), [](Operation &op) {
+           return llvm::any_of(op.getResults(), [](Value value) {
+             return tensorType(value).getElementType().isF64();
+           });
+         });
+}
+
 LogicalResult chooseGpuRow(const ScheduledRegion &region, Schedule &schedule) {
   const KernelAnalysis &analysis = region.analysis;
   constexpr int64_t mostParts = 16; // Written out by the compiler.
-  constexpr int64_t heldRegisters = 48, wantedRegisters = 32, easyRegisters = 24;
+  // Where much is computed its own values need registers, and slow paths are calls that save them.
+  const int64_t share = isHeavy(region.fused) ? 2 : 1;
+  const int64_t heldRegisters = 48 / share, wantedRegisters = 32 / share,
+                easyRegisters = 24 / share;
   schedule.block = 1;
   schedule.lanes = packWidth(region.fused, analysis);
   const int64_t perElement = rowValues(region.fused, analysis).registers, width = schedule.lanes;

@@ -43,6 +43,7 @@ SHIM_FUNCTION unsigned roundTf32(float x) {
 template <typename T> SHIM_FUNCTION unsigned packPair(float low, float high, T) {
   return T(low).bits | (unsigned)T(high).bits << 16;
 }
+SHIM_FUNCTION void prefetch(const void *) {}
 SHIM_FUNCTION float exp2Fast(float x) { return x < -126 ? 0 : exp2f(x); }
 
 SHIM_FUNCTION void initBarrier(Barrier *barrier, int arrivals) {

@@ -12,6 +12,8 @@
 // BLOCK: __launch_bounds__(256)
 // BLOCK: __shared__ float [[SLOTS:slots.*]][8];
 // BLOCK: loadPack<4>(&x_row[part * 4], &x[
+// BLOCK: const long long next = {{.*}} * 4096;
+// BLOCK: prefetch(&x[next + 
 // BLOCK: leave<Max>([[SLOTS]],
 // BLOCK-NEXT: __syncthreads();
 // BLOCK-NEXT: take<8, Max>([[SLOTS]])
