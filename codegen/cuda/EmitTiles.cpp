@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cuda/BlockEmitter.h"
 #include "sinter/codegen/cuda/CppPrinter.h"
+#include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/gpu/LoopTile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -49,7 +50,7 @@ private:
       tiles.push_back(array(bufferOf(input).elementType, size * pitch,
                             bufferNames[input.argument] + "_tile", /*isShared=*/true));
     barrier(); // The tiles before have been read.
-    eachLine(line, [&](Value row) {
+    eachLine(line, /*isCostly=*/false, [&](Value row) {
       Index index = indexAt(add(along, lane), add(across, row));
       whenInside(index, [&] {
         for (auto [input, shared] : llvm::zip(tile.inputs, tiles)) {
@@ -62,7 +63,7 @@ private:
       });
     });
     barrier();
-    eachLine(line, [&](Value row) {
+    eachLine(line, /*isCostly=*/true, [&](Value row) {
       Index index = indexAt(add(along, row), add(across, lane));
       whenInside(index, [&] {
         Value flat = elements->math().linearize(index, analysis.domain).base;
@@ -90,12 +91,16 @@ private:
   }
 
   /// The lines of a tile that a thread has: one below the other for neighbouring warps.
-  void eachLine(Value line, llvm::function_ref<void(Value)> body) {
+  void eachLine(Value line, bool isCostly, llvm::function_ref<void(Value)> body) {
     const int64_t lines = plan.schedule.threads / size;
     unrolled(size / lines, "k", {}, [&](Value k, ValueRange) {
       body(add(line, mul(k, number(lines))));
       return Values();
     });
+    // What takes long is not worth writing out several times.
+    constexpr int64_t mostCost = 64;
+    if (isCostly && regionCost(fused) > mostCost)
+      builder.getInsertionBlock()->back().setAttr("unroll", builder.getI64IntegerAttr(1));
   }
 
   Index indexAt(Value along, Value across) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/forms/FormRules.h"
 #include "sinter/codegen/forms/Region.h"
+#include "sinter/codegen/forms/gpu/PackChoice.h"
 #include "sinter/codegen/forms/gpu/ReduceLayout.h"
 
 using namespace mlir;
@@ -20,26 +21,17 @@ int64_t stateBytes(Operation *anchor) {
 
 LogicalResult chooseGpuReduce(const ScheduledRegion &region, Schedule &schedule) {
   const KernelAnalysis &analysis = region.analysis;
-  int64_t widest = 1, inputs = 0, states = 0;
-  for (Value value : bodyOf(region.fused).getArguments())
-    if (tensorType(value).getShape() == analysis.domain) {
-      widest = std::max(widest, byteSize(tensorType(value).getDType()));
-      ++inputs;
-    }
+  int64_t states = 0;
   for (Operation *anchor : analysis.anchors)
     states += stateBytes(anchor);
   schedule.block = 1;
   schedule.threads = 256;
-  constexpr int64_t accessBytes = 16, mostCost = 512, mostShared = 32 << 10, inFlight = 64;
-  const int64_t cost = regionCost(region.fused);
-  schedule.lanes = reducePackWidth(analysis, std::min<int64_t>(8, accessBytes / widest));
-  while (schedule.lanes > 1 && (schedule.lanes * cost > mostCost ||
-                                schedule.lanes * schedule.threads * states > mostShared))
+  PackChoice choice = PackChoice::of(region.fused, analysis, reducePackWidth(analysis, 8));
+  constexpr int64_t mostShared = 32 << 10;
+  schedule.lanes = choice.lanes;
+  schedule.unroll = choice.unroll;
+  while (schedule.lanes > 1 && schedule.lanes * schedule.threads * states > mostShared)
     schedule.lanes /= 2;
-  while (inputs > 0 && schedule.unroll < 4 &&
-         cost * schedule.lanes * schedule.unroll * 2 <= mostCost &&
-         schedule.unroll * 2 * inputs * schedule.lanes * widest <= inFlight)
-    schedule.unroll *= 2;
   return success();
 }
 
