@@ -87,13 +87,14 @@ LogicalResult chooseGpuRow(const ScheduledRegion &region, Schedule &schedule) {
       return static_cast<int64_t>(
           llvm::PowerOf2Ceil(static_cast<uint64_t>(ceilDivide(packs, parts(registers)))));
     };
-    const int64_t least = sharing(heldRegisters), wanted = sharing(wantedRegisters);
+    const int64_t least = sharing(heldRegisters), wanted = sharing(wantedRegisters),
+                  easy = sharing(easyRegisters);
     int64_t threads = 0;
-    if (wanted <= warp) // Short rows need no barrier.
-      threads = sharingThreads(packs, std::min(least, wanted), warp);
+    if (easy <= warp) // Short rows need no barrier.
+      threads = sharingThreads(packs, std::min(least, easy), warp);
     else if (wanted <= mostBlockThreads)
       threads = sharingThreads(packs, std::max(2 * warp, least),
-                               std::clamp(sharing(easyRegisters), 2 * warp, mostBlockThreads));
+                               std::clamp(easy, 2 * warp, mostBlockThreads));
     else if (hasClusters && wanted <= mostBlockThreads * mostCluster)
       threads = wanted;
     if (threads > 0) {
