@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes the op table, and graphs as text, as cases that Runner.cpp tries on a GPU: for each a
 // library of machine code, the inputs, and what the interpreter makes of them.
+#include "examples/04-fashion-mnist/Network.h"
 #include "tests/ops/Row.h"
 #include "tests/ops/Values.h"
 
@@ -123,6 +124,19 @@ void addModel(Suite &suite, const fs::path &path, int64_t steps) {
   suite.add(path.stem().string(), graph, inputs, steps, 100 * toleranceOf(widest));
 }
 
+/// The training of example 04, whose images the runner reads.
+void addTraining(const Options &options) {
+  const examples::Network net;
+  const Target target = Target::parse(options.target);
+  auto write = [&](const char *name, const CompileOptions &what) {
+    const fs::path header = options.folder / "fashion.h";
+    compileToLibrary(net.graph, options.folder / name, what, {.name = "fashion", .header = header});
+    fs::remove(header);
+  };
+  write("fashion_step.so", {.outputs = {net.loss}, .updates = net.updates, .target = target});
+  write("fashion_evaluate.so", {.outputs = {net.correct}, .target = target});
+}
+
 int run(int argc, char **argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
@@ -151,6 +165,7 @@ int run(int argc, char **argv) {
     for (DType dtype : dtypes)
       addRow(suite, row, dtype);
   }
+  addTraining(options);
   for (const fs::path &model : options.models)
     addModel(suite, model, options.steps);
   std::cout << suite.count << " cases in " << options.folder.string() << "\n";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tries the cases that Export.cpp has written on the GPU of this machine, with the device half of
 // the runtime alone: no LLVM, no NVRTC.
+#include "examples/04-fashion-mnist/Training.h"
 #include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/Executable.h"
 #include "sinter/runtime/LibraryLoader.h"
@@ -21,6 +22,9 @@ struct Options {
   fs::path folder;
   std::string filter;
   int64_t measure = 0; ///< Runs to take the time of.
+  fs::path images;     ///< Fashion-MNIST; empty: no training.
+  int64_t trainImages = -1, testImages = -1;
+  double accuracy = 88; ///< In percent; less is wrong.
 };
 
 struct Case {
@@ -81,6 +85,21 @@ std::string check(const Options &options, const Case &one, const std::shared_ptr
   return "";
 }
 
+/// Example 04 with the libraries of its step and of its evaluation.
+bool train(const Options &options, const std::shared_ptr<Device> &device) {
+  const Executable step = loadLibrary(options.folder / "fashion_step.so", {.device = device});
+  const Executable evaluate =
+      loadLibrary(options.folder / "fashion_evaluate.so", {.device = device});
+  State state(step.program().arguments, /*seed=*/1);
+  examples::Training training;
+  if (options.trainImages >= 0)
+    training.epochs = 1;
+  const double accuracy = examples::train(
+      step, evaluate, state, examples::readImages(options.images, "train", options.trainImages),
+      examples::readImages(options.images, "t10k", options.testImages), training);
+  return accuracy >= options.accuracy;
+}
+
 int run(int argc, char **argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
@@ -89,11 +108,19 @@ int run(int argc, char **argv) {
       options.filter = word.substr(9);
     else if (word.starts_with("--measure="))
       options.measure = std::strtoll(word.c_str() + 10, nullptr, 10);
+    else if (word.starts_with("--fashion-mnist="))
+      options.images = word.substr(16);
+    else if (word.starts_with("--images="))
+      options.testImages = options.trainImages = std::strtoll(word.c_str() + 9, nullptr, 10);
+    else if (word.starts_with("--min-accuracy="))
+      options.accuracy = std::strtod(word.c_str() + 15, nullptr);
     else if (options.folder.empty() && !word.starts_with("-"))
       options.folder = word;
     else
-      throw Error({.code = ErrorCode::Usage},
-                  "usage: gpu-suite-run FOLDER [--filter=WORD] [--measure=RUNS]");
+      throw Error(
+          {.code = ErrorCode::Usage},
+          "usage: gpu-suite-run FOLDER [--filter=WORD] [--measure=RUNS] [--fashion-mnist=FOLDER "
+          "[--images=COUNT] [--min-accuracy=PERCENT]]");
   }
   std::ifstream index(options.folder / "index.txt");
   if (!index)
@@ -122,6 +149,8 @@ int run(int argc, char **argv) {
     else if (median >= 0)
       std::printf("%10.4f ms  %s\n", median, one.name.c_str());
   }
+  if (!options.images.empty())
+    (train(options, device) ? passed : failed) += 1;
   std::cout << passed << " passed, " << failed << " failed\n";
   if (passed + failed == 0)
     throw Error("no case is called like '" + options.filter + "'");
