@@ -289,9 +289,32 @@ TEST(SessionTest, RefusesBadRequests) {
       errorOf([&] { compile(model.g, {.outputs = {model.loss}, .disabledPasses = {"fusee"}}); },
               ErrorKind::User, ErrorCode::Usage);
   EXPECT_NE(text.find("did you mean"), std::string::npos);
-  errorOf([&] { compile(model.g, {.outputs = {model.loss}, .target = Target::cuda("sm_90a")}); },
-          ErrorKind::Device, ErrorCode::Device);
   errorOf([&] { Target::cpu("z80"); }, ErrorKind::User, ErrorCode::Usage);
+}
+
+TEST(SessionTest, AGpuIsNotReplacedByTheCpu) {
+  Graph g;
+  Tensor a = g.placeholder("a", f32, {dim("N")});
+  Tensor b = a + 1.0;
+  auto refused = [&](const CompileOptions &options) {
+    return errorOf([&] { compile(g, options); }, ErrorKind::Device, ErrorCode::Device);
+  };
+  setenv("SINTER_CUDA_DRIVER", "/nowhere/libcuda.so.1", 1);
+  int stages = 0;
+  for (Target target : {Target::cuda(), Target::cuda("sm_90a")})
+    EXPECT_NE(refused({.outputs = {b}, .target = target, .onStage = [&](auto, auto) { ++stages; }})
+                  .find("there is no NVIDIA driver"),
+              std::string::npos);
+  EXPECT_EQ(stages, 0) << "it is looked for before anything is compiled";
+  EXPECT_NE(refused({.outputs = {b}, .target = Target::cuda(), .device = CpuDevice::shared(1)})
+                .find("the device 'cpu' cannot run 'cuda'"),
+            std::string::npos);
+  // The interpreter needs none.
+  Executable exe =
+      compile(g, {.outputs = {b}, .target = Target::cuda(), .engine = Engine::Interpreter});
+  EXPECT_EQ(exe({{"a", Array::from<float>({1, 2})}})[0].toVector<float>(),
+            (std::vector<float>{2, 3}));
+  unsetenv("SINTER_CUDA_DRIVER");
 }
 
 TEST(SessionTest, StagesCanBeWatched) {
