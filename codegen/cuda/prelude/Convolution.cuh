@@ -343,17 +343,11 @@ template <typename R> struct ConvolveToW : ConvolutionBase<R> {
   __device__ __forceinline__ bool has(int number) const { return number < columns(); }
 };
 
-// Gives sums to what follows, or to a workspace where others of them are to be added.
+// Gives sums of neighbours to what follows, or to a workspace where others of them are to be added.
 template <typename R, typename P, int V, typename S>
 __device__ __forceinline__ void convolutionStore(const R &region, const P &problem, int split, int row, int column, const S (&sum)[V]) {
   int image, channel, place;
-  if constexpr (V > 1 && R::vector % V != 0) {
-#pragma unroll
-    for (int i = 0; i < V; ++i) {
-      const S one[1] = {sum[i]};
-      convolutionStore(region, problem, split, row, column + i, one);
-    }
-  } else if (row < problem.rows() && problem.has(column)) {
+  if (row < problem.rows() && problem.has(column)) {
     problem.placeOf(row, column, image, channel, place);
     if constexpr (R::splits > 1) {
       S *partial = region.partials() + (((long long)split * region.resultImages() + image) * region.resultChannels() + channel) * region.resultPlaces() + place;
@@ -367,6 +361,22 @@ __device__ __forceinline__ void convolutionStore(const R &region, const P &probl
         values[i] = (typename R::Register)sum[i];
       region.template store<V>(image, channel, place, values);
     }
+  }
+}
+
+// store(first, part) for parts of V neighbours, with its code once.
+template <int V, int count, typename S, typename Store> __device__ __forceinline__ void convolutionStoreAll(const S (&sums)[count], Store store) {
+#pragma unroll 1
+  for (int first = 0; first < count; first += V) {
+    S part[V];
+#pragma unroll
+    for (int i = 0; i < V; ++i) {
+      part[i] = sums[i];
+#pragma unroll
+      for (int other = V; other < count; other += V)
+        part[i] = first == other ? sums[other + i] : part[i];
+    }
+    store(first, part);
   }
 }
 
@@ -482,14 +492,22 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
         keep(half ^ 1);
       __syncthreads();
     }
+    // What follows the sums stands in the code once: rows are picked, not unrolled.
+#pragma unroll 1
+    for (int i = 0; i < rowsPerThread; ++i) {
+      S picked[8];
 #pragma unroll
-    for (int i = 0; i < rowsPerThread; ++i)
+      for (int j = 0; j < 8; ++j) {
+        picked[j] = sum[0][j];
 #pragma unroll
-      for (int j = 0; j < 8; j += 4) {
-        const S four[4] = {sum[i][j], sum[i][j + 1], sum[i][j + 2], sum[i][j + 3]};
-        convolutionStore(region, problem, tile.split, tile.row + i / together * together * 16 + y * together + i % together,
-                         tile.column + j * 16 + x * 4, four);
+        for (int other = 1; other < rowsPerThread; ++other)
+          picked[j] = i == other ? sum[other][j] : picked[j];
       }
+      const int row = tile.row + i / together * together * 16 + y * together + i % together;
+      convolutionStoreAll<(R::vector % 4 == 0 ? 4 : 1)>(picked, [&](int j, const auto &part) {
+        convolutionStore(region, problem, tile.split, row, tile.column + j / 4 * 64 + x * 4 + j % 4, part);
+      });
+    }
   }
 }
 

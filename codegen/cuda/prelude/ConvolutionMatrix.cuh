@@ -93,15 +93,25 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
         keep(half ^ 1);
       __syncthreads();
     }
+    // Half a tile of 16 x 8 after the other: what follows the sums stands in the code once.
+#pragma unroll 1
+    for (int pair = 0; pair < tilesDown * tilesAcross * 2; ++pair) {
+      float two[2] = {0.0f, 0.0f};
 #pragma unroll
-    for (int i = 0; i < tilesDown; ++i)
+      for (int i = 0; i < tilesDown; ++i)
 #pragma unroll
-      for (int j = 0; j < tilesAcross; ++j)
+        for (int j = 0; j < tilesAcross; ++j)
 #pragma unroll
-        for (int e = 0; e < 4; e += 2) {
-          const float two[2] = {sum[i][j][e], sum[i][j][e + 1]};
-          convolutionStore(region, problem, tile.split, tile.row + warpRow + i * 16 + lane / 4 + e * 4,
-                           tile.column + warpColumn + j * 8 + lane % 4 * 2, two);
-        }
+          for (int e = 0; e < 4; e += 2)
+            if (pair == (i * tilesAcross + j) * 2 + e / 2) {
+              two[0] = sum[i][j][e];
+              two[1] = sum[i][j][e + 1];
+            }
+      const int row = tile.row + warpRow + pair / 2 / tilesAcross * 16 + lane / 4 + pair % 2 * 8;
+      const int at = tile.column + warpColumn + pair / 2 % tilesAcross * 8 + lane % 4 * 2;
+      convolutionStoreAll<(R::vector % 2 == 0 ? 2 : 1)>(two, [&](int j, const auto &part) {
+        convolutionStore(region, problem, tile.split, row, at + j, part);
+      });
+    }
   }
 }
