@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace sinter::codegen;
@@ -14,7 +15,8 @@ using sinter::passes::Role;
 namespace sinter::cuda {
 
 BlockEmitter::BlockEmitter(const KernelRequest &request)
-    : fused(request.fused), bufferNames(request.bufferNames), plan(request.plan), analysis(plan.analysis),
+    : fused(request.fused), bufferNames(request.bufferNames), plan(request.plan),
+      blockThreads(plan.stages[request.stage].grid.threads), analysis(plan.analysis),
       module(ModuleOp::create(fused->getLoc())), builder(fused.getContext()),
       loc(NameLoc::get(builder.getStringAttr("index"))) {
   builder.setInsertionPointToStart(module->getBody());
@@ -66,9 +68,16 @@ Value BlockEmitter::call(const std::string &name, ValueRange arguments, Type res
 Value BlockEmitter::position(llvm::StringRef what, std::optional<int64_t> most) {
   Value value = call(what.str(), {}, builder.getI64Type());
   if (what == "thread")
-    most = plan.schedule.threads - 1;
+    most = blockThreads - 1;
   if (most)
     value.getDefiningOp()->setAttr(mostAttribute, builder.getI64IntegerAttr(*most));
+  return value;
+}
+
+Value BlockEmitter::named(Value value, llvm::StringRef hint) {
+  Operation *op = value.getDefiningOp();
+  if (op && !matchPattern(value, m_Constant()))
+    op->setAttr("hint", builder.getStringAttr(hint));
   return value;
 }
 
@@ -76,8 +85,11 @@ Value BlockEmitter::add(Value a, Value b) { return builder.createOrFold<arith::A
 Value BlockEmitter::mul(Value a, Value b) { return builder.createOrFold<arith::MulIOp>(loc, a, b); }
 
 BlockEmitter::Values BlockEmitter::loop(Value low, Value high, Value step, ValueRange carried,
-            llvm::function_ref<Values(Value, ValueRange)> body) {
+                                        llvm::function_ref<Values(Value, ValueRange)> body,
+                                        llvm::StringRef hint) {
   auto op = scf::ForOp::create(builder, loc, low, high, step, carried);
+  if (!hint.empty())
+    op->setAttr("hint", builder.getStringAttr(hint));
   OpBuilder::InsertionGuard guard(builder);
   if (carried.empty())
     op.getBody()->getTerminator()->erase();

@@ -37,11 +37,14 @@ protected:
   mlir::Value call(const std::string &name, mlir::ValueRange arguments, mlir::Type result);
   /// `thread`, `threads`, `block` or `blocks`, as i64. `most`: no more than that, where it is known.
   mlir::Value position(llvm::StringRef what, std::optional<int64_t> most = std::nullopt);
+  /// Gives the variable that holds a value its name.
+  mlir::Value named(mlir::Value value, llvm::StringRef hint);
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value mul(mlir::Value a, mlir::Value b);
-  /// for (i = low; i < high; i += step), with carried values: body(i, carried).
+  /// for (i = low; i < high; i += step), with carried values: body(i, carried). `hint` names i.
   Values loop(mlir::Value low, mlir::Value high, mlir::Value step, mlir::ValueRange carried,
-              llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> body);
+              llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> body,
+              llvm::StringRef hint = "");
   /// The same from 0 to a small `count`, written out by the compiler; `hint` names the index.
   Values unrolled(int64_t count, llvm::StringRef hint, mlir::ValueRange carried,
                   llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> body);
@@ -69,6 +72,7 @@ protected:
   /// Gives an input's element at the point; unset: from memory.
   std::function<mlir::Value(mlir::BlockArgument, const codegen::BufferRef &)> readPoint;
   const codegen::KernelPlan &plan;
+  const int64_t blockThreads; ///< Of this launch.
   const passes::KernelAnalysis &analysis;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::OpBuilder builder;

@@ -27,8 +27,9 @@ public:
     std::optional<int64_t> blocks;
     if (auto known = packs.units.constant())
       blocks = (*known + perBlock - 1) / perBlock;
-    Value first = add(mul(position("block", blocks), number(perBlock)), position("thread"));
-    Value step = mul(position("blocks", blocks), number(perBlock));
+    Value first =
+        named(add(mul(position("block", blocks), number(perBlock)), position("thread")), "first");
+    Value step = named(mul(position("blocks", blocks), number(perBlock)), "step");
     Value units = sizes->get(packs.units);
     Pack pack;
     pack.place = [&](Value unit) { return placeOf(unit); };
@@ -64,7 +65,7 @@ public:
       setPoint(elements->math().delinearize(unit, dims), unit);
       storeFull(unit);
       return Values();
-    });
+    }, width > 1 ? "pack" : "at");
     return finish();
   }
 

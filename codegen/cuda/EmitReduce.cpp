@@ -65,7 +65,8 @@ public:
            else
              stage == 0 ? rows(unit) : combineRows(unit);
            return Values();
-         });
+         },
+         "unit");
     return finish();
   }
 
@@ -76,7 +77,8 @@ private:
     auto [keptPoint, chunk] = split(unit);
     Index kept = elements->math().delinearize(keptPoint, keptDims);
     Value length = sizes->get(layout.chunk);
-    Value from = mul(chunk, length), to = least(add(from, length), sizes->get(layout.packs.units));
+    Value from = named(mul(chunk, length), "from"),
+          to = named(least(add(from, length), sizes->get(layout.packs.units)), "to");
     const bool trailing = analysis.axes.front() ==
                           analysis.domain.rank() - static_cast<int64_t>(analysis.axes.size());
     Value start = trailing ? mul(keptPoint, sizes->get(layout.reduced)) : Value();
@@ -119,7 +121,8 @@ private:
     Values state = loop(add(from, thread), to, number(threads * unroll), initial(),
                         [&](Value at, ValueRange carried) {
                           return round(at, threads, to, carried, pack);
-                        });
+                        },
+                        "pack");
     state = acrossBlock(state);
     when(equal(thread, zero), [&] { leave(state, kept, add(mul(keptPoint, chunks), chunk)); });
   }
@@ -130,7 +133,8 @@ private:
     Values state = loop(thread, chunks, number(threads), initial(),
                         [&](Value chunk, ValueRange carried) {
                           return merge(carried, partial(add(start, chunk)));
-                        });
+                        },
+                        "chunk");
     state = acrossBlock(state);
     when(equal(thread, zero),
          [&] { write(state, elements->math().delinearize(keptPoint, keptDims)); });
@@ -172,11 +176,12 @@ private:
     Value column = arith::RemUIOp::create(builder, loc, thread, across),
           row = arith::DivUIOp::create(builder, loc, thread, across);
     Value firstColumn = mul(tile, number(layout.across * width));
-    Value at = add(firstColumn, mul(column, number(width)));
+    Value at = named(add(firstColumn, mul(column, number(width))), "column");
     Index outerIndex = elements->math().delinearize(outer, outerDims);
     Index innerIndex = elements->math().delinearize(at, innerDims);
     Value length = sizes->get(layout.chunk);
-    Value from = mul(chunk, length), to = least(add(from, length), sizes->get(layout.reduced));
+    Value from = named(mul(chunk, length), "from"),
+          to = named(least(add(from, length), sizes->get(layout.reduced)), "to");
 
     Values sums = initialArrays();
     Pack pack = reducingPack();
@@ -205,7 +210,7 @@ private:
     when(below(at, inner), [&] {
       loop(add(from, row), to, number(layout.down * unroll), {}, [&](Value first, ValueRange) {
         return round(first, layout.down, to, {}, pack);
-      });
+      }, "row");
     });
     Values shared = sharedStates(layout.across * width * layout.down);
     barrier(); // What is there has been read.
@@ -246,7 +251,7 @@ private:
       scf::YieldOp::create(builder, loc,
                            merge(carried, partial(add(mul(chunk, count), keptPoint))));
       return Values(branch.getResults());
-    });
+    }, "chunk");
     Values shared = sharedStates(threads);
     barrier(); // What is there has been read.
     storeStates(shared, thread, state);
@@ -263,7 +268,8 @@ private:
                 [&](Value row, ValueRange carried) {
                   Value slot = add(mul(row, number(wide)), thread);
                   return merge(carried, loadStates(shared, slot));
-                });
+                },
+                "line");
   }
 
   Values initialArrays() {

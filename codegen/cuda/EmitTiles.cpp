@@ -34,7 +34,8 @@ public:
            outer = at;
            emitTile(along, across);
            return Values();
-         });
+         },
+         "tile");
     return finish();
   }
 
@@ -43,8 +44,8 @@ private:
 
   void emitTile(Value along, Value across) {
     Value thread = position("thread");
-    Value lane = arith::RemUIOp::create(builder, loc, thread, number(size)),
-          line = arith::DivUIOp::create(builder, loc, thread, number(size));
+    Value lane = named(arith::RemUIOp::create(builder, loc, thread, number(size)), "lane"),
+          line = named(arith::DivUIOp::create(builder, loc, thread, number(size)), "line");
     llvm::SmallVector<Value> tiles;
     for (const LoopTile::Input &input : tile.inputs)
       tiles.push_back(array(bufferOf(input).elementType, size * pitch,

@@ -27,7 +27,7 @@ PackEmitter::Values
 PackEmitter::eachPack(Value first, int64_t stride, Value limit, ValueRange carried,
                       llvm::function_ref<Values(Value, Value, ValueRange)> body) {
   return unrolled(unroll, "k", carried, [&](Value k, ValueRange state) {
-    Value unit = add(first, mul(k, number(stride)));
+    Value unit = named(add(first, mul(k, number(stride))), "mine");
     Value isThere = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, unit, limit);
     auto branch = scf::IfOp::create(builder, loc, state.getTypes(), isThere,
                                     /*withElseRegion=*/!state.empty());
@@ -95,6 +95,7 @@ void PackEmitter::fillArrays(OpBuilder::InsertPoint at, const Place &place, Valu
 PackEmitter::Values PackEmitter::onePack(Value unit, Value k, ValueRange carried,
                                          const Pack &pack) {
   Place place = pack.place(unit);
+  named(place.flat, "at");
   if (pack.before)
     pack.before();
   const bool direct = !k && width == 1; // Nothing is gained by an array.
@@ -132,9 +133,10 @@ PackEmitter::Values PackEmitter::onePack(Value unit, Value k, ValueRange carried
 
 void PackEmitter::packOtherLoads(Operation *all, const Place &place) {
   OpBuilder::InsertionGuard guard(builder);
-  auto makeArray = [&](OpBuilder &at, Type type) {
+  auto makeArray = [&](OpBuilder &at, Type type, Value from) {
     builder.restoreInsertionPoint(at.saveInsertionPoint());
-    return array(type, width, "pack");
+    auto argument = dyn_cast<BlockArgument>(from);
+    return packArray(type, 1, argument ? bufferNames[argument.getArgNumber()] : "its");
   };
   auto load = [&](OpBuilder &at, Value to, Value from) {
     builder.restoreInsertionPoint(at.saveInsertionPoint());

@@ -152,7 +152,7 @@ void PackLoads::pack(LLVM::LoadOp op) {
   Value first = linear.rest(builder, indexLocation, offset, made);
   if (divisorOf(first) % width != 0)
     return;
-  Value copy = array(builder, op.getType());
+  Value copy = array(builder, op.getType(), address.getBase());
   for (auto [branch, taken] : llvm::reverse(guards)) {
     Value condition = branch.getCondition();
     if (!taken) {

@@ -12,10 +12,10 @@
 // CHECK-NEXT: unsigned char *positive,
 // CHECK-NEXT: __grid_constant__ const Sizes sizes, long long *status) {
 // CHECK: const long long N = table[0];
-// CHECK: for (long long i = [[FIRST:.*]]; i < [[LAST:.*]]; i += [[STEP:.*]]) {
+// CHECK: for (long long pack = first; pack < [[LAST:.*]]; pack += step) {
 // CHECK: alignas(16) float x_pack[8];
 // CHECK: for (int k = 0; k < 2; ++k) {
-// CHECK: const long long [[UNIT:.*]] = i + (k * 256);
+// CHECK: const long long [[UNIT:.*]] = pack + (k * 256);
 // CHECK-NEXT: if ([[UNIT]] < [[LAST]]) {
 // CHECK: loadPack<4>(&x_pack[{{.*}}], &x[{{.*}}]);
 // CHECK-NEXT: loadPack<4>(&y_pack[{{.*}}], &y[{{.*}}]);

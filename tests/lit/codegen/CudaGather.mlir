@@ -12,7 +12,7 @@
 // CHECK-NEXT: status[3] = 100;
 // CHECK: const long long [[AT:.*]] = ((long long)[[ID]] * 16) +
 // CHECK: if ([[VALID:.*]]) {
-// CHECK-NEXT: loadPack<2>(pack, &[[T]][[[AT]]]);
+// CHECK-NEXT: loadPack<2>(table_pack, &[[T]][[[AT]]]);
 // CHECK: for (int e = 0; e < 2; ++e) {
 // CHECK-NOT: [[T]][
 // CHECK: // site 0: index of gather_rows at {{.*}}CudaGather.mlir:

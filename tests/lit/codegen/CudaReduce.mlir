@@ -3,17 +3,17 @@
 // several of which are read at once; what they found is combined in shared memory, in the order of the rows.
 // CHECK-LABEL: // tanh_reduce_sum_argmax_kernel: reduce, {{.*}} blocks of columns and rows
 // CHECK: alignas(16) float mine_0[4];
-// CHECK: for (long long [[ROW:i.*]] = {{.*}}; [[ROW]] < {{.*}}; [[ROW]] += 32) {
+// CHECK: for (long long row = {{.*}}; row < to; row += 32) {
 // CHECK: alignas(16) float x_pack[16];
 // CHECK: for (int k = 0; k < 4; ++k) {
-// CHECK-NEXT: const long long [[AT:.*]] = [[ROW]] + (k * 8);
+// CHECK-NEXT: const long long [[AT:.*]] = row + (k * 8);
 // CHECK: loadPack<4>(&x_pack[k * 4], &x[([[AT]] * 768) + {{.*}}]);
 // CHECK-NOT: x[
 // CHECK: tanhf(
 // CHECK: __shared__ {{.*}}all_0[1024];
 // CHECK: __syncthreads();
 // CHECK: __syncthreads();
-// CHECK: for (int [[DOWN:i.*]] = 1; [[DOWN]] < 8; ++[[DOWN]]) {
+// CHECK: for (int line = 1; line < 8; ++line) {
 // One chunk is the result; the partial results of several are combined by a second launch.
 // CHECK: if ({{.*}} == 1) {
 // CHECK: columns[

@@ -2,8 +2,8 @@
 // What lies along another dim goes through a tile in shared memory: lanes run along x's memory while it is filled, and
 // along z's while it is read. Rows of the tile are 33 long: no two lanes meet in a bank.
 // CHECK-LABEL: // transpose_add_kernel: loop, {{.*}} tiles of 32 by 32, a block each
-// CHECK: const int [[LANE:at.*]] = modulo(thread(), 32);
-// CHECK-NEXT: const int [[LINE:at.*]] = quotient(thread(), 32);
+// CHECK: const int [[LANE:lane]] = modulo(thread(), 32);
+// CHECK-NEXT: const int line = quotient(thread(), 32);
 // CHECK: __shared__ {{.*}}x_tile[1056];
 // CHECK-NEXT: __syncthreads();
 // CHECK: const long long [[ALONG:at.*]] = {{.*}} + [[LANE]];
