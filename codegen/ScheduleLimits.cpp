@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/ScheduleLimits.h"
 
+#include "sinter/codegen/forms/gpu/AttentionTiles.h"
+
 #include <algorithm>
 #include <numeric>
 #include <set>
@@ -16,6 +18,7 @@ constexpr int64_t mostUnits = int64_t{1} << 30;   ///< Of a chunk of work.
 constexpr int64_t longestBlock = int64_t{1} << 20;
 constexpr int64_t mostChunks = int64_t{1} << 16;  ///< Whose partial results are kept.
 constexpr int64_t mostScratch = int64_t{64} << 20; ///< Bytes of one worker.
+constexpr int64_t mostShared = int64_t{227} << 10; ///< Bytes of a block of the largest GPUs.
 
 /// Looks at one schedule; keeps the first problem.
 class Check {
@@ -57,6 +60,8 @@ public:
         within("grain", given.grain, 1, mostUnits);
         break;
       }
+    else if (given.form == KernelForm::Attention)
+      gpuAttention();
     auto wanted = chosen.fields();
     for (const auto &[name, value] : given.fields()) {
       auto same = std::find(wanted.begin(), wanted.end(), std::pair(name, value));
@@ -190,6 +195,29 @@ private:
     if (sums + panels > mostScratch / tiles.elementBytes)
       fail("nBlock", "needs more than " + std::to_string(mostScratch >> 20) +
                          " MiB of scratch for each worker");
+  }
+
+  /// Any tiles that the prelude has and shared memory holds.
+  void gpuAttention() {
+    const GpuTiles &tiles = given.gpu;
+    const bool isMatrix = chosen.gpu.kernel != 0;
+    if (within("threads", given.threads, 32, 256))
+      powerOfTwo("threads", given.threads, 256);
+    within("stages", tiles.stages, 1, 2);
+    if (within("tileN", tiles.n, 16, 128))
+      multiple("tileN", tiles.n, 16);
+    const int64_t rows = given.threads / (isMatrix ? 2 : 16); // One more for each thread.
+    if (within("tileM", tiles.m, rows, rows * (isMatrix ? 2 : 8)))
+      multiple("tileM", tiles.m, rows);
+    if (problem)
+      return;
+    const AttentionTiles all(analysis.anchors.front(), given);
+    const bool isBackward = all.layout.isBackward;
+    const int64_t bytes = std::max(all.sharedBytes({true, true, !isBackward}),
+                                   isBackward ? all.sharedBytes({false, true, true}) : 0);
+    if (bytes > mostShared)
+      fail("tileM", "needs " + std::to_string(bytes) + " bytes of shared memory; there are " +
+                        std::to_string(mostShared));
   }
 
   const KernelAnalysis &analysis;
