@@ -98,13 +98,10 @@ __device__ inline void sortPlace(const void *keysAt, const void *orderAt, const 
         next[w][digit] = 0;
     __syncthreads();
     const long long first = (long long)tile * sortTile + warp * (sortTile / sortWarps) + lane;
-    unsigned int mine[sortRounds];
-#pragma unroll
-    for (int round = 0; round < sortRounds; ++round) {
-      mine[round] = first + round * 32 < items ? keys[first + round * 32] : 0u;
+#pragma unroll 4
+    for (int round = 0; round < sortRounds; ++round)
       if (first + round * 32 < items)
-        atomicAdd(&next[warp][mine[round] >> shift & (unsigned int)(digits - 1)], 1u);
-    }
+        atomicAdd(&next[warp][keys[first + round * 32] >> shift & (unsigned int)(digits - 1)], 1u);
     __syncthreads();
     for (int digit = threadIdx.x; digit < digits; digit += sortThreads) {
       unsigned int at = base[digit] + counts[(long long)digit * tiles + tile];
@@ -115,10 +112,10 @@ __device__ inline void sortPlace(const void *keysAt, const void *orderAt, const 
       }
     }
     __syncthreads();
-#pragma unroll
+#pragma unroll 1 // Its ballots would fill the text.
     for (int round = 0; round < sortRounds; ++round) {
       const long long i = first + round * 32;
-      const unsigned int digit = mine[round] >> shift & (unsigned int)(digits - 1);
+      const unsigned int key = i < items ? keys[i] : 0u, digit = key >> shift & (unsigned int)(digits - 1);
       // The lanes whose item has the same digit.
       unsigned int same = __ballot_sync(0xffffffffu, i < items);
       for (int bit = 1; bit < digits; bit *= 2) {
@@ -129,7 +126,7 @@ __device__ inline void sortPlace(const void *keysAt, const void *orderAt, const 
       unsigned int at = 0;
       if (i < items) {
         at = next[warp][digit] + __popc(below);
-        newKeys[at] = mine[round];
+        newKeys[at] = key;
         newOrder[at] = isFirst ? (unsigned int)i : order[i];
       }
       __syncwarp();
