@@ -170,6 +170,8 @@ private:
                         number(request.plan.stages.front().grid.cluster) +
                         ">(region, &aMap, &bMap)",
                     {"GemmHopper"}, 1, {"aMap", "bMap"});
+    case GpuContraction::Tiny:
+      return finish("packs of sums, a thread each", "gemmTiny(region)", {"GemmTiny"}, 0);
     case GpuContraction::Rows:
       return finish("rows of a matrix, a warp each", "gemvRows<" + vectors() + ">(region)",
                     {"GemmSkinny"}, 2);

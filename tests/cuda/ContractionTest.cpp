@@ -29,14 +29,21 @@ std::ostream &operator<<(std::ostream &stream, const Setting &s) { return stream
 
 /// The kernels, as schedules number them.
 const std::string simt = "gpuKernel = 0", matrix = "gpuKernel = 1", hopper = "gpuKernel = 2",
-                  rows = "gpuKernel = 3", columns = "gpuKernel = 4", pair = "gpuKernel = 5";
+                  rows = "gpuKernel = 3", columns = "gpuKernel = 4", pair = "gpuKernel = 5",
+                  tiny = "gpuKernel = 6";
 
 const Setting settings[] = {
     {"Exact", simt, 33, 37, 19},
     {"ExactPacks", simt, 64, 64, 64, f32, "nn", 0, After},
     {"ExactTransposed", simt, 36, 44, 28, f32, "tt", 0, After},
     {"ExactMixed", simt, 45, 41, 23, f32, "nt", 2, After},
-    {"ExactOneRow", simt, 1, 9, 5, f32, "nn", 0, After},
+    {"ExactSmallTile", simt, 20, 9, 5, f32, "nn", 0, After},
+    {"TinyOneRow", tiny, 1, 9, 5, f32, "nn", 0, After},
+    {"TinyBatch", tiny, 3, 3, 3, f32, "tt", 41, After},
+    {"TinyHalf", tiny, 4, 16, 8, f16, "nt", 3, After},
+    {"TinyBytes", tiny, 5, 4, 7, u8, "tn", 2},
+    {"TinyOuter", tiny, 70, 60, 1, f32, "nn", 0, Before | After},
+    {"TinyLongs", tiny, 7, 6, 5, i64, "nn", 0},
     {"ExactNamed", simt, 45, 12, 20, f32, "tn", 0, After | Named},
     {"ExactNamedDepth", simt, 60, 28, 77, f32, "tn", 0, After | NamedDepth, f32, true},
     {"ExactSplit", simt, 10, 12, 1111, f32, "nn", 0, After, f32, true},

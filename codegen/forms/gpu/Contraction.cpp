@@ -88,10 +88,12 @@ GpuContractionFacts::GpuContractionFacts(FusedOp fused, DotGeneralOp dot,
 
 int64_t loadPack(const GpuTiles &tiles, const GpuContractionFacts &facts,
                  const GpuOperand &operand) {
-  if (!operand.memory)
+  if (!operand.memory || tiles.kernel == static_cast<int64_t>(GpuContraction::Tiny))
     return 0;
   const int64_t bytes = byteSize(operand.dtype), sumBytes = byteSize(facts.sum);
   switch (static_cast<GpuContraction>(tiles.kernel)) {
+  case GpuContraction::Tiny:
+    return 0;
   case GpuContraction::Simt: // A thread's share of a tile is as many elements at least.
     return std::min(operand.whole, sumBytes == 8 ? 2 : int64_t{4});
   case GpuContraction::Matrix:
@@ -174,6 +176,11 @@ LogicalResult chooseGpuContraction(const ScheduledRegion &region, Schedule &sche
     return success();
   };
 
+  constexpr int64_t smallMatrix = 16, shortSum = 64, hardlyAny = 4;
+  const int64_t depth = layout->k.constant().value_or(shortSum + 1);
+  if (depth <= hardlyAny || (depth <= shortSum && sizes.m <= smallMatrix && sizes.n <= smallMatrix))
+    return choose(GpuContraction::Tiny, {.m = 1, .n = facts.pack, .k = 1}, 128);
+
   constexpr int64_t fewVectors = 8, shortRow = 128;
   const DimExpr &few = facts.matrixIsLeft ? layout->n : layout->m;
   const int64_t many = facts.matrixIsLeft ? sizes.m : sizes.n;
@@ -221,7 +228,7 @@ LogicalResult chooseGpuContraction(const ScheduledRegion &region, Schedule &sche
     tiles.k = 8;
   else if (sizes.blocks(128, 128) >= enoughBlocks && sizes.m > 64 && sizes.n > 64)
     tiles.m = tiles.n = 128, tiles.k = 8;
-  else if (sizes.blocks(64, 64) < enoughBlocks / 2) {
+  else if (sizes.blocks(64, 64) < enoughBlocks / 2 || (sizes.m <= 32 && sizes.n <= 32)) {
     tiles.m = tiles.n = 32;
     threads = 128;
   }
@@ -270,6 +277,10 @@ LogicalResult planGpuContraction(FusedOp fused, KernelPlan &plan) {
     launch.grid.blocks = gridFor(launch.extent, threads, 1).blocks;
     break;
   }
+  case GpuContraction::Tiny:
+    launch.extent = *(layout->batch * layout->m * layout->n).dividedExactlyBy(facts.pack);
+    launch.grid.blocks = gridFor(launch.extent, threads).blocks;
+    break;
   case GpuContraction::Hopper:
   case GpuContraction::HopperPair: { // As many blocks as run at once, whole clusters of them.
     const int64_t pair = kernel == GpuContraction::HopperPair ? 2 : 1;

@@ -15,6 +15,7 @@ enum class GpuContraction : int64_t {
   Rows,       ///< At most 8 vectors times a matrix whose rows run along k: a warp per row.
   Columns,    ///< The same where they run along the matrix's own dim.
   HopperPair, ///< Hopper, in clusters of two blocks that share the right operand.
+  Tiny,       ///< A thread per few neighbouring sums: small matrices, or hardly any k.
 };
 
 /// One operand as loaders see it.

@@ -56,6 +56,14 @@
 // RUN: sed 's/DTYPE/f32/g; s/M_/2048/g; s/K_/8192/g; s/N_/2048/g' %s | graph-compile - --target=cuda:sm_80 --emit=cuda | FileCheck %s --check-prefix=WHOLE
 // WHOLE: static constexpr int parts = 1;
 // WHOLE-NOT: addParts(region);
+
+// Small matrices, and hardly any k: a thread has a few sums. Longer sums are shared out.
+// RUN: sed 's/DTYPE/f32/g; s/M_/16/g; s/K_/64/g; s/N_/16/g' %s | graph-compile - --target=cuda:sm_80 --emit=cuda | FileCheck %s --check-prefix=TINY
+// RUN: sed 's/DTYPE/f32/g; s/M_/4096/g; s/K_/2/g; s/N_/4096/g' %s | graph-compile - --target=cuda:sm_80 --emit=cuda | FileCheck %s --check-prefix=TINY
+// TINY: gemmTiny(region);
+// RUN: sed 's/DTYPE/f32/g; s/M_/16/g; s/K_/65/g; s/N_/16/g' %s | graph-compile - --target=cuda:sm_80 --emit=cuda | FileCheck %s --check-prefix=TILED
+// TILED-NOT: gemmTiny(region);
+// TILED: gemmSimt<32, 32, {{.*}}>(region);
 func.func @main(%x: !sinter.tensor<DTYPE[M_, K_]> {sinter.name = "x"}, %w: !sinter.tensor<DTYPE[K_, N_]> {sinter.name = "w"})
     -> (!sinter.tensor<DTYPE[M_, N_]> {sinter.name = "y"}) {
   %0 = sinter.dot_general %x, %w {lhsBatch = array<i64>, lhsContract = array<i64: 1>, rhsBatch = array<i64>, rhsContract = array<i64: 0>} : (!sinter.tensor<DTYPE[M_, K_]>, !sinter.tensor<DTYPE[K_, N_]>) -> !sinter.tensor<DTYPE[M_, N_]>
