@@ -364,8 +364,9 @@ __device__ __forceinline__ void convolutionStore(const R &region, const P &probl
   }
 }
 
-// store(first, part) for parts of V neighbours, with its code once.
-template <int V, int count, typename S, typename Store> __device__ __forceinline__ void convolutionStoreAll(const S (&sums)[count], Store store) {
+// The same for several of them, of which four lie together and the next four 64 columns further; V at once.
+template <int V, int count, typename R, typename P, typename S>
+__device__ __forceinline__ void convolutionStoreAll(const R &region, const P &problem, int split, int row, int column, const S (&sums)[count]) {
 #pragma unroll 1
   for (int first = 0; first < count; first += V) {
     S part[V];
@@ -376,7 +377,7 @@ template <int V, int count, typename S, typename Store> __device__ __forceinline
       for (int other = V; other < count; other += V)
         part[i] = first == other ? sums[other + i] : part[i];
     }
-    store(first, part);
+    convolutionStore(region, problem, split, row, column + first / 4 * 64 + first % 4, part);
   }
 }
 
@@ -504,9 +505,7 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
           picked[j] = i == other ? sum[other][j] : picked[j];
       }
       const int row = tile.row + i / together * together * 16 + y * together + i % together;
-      convolutionStoreAll<(R::vector % 4 == 0 ? 4 : 1)>(picked, [&](int j, const auto &part) {
-        convolutionStore(region, problem, tile.split, row, tile.column + j / 4 * 64 + x * 4 + j % 4, part);
-      });
+      convolutionStoreAll<(R::vector % 4 == 0 ? 4 : 1)>(region, problem, tile.split, row, tile.column + x * 4, picked);
     }
   }
 }

@@ -109,9 +109,7 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
             }
       const int row = tile.row + warpRow + pair / 2 / tilesAcross * 16 + lane / 4 + pair % 2 * 8;
       const int at = tile.column + warpColumn + pair / 2 % tilesAcross * 8 + lane % 4 * 2;
-      convolutionStoreAll<(R::vector % 2 == 0 ? 2 : 1)>(two, [&](int j, const auto &part) {
-        convolutionStore(region, problem, tile.split, row, at + j, part);
-      });
+      convolutionStoreAll<(R::vector % 2 == 0 ? 2 : 1)>(region, problem, tile.split, row, at, two);
     }
   }
 }
