@@ -120,8 +120,16 @@ LogicalResult planGpuConvolution(FusedOp fused, KernelPlan &plan) {
   ConvolutionProblem problem(op);
   const GpuTiles &tiles = plan.schedule.gpu;
   const bool isMatrix = tiles.kernel == static_cast<int64_t>(GpuConvolution::Matrix);
+  const bool isDirect = tiles.kernel == static_cast<int64_t>(GpuConvolution::Direct);
+  constexpr int64_t mostSplits = 1024;
+  Type element = op.getType().getElementType();
+  if (tiles.kernel < 0 || tiles.kernel > static_cast<int64_t>(GpuConvolution::Matrix) ||
+      (isMatrix && !element.isF16() && !element.isBF16()))
+    return fused.emitError("its schedule names a kernel that does not multiply ") << element;
+  if (isDirect && !op.makesW() && tiles.splits != 1)
+    return fused.emitError("its schedule cuts the depth of a kernel that takes all of it");
   if (plan.schedule.threads != convolutionThreads || tiles.n != 128 || tiles.splits < 1 ||
-      (tiles.m != 64 && tiles.m != 128 && (tiles.m != 32 || isMatrix)))
+      tiles.splits > mostSplits || (tiles.m != 64 && tiles.m != 128 && (tiles.m != 32 || isMatrix)))
     return fused.emitError("its schedule has tiles that no convolution runs with");
   // Places and offsets in an image are 32 bits wide.
   llvm::SmallVector<DimExpr> sizes{problem.columns, problem.depth, problem.inputs * problem.xPlane,
@@ -137,8 +145,7 @@ LogicalResult planGpuConvolution(FusedOp fused, KernelPlan &plan) {
     else if (*left.constant() < 0)
       return op.emitError("is too large for a GPU: ") << size.str() << " elements in one dim";
   }
-  const bool isElement =
-      tiles.kernel == static_cast<int64_t>(GpuConvolution::Direct) && !op.makesW();
+  const bool isElement = isDirect && !op.makesW();
   DimExpr units = problem.units(tiles);
   plan.stages.push_back({units, 1, gridFor(units, convolutionThreads, isElement ? 0 : 1)});
   if (tiles.splits > 1) {
