@@ -103,8 +103,11 @@ TEST(CudaKernelTest, LayerNorm) {
           {{"x", numbers({3, 768})}, {"gain", Array::from(std::vector<float>(768, 1.5f), {768})}});
 }
 TEST(CudaKernelTest, Reductions) {
-  std::vector<int32_t> integers(5 * 30, 2'000'000'000); // The sum wraps.
-  compare("CudaReduce.mlir", {{"x", numbers({5, 30})}, {"n", Array::from(integers, {5, 30})}});
+  constexpr int64_t count = 1'000'003;
+  std::vector<int32_t> integers(count, 2'000'000'000); // The sum wraps.
+  compare("CudaReduce.mlir", {{"x", numbers({5, 768})},
+                              {"n", Array::from(integers, {count})},
+                              {"v", numbers({5})}});
 }
 TEST(CudaKernelTest, UnsignedIntegers) {
   std::vector<uint32_t> words;
