@@ -109,12 +109,12 @@ extern "C" __global__ void __launch_bounds__(256) probe_products(float *to, __gr
 )cuda";
 
 /// A program of one kernel: what it reads, if anything, and what it writes.
-struct Shape1 {
+struct Elements {
   int64_t read, written; ///< f32 elements.
 };
 
 Program programOf(const std::string &target, const std::string &image, const std::string &kernel,
-                  Shape1 shape, int64_t size, int64_t blocks) {
+                  Elements shape, int64_t size, int64_t blocks) {
   Program program;
   program.name = kernel;
   program.target = target;
@@ -167,7 +167,7 @@ GpuProbes::GpuProbes(std::shared_ptr<CudaDevice> onDevice, const GpuProbeSizes &
   const int64_t elements = sizes.bytes / 4, blocks = device->workers() * blocksPerProcessor,
                 groupBlocks = device->workers() * (hasGroups ? 1 : blocksPerProcessor);
   const auto bytes = static_cast<double>(sizes.bytes);
-  auto program = [&](const char *kernel, Shape1 shape, int64_t size, int64_t count) {
+  auto program = [&](const char *kernel, Elements shape, int64_t size, int64_t count) {
     return programOf(target, image, kernel, shape, size, count);
   };
   copies.push_back(
