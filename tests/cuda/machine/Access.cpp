@@ -27,8 +27,8 @@ bool Machine::isOrdered(Tag before, const Thread &thread) const {
   return before.thread() == thread.rank || before.time() <= (*thread.clock)[before.thread()];
 }
 
-void Machine::race(const Cell &, Tag other, bool otherWrote, uintptr_t address, size_t bytes,
-                   bool writes, void *place) {
+void Machine::race(Tag other, bool otherWrote, uintptr_t address, size_t bytes, bool writes,
+                   void *place) {
   std::string who;
   if (other.unit() != unitNumber)
     who = "another block of this launch";
@@ -78,12 +78,12 @@ void Machine::checkCell(Cell &cell, uint8_t mask, uintptr_t address, size_t byte
          place);
   if (cell.writer && cell.written & mask && !cell.writer.sameThread(me) &&
       !(isAtomic && cell.writer.isAtomic()) && !isOrdered(cell.writer, thread))
-    race(cell, cell.writer, true, address, bytes, writes, place);
+    race(cell.writer, true, address, bytes, writes, place);
   if (writes) {
     for (int i = 0; i < 2; ++i)
       if (cell.readers[i] && cell.read[i] & mask && !cell.readers[i].sameThread(me) &&
           !isOrdered(cell.readers[i], thread))
-        race(cell, cell.readers[i], false, address, bytes, writes, place);
+        race(cell.readers[i], false, address, bytes, writes, place);
     if (!cell.writer.sameThread(me))
       cell.written = 0;
     cell.writer = me;

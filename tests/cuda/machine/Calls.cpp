@@ -52,7 +52,7 @@ bool arrive(Barrier &barrier, int expected, void *place, bool waits, unsigned pr
   return !waits;
 }
 
-uint64_t shuffled(const Block &block, const Thread &lane, uint32_t base, uint64_t (&values)[32]) {
+uint64_t shuffled(const Thread &lane, uint32_t base, uint64_t (&values)[32]) {
   const WarpOp &op = lane.warpOp;
   const int width = op.width, self = static_cast<int>(lane.rankInBlock - base);
   const int segment = self / width * width, inside = self - segment;
@@ -74,12 +74,11 @@ uint64_t shuffled(const Block &block, const Thread &lane, uint32_t base, uint64_
   default:
     break;
   }
-  (void)block;
   // What a lane that takes no part holds is anybody's guess.
   return op.mask >> source & 1 ? values[source] : 0xa5a5a5a5deadbeef;
 }
 
-void finishWarp(Block &block, uint32_t base, unsigned mask, void *place) {
+void finishWarp(Block &block, uint32_t base, unsigned mask) {
   uint64_t values[32] = {};
   unsigned ballot = 0;
   const int kind = machine().self().warpOp.kind;
@@ -122,7 +121,7 @@ void finishWarp(Block &block, uint32_t base, unsigned mask, void *place) {
         if (mask >> other & 1 && values[other] == values[lane])
           thread.answer |= 1u << other;
     } else {
-      thread.answer = shuffled(block, thread, base, values);
+      thread.answer = shuffled(thread, base, values);
     }
   }
   for (uint32_t lane = 0; lane < 32; ++lane)
@@ -132,7 +131,6 @@ void finishWarp(Block &block, uint32_t base, unsigned mask, void *place) {
       if (&thread != &machine().self())
         machine().wake(thread);
     }
-  (void)place;
 }
 
 template <typename T> T combine(int kind, T old, T value, T compare) {
@@ -261,7 +259,7 @@ unsigned long long shimWarpAt(int kind, unsigned mask, unsigned long long value,
                      place);
   }
   if (complete)
-    finishWarp(block, base, mask, place);
+    finishWarp(block, base, mask);
   else
     machine().wait("the lanes of its warp", place);
   return self.answer;

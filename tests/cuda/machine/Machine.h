@@ -154,8 +154,8 @@ private:
   std::string where(void *place) const;
   void checkCell(Cell &cell, uint8_t mask, uintptr_t address, size_t bytes, bool writes,
                  bool isAtomic, void *place);
-  [[noreturn]] void race(const Cell &cell, Tag other, bool otherWrote, uintptr_t address,
-                         size_t bytes, bool writes, void *place);
+  [[noreturn]] void race(Tag other, bool otherWrote, uintptr_t address, size_t bytes, bool writes,
+                         void *place);
   bool isOrdered(Tag before, const Thread &thread) const;
   Cell &checkedCell(uintptr_t address, uint8_t mask, size_t bytes, bool writes, void *place);
   static void fiberMain();
