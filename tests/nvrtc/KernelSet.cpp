@@ -30,12 +30,24 @@ std::string renamed(const std::string &text, const std::string &from, const std:
 constexpr size_t mostSizes = 400;
 constexpr size_t kernelsPerProgram = 24;
 
+/// What kernels of a form may keep on the stack: a few registers outside of their innermost loops,
+/// where elements are gathered or computed in double precision.
+struct StackLimit {
+  std::string_view form;
+  int64_t bytes;
+};
+constexpr StackLimit stackLimits[] = {
+    {"loop", 24}, {"row", 16}, {"reduce", 16}, {"contraction", 24}, {"convolution", 16}};
 /// The library's sine, cosine and tangent reduce large arguments by a table on the stack.
-bool mayKeepStack(const std::string &text, int64_t bytes) {
-  constexpr int64_t mostOfLibrary = 48;
+constexpr int64_t stackOfLibrary = 48;
+
+bool mayKeepStack(const std::string &text, std::string_view form, int64_t bytes) {
   for (const char *function : {"sinf(", "cosf(", "tanf(", "sin(", "cos(", "tan("})
     if (text.find(function) != std::string::npos)
-      return bytes <= mostOfLibrary;
+      return bytes <= stackOfLibrary;
+  for (const StackLimit &limit : stackLimits)
+    if (limit.form == form)
+      return bytes <= limit.bytes;
   return false;
 }
 
@@ -121,7 +133,7 @@ KernelSet::Report KernelSet::compile(const cuda::Nvrtc &nvrtc, int threads) cons
       family.registers = std::max(family.registers, kernel.registers);
       family.codeBytes = std::max(family.codeBytes, kernel.codeBytes);
       if ((kernel.stackBytes > 0 || kernel.localLoads + kernel.localStores > 0) &&
-          !mayKeepStack(entry->kernel.source.text, kernel.stackBytes))
+          !mayKeepStack(entry->kernel.source.text, entry->form, kernel.stackBytes))
         report.failures.push_back(entry->where + " (" + entry->form + "): a stack of " +
                                   std::to_string(kernel.stackBytes) + " bytes, " +
                                   std::to_string(kernel.localStores) + " stores and " +
