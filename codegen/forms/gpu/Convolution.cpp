@@ -138,13 +138,7 @@ LogicalResult planGpuConvolution(FusedOp fused, KernelPlan &plan) {
   for (const ConvolutionProblem::Axis &axis : problem.axes)
     sizes.push_back(axis.x + axis.low + axis.y * DimExpr(axis.stride) +
                     DimExpr(axis.taps) * DimExpr(axis.dilation));
-  for (const DimExpr &size : sizes) {
-    DimExpr left = DimExpr(INT32_MAX - 2 * tiles.n) - size;
-    if (!left.isConstant())
-      plan.nonNegative.push_back(left);
-    else if (*left.constant() < 0)
-      return op.emitError("is too large for a GPU: ") << size.str() << " elements in one dim";
-  }
+  limitToInts(op, plan, sizes, 2 * tiles.n);
   const bool isElement = isDirect && !op.makesW();
   DimExpr units = problem.units(tiles);
   plan.stages.push_back({units, 1, gridFor(units, convolutionThreads, isElement ? 0 : 1)});

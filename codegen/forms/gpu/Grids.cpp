@@ -29,4 +29,20 @@ Packs Packs::of(const DimExpr &elements, int64_t width) {
   return packs;
 }
 
+void limitToInts(mlir::Operation *op, KernelPlan &plan, llvm::ArrayRef<DimExpr> sizes,
+                 int64_t margin) {
+  for (const DimExpr &size : sizes) {
+    const DimExpr left = DimExpr(INT32_MAX - margin) - size;
+    if (!left.isConstant())
+      plan.nonNegative.push_back(left);
+    else if (*left.constant() < 0)
+      throw Error({.kind = ErrorKind::Unsupported,
+                   .op = op->getName().stripDialect().str(),
+                   .location = ir::toSourceLoc(op->getLoc()),
+                   .hint = "--target=cpu runs it"},
+                  "it is too large for a GPU's kernel, which counts " + size.str() +
+                      " elements in 32 bits");
+  }
+}
+
 } // namespace sinter::codegen

@@ -18,4 +18,10 @@ struct Packs {
   static Packs of(const DimExpr &elements, int64_t width);
 };
 
+/// Sizes that a kernel counts in ints, as the user's `op` has them: known ones that are too large are
+/// Error(Unsupported) at its line, others are looked at when a program is bound. `margin`: how far
+/// beyond a size the kernel counts.
+void limitToInts(mlir::Operation *op, KernelPlan &plan, llvm::ArrayRef<DimExpr> sizes,
+                 int64_t margin = 0);
+
 } // namespace sinter::codegen

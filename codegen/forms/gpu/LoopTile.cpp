@@ -15,7 +15,8 @@ namespace sinter::codegen {
 namespace {
 
 constexpr int64_t unknown = -2, one = -1;
-using Dims = llvm::SmallVector<int64_t>; ///< Per index of a value: a dim of the domain, or the above.
+using Dims =
+    llvm::SmallVector<int64_t>; ///< Per index of a value: a dim of the domain, or the above.
 
 /// From the outputs to the inputs: which dim of the domain is which index of a value.
 class Reads {

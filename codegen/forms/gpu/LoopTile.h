@@ -5,8 +5,9 @@
 
 namespace sinter::codegen {
 
-/// Inputs of a Loop region that lie in memory along another dim of the domain than its last, so that
-/// what is read side by side is not computed side by side: they go through tiles in shared memory.
+/// Inputs of a Loop region that lie in memory along another dim of the domain than its last, so
+/// that what is read side by side is not computed side by side: they go through tiles in shared
+/// memory.
 struct LoopTile {
   static constexpr int64_t size = 32; ///< Along both dims.
   struct Input {

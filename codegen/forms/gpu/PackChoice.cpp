@@ -10,7 +10,8 @@ namespace sinter::codegen {
 
 namespace {
 
-/// Reads elsewhere than at the point, or under conditions: each element then has indices of its own.
+/// Reads elsewhere than at the point, or under conditions: each element then has indices of its
+/// own.
 bool readsElsewhere(Operation &op) {
   if (isa<ElementwiseOpInterface>(op))
     return false;

@@ -5,16 +5,17 @@
 
 namespace sinter::codegen {
 
-/// How the points of a Reduce region are shared out on a GPU. All of it follows from the sizes and the
-/// schedule, so that results do not depend on the device.
+/// How the points of a Reduce region are shared out on a GPU. All of it follows from the sizes and
+/// the schedule, so that results do not depend on the device.
 ///
-/// Rows: where the last dim is reduced. A block goes through a chunk of the reduced points of a kept
-/// point, its threads side by side along memory.
-/// Columns: where it is kept. A thread goes down some columns (a pack of neighbours), `across` of
-/// them side by side; the threads below each other in a block, `down` of them, share the rows.
+/// Rows: where the last dim is reduced. A block goes through a chunk of the reduced points of a
+/// kept point, its threads side by side along memory. Columns: where it is kept. A thread goes down
+/// some columns (a pack of neighbours), `across` of them side by side; the threads below each other
+/// in a block, `down` of them, share the rows.
 ///
 /// A chunk's partial results lie as [kept point][chunk] (rows) or [chunk][kept point] (columns).
-/// Where there is one chunk only, the first launch writes the results itself and the second is empty.
+/// Where there is one chunk only, the first launch writes the results itself and the second is
+/// empty.
 struct ReduceLayout {
   bool columns = false;
   DimExpr kept = 1, reduced = 1; ///< Points.

@@ -76,10 +76,7 @@ LogicalResult planGpuScatter(FusedOp fused, KernelPlan &plan) {
     return success();
   }
   constexpr int64_t wordBytes = 4;
-  if (!way.items.isConstant())
-    plan.nonNegative.push_back(DimExpr(INT32_MAX) - way.items);
-  if (!way.keys.isConstant())
-    plan.nonNegative.push_back(DimExpr(INT32_MAX - 1) - way.keys);
+  limitToInts(plan.analysis.anchors.front(), plan, {way.items, way.keys}, /*margin=*/1);
   DimExpr itemBytes = alignedBytes(way.items * wordBytes);
   DimExpr spaces[ScatterSpaces::Count] = {itemBytes,
                                           itemBytes,

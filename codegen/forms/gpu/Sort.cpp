@@ -88,10 +88,7 @@ LogicalResult planGpuSort(FusedOp fused, KernelPlan &plan) {
     return success();
   }
   const DimExpr items = way.items();
-  if (auto count = items.constant(); count && *count > INT32_MAX)
-    return fused.emitError("more elements than 2147483647 cannot be sorted at once on a GPU");
-  if (!items.isConstant())
-    plan.nonNegative.push_back(DimExpr(INT32_MAX) - items);
+  limitToInts(plan.analysis.anchors.front(), plan, items);
   constexpr int64_t wordBytes = 4;
   const DimExpr itemBytes = alignedBytes(items * wordBytes);
   const DimExpr spaces[SortSpaces::Count] = {
