@@ -126,8 +126,8 @@ Value BlockEmitter::array(Type elementType, int64_t count, llvm::StringRef hint,
   if (isa<IntegerType>(elementType))
     elementType = ir::registerType(elementType);
   Type pointer = LLVM::LLVMPointerType::get(builder.getContext(), isShared ? sharedSpace : 0);
-  auto made = LLVM::AllocaOp::create(builder, loc, pointer, elementType,
-                                     elements->math().constant(count));
+  auto made =
+      LLVM::AllocaOp::create(builder, loc, pointer, elementType, elements->math().constant(count));
   made->setAttr("hint", builder.getStringAttr(hint));
   return made;
 }
@@ -167,19 +167,23 @@ void BlockEmitter::setPoint(Index index, Value flat) {
     elements->clearOverride(arg);
     if (buffer.shape != analysis.domain || !flat)
       continue;
-    elements->setOverride(arg, [this, arg, buffer, flat](llvm::ArrayRef<LaneIndex> index) -> Element {
-      bool same = llvm::equal(
-          index, point, [](const LaneIndex &a, const LaneIndex &b) { return a.base == b.base; });
-      if (!same)
-        return {};
-      return {readPoint ? readPoint(arg, buffer)
-                        : elements->memory().loadScalar(buffer.pointer, buffer.elementType, flat),
-              true};
-    });
+    elements->setOverride(
+        arg, [this, arg, buffer, flat](llvm::ArrayRef<LaneIndex> index) -> Element {
+          bool same = llvm::equal(index, point, [](const LaneIndex &a, const LaneIndex &b) {
+            return a.base == b.base;
+          });
+          if (!same)
+            return {};
+          return {readPoint
+                      ? readPoint(arg, buffer)
+                      : elements->memory().loadScalar(buffer.pointer, buffer.elementType, flat),
+                  true};
+        });
   }
 }
 
-void BlockEmitter::store(const BufferRef &buffer, llvm::ArrayRef<LaneIndex> index, Value flat, Value value) {
+void BlockEmitter::store(const BufferRef &buffer, llvm::ArrayRef<LaneIndex> index, Value flat,
+                         Value value) {
   Value offset = flat && buffer.shape == analysis.domain
                      ? flat
                      : elements->math().linearize(index, buffer.shape).base;

@@ -32,10 +32,12 @@ protected:
   /// Closes the function.
   BlockKernel finish();
 
-  /// Functions of the prelude are called by names like `blockSum.f32`: the part behind the dot tells
-  /// types apart. It is unsigned (`blockMax.ui8`) where the function compares unsigned integers.
+  /// Functions of the prelude are called by names like `blockSum.f32`: the part behind the dot
+  /// tells types apart. It is unsigned (`blockMax.ui8`) where the function compares unsigned
+  /// integers.
   mlir::Value call(const std::string &name, mlir::ValueRange arguments, mlir::Type result);
-  /// `thread`, `threads`, `block` or `blocks`, as i64. `most`: no more than that, where it is known.
+  /// `thread`, `threads`, `block` or `blocks`, as i64. `most`: no more than that, where it is
+  /// known.
   mlir::Value position(llvm::StringRef what, std::optional<int64_t> most = std::nullopt);
   /// Gives the variable that holds a value its name.
   mlir::Value named(mlir::Value value, llvm::StringRef hint);

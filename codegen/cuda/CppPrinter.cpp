@@ -62,7 +62,8 @@ public:
         untyped.insert(argument);
     for (auto [buffer, argument] : llvm::zip(text.buffers, body.getArguments()))
       out += std::string("    ") + (buffer.written ? "" : "const ") +
-             (buffer.elementType ? cppStorageName(buffer.elementType) : "char") + " *" + name(argument, buffer.name) + ",\n";
+             (buffer.elementType ? cppStorageName(buffer.elementType) : "char") + " *" +
+             name(argument, buffer.name) + ",\n";
     out += "    __grid_constant__ const Sizes sizes, long long *" + statusName + ") {\n";
     if (!table.use_empty())
       out += "  const long long *" + tableName + " = sizes.at;\n";
@@ -159,8 +160,8 @@ private:
       return {function + "(" + arguments + ")"};
     }
     if (auto address = dyn_cast<LLVM::GEPOp>(op); address && untyped.contains(address.getBase()))
-      return {"((" + cppStorageName(address.getElemType()) + " *)" + plain(address.getBase()) + ")[" +
-              plain(address.getDynamicIndices().front()) + "]"};
+      return {"((" + cppStorageName(address.getElemType()) + " *)" + plain(address.getBase()) +
+              ")[" + plain(address.getDynamicIndices().front()) + "]"};
     const OpRow *row = findRow(op);
     if (!row)
       throw Error({.kind = ErrorKind::Internal, .op = "emit cuda"},
@@ -208,7 +209,8 @@ private:
 
   /// Index arithmetic that gives more than an int out of ints.
   bool widens(Operation *op) const {
-    return op->getLoc() == kernel.indexLocation && isa<arith::AddIOp, arith::SubIOp, arith::MulIOp>(op) &&
+    return op->getLoc() == kernel.indexLocation &&
+           isa<arith::AddIOp, arith::SubIOp, arith::MulIOp>(op) &&
            op->getResult(0).getType().isInteger(64) && !narrow.contains(op->getResult(0)) &&
            llvm::all_of(op->getOperands(), [&](Value operand) { return isInt(operand); });
   }
@@ -326,10 +328,12 @@ private:
         line(plain(target) + " = " + source + ";");
   }
 
-  /// A variable of a loop around `op` that nothing else reads from `op` on: its results may go there.
+  /// A variable of a loop around `op` that nothing else reads from `op` on: its results may go
+  /// there.
   bool isTaken(Value value, Operation *op) const {
     auto argument = dyn_cast<BlockArgument>(value);
-    auto around = argument ? dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp()) : scf::ForOp();
+    auto around =
+        argument ? dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp()) : scf::ForOp();
     if (!around || argument == around.getInductionVar())
       return false;
     // Conditions on the way may leave it as it is.
@@ -350,8 +354,8 @@ private:
     if (auto pair = dyn_cast<LLVM::LLVMStructType>(element))
       type = "Indexed<" + cppTypeName(pair.getBody().front()) + ">";
     bool isShared = cast<LLVM::LLVMPointerType>(local.getType()).getAddressSpace() != 0;
-    line((isShared ? "__shared__ " : "alignas(16) ") + type + " " +
-         name(local, hint(local)) + "[" + plain(local.getArraySize()) + "];");
+    line((isShared ? "__shared__ " : "alignas(16) ") + type + " " + name(local, hint(local)) + "[" +
+         plain(local.getArraySize()) + "];");
   }
 
   void forLoop(scf::ForOp loop) {
@@ -360,8 +364,8 @@ private:
       if (isTaken(initial, loop))
         expressions[argument] = Text(expressions.lookup(initial));
       else
-        line(cppTypeName(argument.getType()) + " " + name(argument, "mine") + " = " + plain(initial) +
-             ";");
+        line(cppTypeName(argument.getType()) + " " + name(argument, "mine") + " = " +
+             plain(initial) + ";");
       expressions[result] = Text(expressions.lookup(argument));
     }
     // Unrolled loops count to small constants.
@@ -426,7 +430,7 @@ private:
   Value table;
   Location current = kernel.indexLocation;
   llvm::StringSet<> used;
-  llvm::DenseSet<Value> narrow; ///< Indices that are of type int.
+  llvm::DenseSet<Value> narrow;  ///< Indices that are of type int.
   llvm::DenseSet<Value> untyped; ///< Buffers whose elements are of no one type.
   llvm::DenseMap<Value, Text> expressions;
 };
@@ -464,13 +468,14 @@ static std::string describeOrigins(Block &body, KernelText &text) {
 }
 
 static std::string heading(const KernelRequest &request, llvm::StringRef units) {
-  return "\n// " + request.name + ": " + passes::stringify(request.plan.analysis.form).str() + ", " +
-         request.plan.stages[request.stage].extent.str() + " " + units.str() + "\n";
+  return "\n// " + request.name + ": " + passes::stringify(request.plan.analysis.form).str() +
+         ", " + request.plan.stages[request.stage].extent.str() + " " + units.str() + "\n";
 }
 
 std::string describeKernel(const KernelRequest &request, llvm::StringRef units) {
   KernelText text;
-  return heading(request, units) + describeOrigins(ir::FusedOp(request.fused).getBody().front(), text);
+  return heading(request, units) +
+         describeOrigins(ir::FusedOp(request.fused).getBody().front(), text);
 }
 
 std::string printMembers(BlockKernel &kernel, const KernelRequest &request,
@@ -487,8 +492,7 @@ std::string printMembers(BlockKernel &kernel, const KernelRequest &request,
   return all;
 }
 
-KernelSource printKernel(BlockKernel &kernel, const KernelRequest &request,
-                         llvm::StringRef units) {
+KernelSource printKernel(BlockKernel &kernel, const KernelRequest &request, llvm::StringRef units) {
   ir::FusedOp fused = request.fused;
   tidy(*kernel.module, request);
   KernelText text;

@@ -18,8 +18,7 @@ public:
   explicit LoopEmitter(const KernelRequest &request)
       : PackEmitter(request, request.plan.schedule.lanes),
         dims(analysis.domain.begin(), analysis.domain.end()),
-        packs(Packs::of(product(dims), width)),
-        inRow(packs.even && dividesRow(last())),
+        packs(Packs::of(product(dims), width)), inRow(packs.even && dividesRow(last())),
         carries(!inRow && last().constant().value_or(0) >= width) {}
 
   BlockKernel run() {
@@ -59,13 +58,16 @@ public:
              elements->memory().address(buffer.pointer, buffer.elementType, place.flat), array,
              place);
     };
-    loop(first, units, step, {}, [&](Value unit, ValueRange) {
-      if (width > 1 || unroll > 1)
-        return round(unit, threads, units, {}, pack);
-      setPoint(elements->math().delinearize(unit, dims), unit);
-      storeFull(unit);
-      return Values();
-    }, width > 1 ? "pack" : "at");
+    loop(
+        first, units, step, {},
+        [&](Value unit, ValueRange) {
+          if (width > 1 || unroll > 1)
+            return round(unit, threads, units, {}, pack);
+          setPoint(elements->math().delinearize(unit, dims), unit);
+          storeFull(unit);
+          return Values();
+        },
+        width > 1 ? "pack" : "at");
     return finish();
   }
 

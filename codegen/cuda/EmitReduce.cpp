@@ -58,15 +58,16 @@ public:
   BlockKernel run(unsigned stage) {
     DimExpr units = plan.stages[stage].extent;
     std::optional<int64_t> most = units.constant();
-    loop(position("block", most), sizes->get(units), position("blocks", most), {},
-         [&](Value unit, ValueRange) {
-           if (layout.columns)
-             stage == 0 ? columns(unit) : combineColumns(unit);
-           else
-             stage == 0 ? rows(unit) : combineRows(unit);
-           return Values();
-         },
-         "unit");
+    loop(
+        position("block", most), sizes->get(units), position("blocks", most), {},
+        [&](Value unit, ValueRange) {
+          if (layout.columns)
+            stage == 0 ? columns(unit) : combineColumns(unit);
+          else
+            stage == 0 ? rows(unit) : combineRows(unit);
+          return Values();
+        },
+        "unit");
     return finish();
   }
 
@@ -94,14 +95,12 @@ private:
         place.whole =
             arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, at, wholePacks);
         Value rest = add(at, mul(wholePacks, number(width - 1)));
-        place.number =
-            arith::SelectOp::create(builder, loc, place.whole, place.number, rest);
+        place.number = arith::SelectOp::create(builder, loc, place.whole, place.number, rest);
       }
       if (inRow || !trailing)
         place.start = indexAt(place.number);
-      place.flat = trailing
-                       ? add(start, place.number)
-                       : elements->math().linearize(place.start, analysis.domain).base;
+      place.flat = trailing ? add(start, place.number)
+                            : elements->math().linearize(place.start, analysis.domain).base;
       return place;
     };
     if (!inRow || !layout.packs.even)
@@ -118,11 +117,10 @@ private:
       storeFree(e);
       return step(state, add(place.number, ahead), counts);
     };
-    Values state = loop(add(from, thread), to, number(threads * unroll), initial(),
-                        [&](Value at, ValueRange carried) {
-                          return round(at, threads, to, carried, pack);
-                        },
-                        "pack");
+    Values state = loop(
+        add(from, thread), to, number(threads * unroll), initial(),
+        [&](Value at, ValueRange carried) { return round(at, threads, to, carried, pack); },
+        "pack");
     state = acrossBlock(state);
     when(equal(thread, zero), [&] { leave(state, kept, add(mul(keptPoint, chunks), chunk)); });
   }
@@ -130,11 +128,10 @@ private:
   /// A block combines the chunks of a kept point.
   void combineRows(Value keptPoint) {
     Value start = mul(keptPoint, chunks);
-    Values state = loop(thread, chunks, number(threads), initial(),
-                        [&](Value chunk, ValueRange carried) {
-                          return merge(carried, partial(add(start, chunk)));
-                        },
-                        "chunk");
+    Values state = loop(
+        thread, chunks, number(threads), initial(),
+        [&](Value chunk, ValueRange carried) { return merge(carried, partial(add(start, chunk))); },
+        "chunk");
     state = acrossBlock(state);
     when(equal(thread, zero),
          [&] { write(state, elements->math().delinearize(keptPoint, keptDims)); });
@@ -169,8 +166,8 @@ private:
   // -- Columns ------------------------------------------------------------------------------------
 
   void columns(Value unit) {
-    Index place = elements->math().delinearize(
-        unit, {product(outerDims), layout.chunks, layout.tiles});
+    Index place =
+        elements->math().delinearize(unit, {product(outerDims), layout.chunks, layout.tiles});
     Value outer = place[0].base, chunk = place[1].base, tile = place[2].base;
     Value across = number(layout.across), inner = sizes->get(layout.inner);
     Value column = arith::RemUIOp::create(builder, loc, thread, across),
@@ -208,9 +205,9 @@ private:
       return Values();
     };
     when(below(at, inner), [&] {
-      loop(add(from, row), to, number(layout.down * unroll), {}, [&](Value first, ValueRange) {
-        return round(first, layout.down, to, {}, pack);
-      }, "row");
+      loop(
+          add(from, row), to, number(layout.down * unroll), {},
+          [&](Value first, ValueRange) { return round(first, layout.down, to, {}, pack); }, "row");
     });
     Values shared = sharedStates(layout.across * width * layout.down);
     barrier(); // What is there has been read.
@@ -221,8 +218,7 @@ private:
     });
     barrier();
     Value mine = add(firstColumn, thread);
-    Value isMine = arith::AndIOp::create(builder, loc,
-                                         below(thread, number(layout.across * width)),
+    Value isMine = arith::AndIOp::create(builder, loc, below(thread, number(layout.across * width)),
                                          below(mine, inner));
     when(isMine, [&] {
       Values state = downBlock(shared, layout.across * width, layout.down);
@@ -241,17 +237,20 @@ private:
           row = arith::DivUIOp::create(builder, loc, thread, across);
     Value keptPoint = add(mul(tile, across), column);
     Value isThere = below(keptPoint, count);
-    Values state = loop(row, chunks, number(down), initial(), [&](Value chunk, ValueRange carried) {
-      auto branch = scf::IfOp::create(builder, loc, carried.getTypes(), isThere,
-                                      /*withElseRegion=*/true);
-      OpBuilder::InsertionGuard guard(builder);
-      builder.setInsertionPointToStart(branch.elseBlock());
-      scf::YieldOp::create(builder, loc, carried);
-      builder.setInsertionPointToStart(branch.thenBlock());
-      scf::YieldOp::create(builder, loc,
-                           merge(carried, partial(add(mul(chunk, count), keptPoint))));
-      return Values(branch.getResults());
-    }, "chunk");
+    Values state = loop(
+        row, chunks, number(down), initial(),
+        [&](Value chunk, ValueRange carried) {
+          auto branch = scf::IfOp::create(builder, loc, carried.getTypes(), isThere,
+                                          /*withElseRegion=*/true);
+          OpBuilder::InsertionGuard guard(builder);
+          builder.setInsertionPointToStart(branch.elseBlock());
+          scf::YieldOp::create(builder, loc, carried);
+          builder.setInsertionPointToStart(branch.thenBlock());
+          scf::YieldOp::create(builder, loc,
+                               merge(carried, partial(add(mul(chunk, count), keptPoint))));
+          return Values(branch.getResults());
+        },
+        "chunk");
     Values shared = sharedStates(threads);
     barrier(); // What is there has been read.
     storeStates(shared, thread, state);
@@ -264,12 +263,13 @@ private:
 
   /// This thread's column of states that lie in rows of `wide`.
   Values downBlock(ValueRange shared, int64_t wide, int64_t down) {
-    return loop(number(1), number(down), number(1), loadStates(shared, thread),
-                [&](Value row, ValueRange carried) {
-                  Value slot = add(mul(row, number(wide)), thread);
-                  return merge(carried, loadStates(shared, slot));
-                },
-                "line");
+    return loop(
+        number(1), number(down), number(1), loadStates(shared, thread),
+        [&](Value row, ValueRange carried) {
+          Value slot = add(mul(row, number(wide)), thread);
+          return merge(carried, loadStates(shared, slot));
+        },
+        "line");
   }
 
   Values initialArrays() {
@@ -323,8 +323,8 @@ private:
     Values next;
     size_t k = 0;
     for (Reducer &reducer : reducers) {
-      llvm::append_range(next, reducer.merge(a.slice(k, reducer.numStates()),
-                                             b.slice(k, reducer.numStates())));
+      llvm::append_range(
+          next, reducer.merge(a.slice(k, reducer.numStates()), b.slice(k, reducer.numStates())));
       k += reducer.numStates();
     }
     return next;
@@ -359,8 +359,9 @@ private:
       Value scalar = reducer.finish(state.slice(k, reducer.numStates()),
                                     ir::tensorType(result).getElementType());
       k += reducer.numStates();
-      elements->setOverride(
-          result, [scalar](llvm::ArrayRef<LaneIndex>) { return Element{scalar, true}; });
+      elements->setOverride(result, [scalar](llvm::ArrayRef<LaneIndex>) {
+        return Element{scalar, true};
+      });
     }
     Values values;
     for (auto [value, buffer] : llvm::zip(outputValues, outputs))

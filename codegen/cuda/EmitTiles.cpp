@@ -26,16 +26,17 @@ public:
     llvm::SmallVector<DimExpr> dims = tile.units(analysis.domain);
     DimExpr units = product(dims);
     std::optional<int64_t> most = units.constant();
-    loop(position("block", most), sizes->get(units), position("blocks", most), {},
-         [&](Value unit, ValueRange) {
-           Index at = elements->math().delinearize(unit, dims);
-           Value across = mul(at.pop_back_val().base, number(size)),
-                 along = mul(at.pop_back_val().base, number(size));
-           outer = at;
-           emitTile(along, across);
-           return Values();
-         },
-         "tile");
+    loop(
+        position("block", most), sizes->get(units), position("blocks", most), {},
+        [&](Value unit, ValueRange) {
+          Index at = elements->math().delinearize(unit, dims);
+          Value across = mul(at.pop_back_val().base, number(size)),
+                along = mul(at.pop_back_val().base, number(size));
+          outer = at;
+          emitTile(along, across);
+          return Values();
+        },
+        "tile");
     return finish();
   }
 
@@ -59,7 +60,8 @@ private:
           Value from = elements->math().linearize(of(input, index), buffer.shape).base;
           Memory &memory = elements->memory();
           Value element = memory.loadScalar(buffer.pointer, buffer.elementType, from);
-          memory.storeScalar(element, buffer.elementType, shared, add(mul(row, number(pitch)), lane));
+          memory.storeScalar(element, buffer.elementType, shared,
+                             add(mul(row, number(pitch)), lane));
         }
       });
     });
@@ -82,13 +84,12 @@ private:
   void readFromTile(const LoopTile::Input &input, Value shared, Value place) {
     Index wanted = of(input, point);
     const BufferRef &buffer = bufferOf(input);
-    elements->setOverride(
-        argument(input), [=, this](llvm::ArrayRef<LaneIndex> index) -> Element {
-          for (auto [dim, have, want] : llvm::zip(input.dims, index, wanted))
-            if (dim >= 0 && have.base != want.base)
-              return {};
-          return {elements->memory().loadScalar(shared, buffer.elementType, place), true};
-        });
+    elements->setOverride(argument(input), [=, this](llvm::ArrayRef<LaneIndex> index) -> Element {
+      for (auto [dim, have, want] : llvm::zip(input.dims, index, wanted))
+        if (dim >= 0 && have.base != want.base)
+          return {};
+      return {elements->memory().loadScalar(shared, buffer.elementType, place), true};
+    });
   }
 
   /// The lines of a tile that a thread has: one below the other for neighbouring warps.
@@ -125,9 +126,9 @@ private:
     for (int64_t d : {tile.fast, last}) {
       if (analysis.domain[d].dividedExactlyBy(size))
         continue;
-      Value below = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt,
-                                          index[static_cast<size_t>(d)].base,
-                                          sizes->get(analysis.domain[d]));
+      Value below =
+          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt,
+                                index[static_cast<size_t>(d)].base, sizes->get(analysis.domain[d]));
       inside = inside ? Value(arith::AndIOp::create(builder, loc, inside, below)) : below;
     }
     if (!inside)

@@ -98,11 +98,14 @@ private:
     if (isa<arith::ExtUIOp>(op) && op->getOperand(0).getType().isInteger(1))
       return Range{0, 1};
     if (isa<arith::AddIOp>(op))
-      return corners(in, [](int64_t a, int64_t b, int64_t &r) { return llvm::AddOverflow(a, b, r); });
+      return corners(in,
+                     [](int64_t a, int64_t b, int64_t &r) { return llvm::AddOverflow(a, b, r); });
     if (isa<arith::SubIOp>(op))
-      return corners(in, [](int64_t a, int64_t b, int64_t &r) { return llvm::SubOverflow(a, b, r); });
+      return corners(in,
+                     [](int64_t a, int64_t b, int64_t &r) { return llvm::SubOverflow(a, b, r); });
     if (isa<arith::MulIOp>(op))
-      return corners(in, [](int64_t a, int64_t b, int64_t &r) { return llvm::MulOverflow(a, b, r); });
+      return corners(in,
+                     [](int64_t a, int64_t b, int64_t &r) { return llvm::MulOverflow(a, b, r); });
     if (isa<arith::MaxSIOp>(op))
       return Range{std::max(in[0].low, in[1].low), std::max(in[0].high, in[1].high)};
     if (isa<arith::MinSIOp>(op))

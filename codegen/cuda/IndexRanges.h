@@ -10,8 +10,8 @@ namespace sinter::cuda {
 inline constexpr const char *mostAttribute = "most";
 
 /// The 64-bit values computed at `indexLocation` that are seen to fit 32 bits: from constants, what
-/// calls state, and the bounds of loops. Arithmetic of GPUs is twice as fast with those, and divisions
-/// several times.
+/// calls state, and the bounds of loops. Arithmetic of GPUs is twice as fast with those, and
+/// divisions several times.
 llvm::DenseSet<mlir::Value> narrowIndices(mlir::func::FuncOp kernel, mlir::Location indexLocation);
 
 } // namespace sinter::cuda

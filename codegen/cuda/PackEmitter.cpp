@@ -45,8 +45,8 @@ PackEmitter::eachPack(Value first, int64_t stride, Value limit, ValueRange carri
   });
 }
 
-PackEmitter::Values PackEmitter::round(Value first, int64_t stride, Value limit,
-                                       ValueRange carried, const Pack &pack) {
+PackEmitter::Values PackEmitter::round(Value first, int64_t stride, Value limit, ValueRange carried,
+                                       const Pack &pack) {
   markArrays();
   if (unroll == 1)
     return onePack(first, {}, carried, pack);
@@ -59,9 +59,10 @@ PackEmitter::Values PackEmitter::round(Value first, int64_t stride, Value limit,
     loads = builder.saveInsertionPoint();
     return Values();
   });
-  Values results = eachPack(first, stride, limit, carried, [&](Value k, Value unit, ValueRange state) {
-    return onePack(unit, k, state, pack);
-  });
+  Values results =
+      eachPack(first, stride, limit, carried, [&](Value k, Value unit, ValueRange state) {
+        return onePack(unit, k, state, pack);
+      });
   fillArrays(loads, place, offset);
   return results;
 }
@@ -118,7 +119,8 @@ PackEmitter::Values PackEmitter::onePack(Value unit, Value k, ValueRange carried
     return next;
   });
   // Unless the only element was computed in place, the loop over all of them stands here.
-  auto all = width > 1 ? dyn_cast<scf::ForOp>(*std::prev(builder.getInsertionPoint())) : scf::ForOp();
+  auto all =
+      width > 1 ? dyn_cast<scf::ForOp>(*std::prev(builder.getInsertionPoint())) : scf::ForOp();
   if (!k) {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointAfter(all ? all->getPrevNode() : mark);

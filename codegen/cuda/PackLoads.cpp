@@ -54,7 +54,8 @@ void PackLoads::hoist() {
     bool same = llvm::all_of(op.getOperands(), [&](Value v) { return isOutside(v); });
     op.walk([&](Operation *inner) {
       for (Value operand : inner->getOperands())
-        same &= isOutside(operand) || op.isProperAncestor(operand.getParentBlock()->getParentOp()) ||
+        same &= isOutside(operand) ||
+                op.isProperAncestor(operand.getParentBlock()->getParentOp()) ||
                 operand.getParentBlock()->getParentOp() == &op;
     });
     if (same)

@@ -8,8 +8,9 @@ namespace sinter::cuda {
 
 /// Moves what is the same for all elements of a pack in front of the loop over them, and makes one
 /// access of the loads of neighbours: those whose offset is the loop's variable plus something that
-/// is seen to be a multiple of `width`. They go through arrays that `array` makes (storage type, for a buffer),
-/// and `load` fills in (array, address of the first neighbour), at the builder's insertion point.
+/// is seen to be a multiple of `width`. They go through arrays that `array` makes (storage type,
+/// for a buffer), and `load` fills in (array, address of the first neighbour), at the builder's
+/// insertion point.
 struct PackLoads {
   mlir::scf::ForOp elements; ///< From 0 to `width`.
   int64_t width = 1;
