@@ -136,8 +136,9 @@ template <typename T>
 bool CudaContext::take(Kept<T> &from, int64_t bytes, T &block, int64_t &size) {
   std::lock_guard lock(mutex);
   // Best fit, unless it would waste more than half of the block.
+  constexpr int64_t page = 4096;
   auto it = from.blocks.lower_bound(bytes);
-  if (it == from.blocks.end() || it->first > 2 * bytes + 4096)
+  if (it == from.blocks.end() || it->first - bytes - page > bytes)
     return false;
   size = it->first;
   block = it->second;
@@ -285,10 +286,13 @@ void CudaContext::prepareTransfers() {
   if (transferStream)
     return;
   for (size_t i = 0; i < slots.size(); ++i) {
-    check(
-        driver->memHostAlloc(&slots[i], static_cast<size_t>(slotBytes), driver::hostAllocPortable),
-        "reserve the host's memory for copies");
-    check(driver->eventCreate(&slotFree[i], driver::eventDisableTiming), "make an event");
+    // An earlier attempt may have failed halfway.
+    if (!slots[i])
+      check(driver->memHostAlloc(&slots[i], static_cast<size_t>(slotBytes),
+                                 driver::hostAllocPortable),
+            "reserve the host's memory for copies");
+    if (!slotFree[i])
+      check(driver->eventCreate(&slotFree[i], driver::eventDisableTiming), "make an event");
   }
   check(driver->streamCreate(&transferStream, driver::streamNonBlocking), "make a stream");
 }

@@ -54,8 +54,8 @@ void requireCapability(std::string_view arch, int major, int minor, const std::s
 
 std::string archOfCapability(int major, int minor, const std::string &deviceName) {
   // Newest first; the "a" ones have the instructions that only their generation has.
-  for (const char *arch : {"sm_120", "sm_103", "sm_100", "sm_90a", "sm_90", "sm_89", "sm_87",
-                           "sm_86", "sm_80", "sm_75"}) {
+  for (const char *arch :
+       {"sm_120", "sm_103", "sm_100", "sm_90a", "sm_90", "sm_89", "sm_87", "sm_86", "sm_80"}) {
     const Arch known = parseArch(arch);
     if (known.major == major && (known.exact ? known.minor == minor : known.minor <= minor))
       return arch;

@@ -41,6 +41,8 @@ answer = subprocess.run([os.path.join(config.sinterToolsDir, "graph-compile"), "
                         input=graph, capture_output=True, check=False, env=config.environment)
 if answer.returncode == 0:
     config.available_features.add("nvrtc")
+elif answer.returncode != 5:  # Of a compiler that is not there; anything else would leave tests out unnoticed.
+    lit_config.fatal(f"graph-compile ends with {answer.returncode}: {answer.stderr.decode(errors='replace')}")
 else:
     lit_config.note("NVRTC was not found, so tests that compile for a GPU are left out: " +
                     answer.stderr.decode(errors="replace").splitlines()[0])

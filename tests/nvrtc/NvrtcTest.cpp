@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// NVRTC, which needs no GPU, compiles every kernel that the op table, the graphs of the benchmark
-// and the examples' networks make. No kernel may spill or keep a stack. Without NVRTC the tests
-// skip and say so.
+// NVRTC, which needs no GPU, compiles the kernels that a sample of the op table and the graphs of
+// the CPU's benchmark make. More of a stack than KernelSet.cpp states for a kernel's form fails.
+// Without NVRTC the tests skip and say so.
 #include "tests/nvrtc/KernelSet.h"
 #include "tests/ops/Row.h"
 #include "tools/fused-bench/Cases.h"
