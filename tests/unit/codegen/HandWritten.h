@@ -97,8 +97,8 @@ public:
                        {Buffer::Kind::Result, 0, 0, 4 * n, "y"},
                        {Buffer::Kind::Result, 1, 0, 4 * n, "z"}};
     program.kernels.resize(2);
-    program.steps = {Launch{0, {0, 1, 2}, units, 4, 0, 0, 0},
-                     Launch{1, {2, 1, 3}, units, 4, 0, 0, 0}, Copy{0, 4, 4 * n}};
+    program.steps = {Launch{0, {0, 1, 2}, units, 4, 0, 0, 0, {}},
+                     Launch{1, {2, 1, 3}, units, 4, 0, 0, 0, {}}, Copy{0, 4, 4 * n}};
     program.sites = {{"gather", "index", {"user.cpp", 9, 1}}};
     program.arenaBytes = 64 + 64 * ceilDiv(4 * n, 64);
     return program;
