@@ -15,10 +15,9 @@ namespace sinter::cuda {
 ///   struct NAME_Region {
 ///     const float *x; … float *y; const long long *table; long long *status;
 ///     __device__ __forceinline__ long long rows() const { return 1024; }
-///     __device__ __forceinline__ float lhs(long long batch, long long row, long long k) const { …
-///     } template <int V> __device__ __forceinline__ void store(long long b, long long m, long long
-///     n,
-///                                                            const float (&sum)[V]) const { … }
+///     __device__ __forceinline__ float lhs(long long batch, long long row, long long k) const;
+///     template <int V> __device__ __forceinline__
+///     void store(long long b, long long m, long long n, const float (&sum)[V]) const;
 ///   };
 ///
 /// Its members are the launch's buffers in their order, then `table` (the sizes) and `status`.
@@ -73,8 +72,7 @@ public:
   /// The struct, under the comment that says what the kernel computes.
   std::string define(llvm::StringRef units);
   /// `extern "C" __global__ … NAME(parameters) {` and the statement that makes `region`.
-  /// `minBlocks` of
-  /// __launch_bounds__: 0 leaves it out. `maps` names parameters of type TensorMap.
+  /// `minBlocks` of __launch_bounds__: 0 leaves it out. `maps` names parameters of type TensorMap.
   std::string kernelHead(int64_t minBlocks = 0, llvm::ArrayRef<std::string> maps = {});
 
 private:
