@@ -22,9 +22,10 @@ bool isExact(Operation *op) {
   auto indexed = dyn_cast<IndexedOpInterface>(op);
   if (!indexed)
     return true;
-  // Contractions are rounded by a cast behind them, scatters by the memory they add into.
+  // Scatters are rounded by the memory they add into.
   Indexing indexing = indexed.getIndexing();
   return indexing.combiner != Combiner::Sum && indexing.combiner != Combiner::Product &&
+         indexing.combiner != Combiner::Contract && indexing.combiner != Combiner::Convolve &&
          !indexing.generator;
 }
 

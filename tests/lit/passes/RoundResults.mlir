@@ -31,6 +31,23 @@ func.func @structural_results(%x: !h, %i: !sinter.tensor<i64[N]>) -> (!h, !h) {
   return %2, %1 : !h, !h
 }
 
+// What follows a product in its kernel takes the rounded one.
+// CHECK-LABEL: @products
+// CHECK: %[[D:.*]] = sinter.dot_general %arg0, %arg0
+// CHECK: %[[W:.*]] = sinter.cast %[[D]] : (!sinter.tensor<bf16[4, 4]>) -> !sinter.tensor<f32[4, 4]>
+// CHECK: %[[R:.*]] = sinter.cast %[[W]] : (!sinter.tensor<f32[4, 4]>) -> !sinter.tensor<bf16[4, 4]>
+// CHECK: sinter.add %[[R]], %arg0
+// CHECK: %[[C:.*]] = sinter.convolution %arg1, %arg1
+// CHECK: %[[V:.*]] = sinter.cast %[[C]]
+// CHECK: %[[Q:.*]] = sinter.cast %[[V]]
+// CHECK: return {{.*}}, %[[Q]]
+func.func @products(%x: !sinter.tensor<bf16[4, 4]>, %w: !sinter.tensor<bf16[2, 2, 3]>) -> (!sinter.tensor<bf16[4, 4]>, !sinter.tensor<bf16[2, 2, 1]>) {
+  %0 = sinter.dot_general %x, %x {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 1>, rhsContract = array<i64: 0>} : (!sinter.tensor<bf16[4, 4]>, !sinter.tensor<bf16[4, 4]>) -> !sinter.tensor<bf16[4, 4]>
+  %1 = sinter.add %0, %x : (!sinter.tensor<bf16[4, 4]>, !sinter.tensor<bf16[4, 4]>) -> !sinter.tensor<bf16[4, 4]>
+  %2 = sinter.convolution %w, %w {part = "y", low = [0], strides = array<i64: 1>, dilations = array<i64: 1>, groups = 1 : i64} : (!sinter.tensor<bf16[2, 2, 3]>, !sinter.tensor<bf16[2, 2, 3]>) -> !sinter.tensor<bf16[2, 2, 1]>
+  return %1, %2 : !sinter.tensor<bf16[4, 4]>, !sinter.tensor<bf16[2, 2, 1]>
+}
+
 // CHECK-LABEL: @other_dtypes_stay
 // CHECK-NOT: sinter.cast
 // CHECK: return
