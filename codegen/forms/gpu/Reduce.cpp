@@ -39,9 +39,7 @@ LogicalResult planGpuReduce(FusedOp, KernelPlan &plan) {
   const KernelAnalysis &analysis = plan.analysis;
   const Schedule &schedule = plan.schedule;
   ReduceLayout layout = ReduceLayout::of(analysis, schedule);
-  DimExpr blocks = layout.kept * layout.chunks;
-  if (layout.columns)
-    blocks = layout.kept.dividedExactlyBy(layout.inner).value_or(1) * layout.tiles * layout.chunks;
+  const DimExpr blocks = (layout.columns ? layout.columnTiles : layout.kept) * layout.chunks;
   plan.stages.push_back({blocks, 1, gridFor(blocks, schedule.threads, /*perBlock=*/1)});
   if (layout.chunks.constant() == 1)
     return success();

@@ -11,13 +11,35 @@ bool lastIsReduced(const KernelAnalysis &analysis) {
   return analysis.isReduced(analysis.domain.rank() - 1);
 }
 
-/// Points of the last dims that are all reduced, or all kept: neighbours in memory.
+/// The last dims that are all reduced, or all kept: how many they are.
+int64_t runLength(const KernelAnalysis &analysis) {
+  const bool reduced = lastIsReduced(analysis);
+  int64_t length = 0;
+  while (length < analysis.domain.rank() &&
+         analysis.isReduced(analysis.domain.rank() - 1 - length) == reduced)
+    ++length;
+  return length;
+}
+
+/// Their points: neighbours in memory.
 DimExpr runOf(const KernelAnalysis &analysis) {
   DimExpr run = 1;
-  const bool reduced = lastIsReduced(analysis);
-  for (int64_t d = analysis.domain.rank(); d-- > 0 && analysis.isReduced(d) == reduced;)
+  for (int64_t d = analysis.domain.rank() - runLength(analysis); d < analysis.domain.rank(); ++d)
     run *= analysis.domain[d];
   return run;
+}
+
+/// Whether a size is a sum. Products of sums are kept multiplied out, which makes formulas over
+/// them long.
+bool hasSums(const DimExpr &size) {
+  const auto either = [](bool a, bool b) { return a || b; };
+  return size.fold<bool>({.constant = [](int64_t) { return false; },
+                          .symbol = [](const std::string &) { return false; },
+                          .add = [](bool, bool) { return true; },
+                          .mul = either,
+                          .floorDiv = either,
+                          .ceilDiv = either,
+                          .max = either});
 }
 
 int64_t powerOfTwoFrom(int64_t value, int64_t most) {
@@ -52,8 +74,9 @@ ReduceLayout ReduceLayout::of(const KernelAnalysis &analysis, const Schedule &sc
     layout.packs = Packs::of(layout.reduced, schedule.lanes);
     // Enough blocks for any device, and a round of loads in each.
     constexpr int64_t blocks = 8192;
-    layout.chunk = max(DimExpr(schedule.threads * schedule.unroll),
-                       ceilDiv(layout.packs.units * layout.kept, blocks));
+    layout.chunk = schedule.threads * schedule.unroll;
+    if (!hasSums(layout.kept)) // Else rows are cut however many there are.
+      layout.chunk = max(layout.chunk, ceilDiv(layout.packs.units * layout.kept, blocks));
     layout.chunks = max(1, ceilDiv(layout.packs.units, layout.chunk));
     return layout;
   }
@@ -63,10 +86,14 @@ ReduceLayout ReduceLayout::of(const KernelAnalysis &analysis, const Schedule &sc
   layout.across = powerOfTwoFrom(packs.constant().value_or(warp), warp);
   layout.down = schedule.threads / layout.across;
   layout.tiles = ceilDiv(layout.inner, schedule.lanes * layout.across);
-  const DimExpr columns = layout.kept.dividedExactlyBy(layout.inner).value_or(1) * layout.tiles;
+  layout.columnTiles = layout.tiles;
+  for (int64_t d = 0; d < analysis.domain.rank() - runLength(analysis); ++d)
+    if (!analysis.isReduced(d))
+      layout.columnTiles *= analysis.domain[d];
   constexpr int64_t blocks = 4096, mostChunks = 1024, rounds = 16;
-  layout.chunk = max(max(DimExpr(rounds * layout.down), ceilDiv(layout.reduced * columns, blocks)),
-                     ceilDiv(layout.reduced, mostChunks));
+  layout.chunk = max(DimExpr(rounds * layout.down), ceilDiv(layout.reduced, mostChunks));
+  if (!hasSums(layout.kept)) // Else chunks do not depend on how many columns there are.
+    layout.chunk = max(layout.chunk, ceilDiv(layout.reduced * layout.columnTiles, blocks));
   layout.chunks = max(1, ceilDiv(layout.reduced, layout.chunk));
   return layout;
 }

@@ -22,6 +22,7 @@ struct ReduceLayout {
   Packs packs;                   ///< Rows: of a kept point's reduced points.
   DimExpr inner = 1;             ///< Columns: kept points behind the last reduced dim.
   DimExpr tiles = 1;             ///< Columns: blocks side by side along `inner`.
+  DimExpr columnTiles = 1;       ///< Columns: the same for all kept points.
   int64_t across = 1, down = 1;
   DimExpr chunk = 1;  ///< Units (packs of rows, or rows) of a chunk.
   DimExpr chunks = 1; ///< At least 1.
