@@ -40,6 +40,8 @@ struct KernelText {
   };
   std::map<const void *, Origin> origins;
   int64_t threads = 256; ///< Per block.
+  /// One block a multiprocessor is enough: ptxas then takes registers before it uses a stack.
+  bool fewBlocks = false;
 };
 
 class Printer {
@@ -55,8 +57,8 @@ public:
     table = body.getArgument(body.getNumArguments() - 2);
     std::string tableName = name(table, "table"),
                 statusName = name(body.getArgument(body.getNumArguments() - 1), "status");
-    out = "extern \"C\" __global__ void __launch_bounds__(" + std::to_string(text.threads) + ") " +
-          text.name + "(\n";
+    out = "extern \"C\" __global__ void __launch_bounds__(" + std::to_string(text.threads) +
+          (text.fewBlocks ? ", 1) " : ") ") + text.name + "(\n";
     for (auto [buffer, argument] : llvm::zip(text.buffers, body.getArguments()))
       if (!buffer.elementType)
         untyped.insert(argument);
@@ -498,6 +500,8 @@ KernelSource printKernel(BlockKernel &kernel, const KernelRequest &request, llvm
   KernelText text;
   text.name = request.name;
   text.dims = request.dims;
+  const passes::KernelForm form = request.plan.analysis.form;
+  text.fewBlocks = form == passes::KernelForm::Cumulative || form == passes::KernelForm::Scatter;
   text.threads = request.plan.stages[request.stage].grid.threads;
   Block &body = fused.getBody().front();
   ValueRange results = body.getTerminator()->getOperands();
