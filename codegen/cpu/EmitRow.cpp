@@ -231,7 +231,9 @@ private:
                                Index full = index;
                                full.push_back({base, lanes == 1 ? 0 : 1, {}});
                                vectors.setMask(mask);
-                               auto next = body(full, kernel.add(start, base), state);
+                               point = {full, kernel.add(start, base)};
+                               auto next = body(full, point.position, state);
+                               point = {};
                                vectors.setMask({});
                                return next;
                              });
@@ -310,19 +312,23 @@ private:
     return ir::registerType(ir::tensorType(value).getElementType());
   }
 
+  /// Scratch stands in at the point that the walk is at; ops that read the value elsewhere
+  /// (windows, slices, transposes) have it computed there.
   void readFromScratch(size_t number, Value value) {
     Type elementType = scratchType(value);
     overridden.push_back(value);
     vectors.setOverride(
         value, [this, number, elementType](llvm::ArrayRef<LaneIndex> index) -> Element {
-          Value position = kernel.constant(0);
-          for (size_t d = 0; d < inner.size(); ++d)
-            position = kernel.add(kernel.mul(position, kernel.size(inner[d])),
-                                  index[rowIndex.size() + d].base);
-          return {vectors.memory().loadVector(kernel.workerScratch(number), elementType, position,
-                                              vectors.getMask()),
+          if (!llvm::equal(index, point.index, isSame))
+            return {};
+          return {vectors.memory().loadVector(kernel.workerScratch(number), elementType,
+                                              point.position, vectors.getMask()),
                   plan.schedule.lanes == 1};
         });
+  }
+
+  static bool isSame(const LaneIndex &a, const LaneIndex &b) {
+    return a.base == b.base && a.step == b.step && a.vector == b.vector;
   }
 
   void writeOutputs() {
@@ -381,6 +387,11 @@ private:
   DimExpr rowSize = 1;
   Value partials; ///< The first element of this unit's partial results.
   Index rowIndex;
+  /// Where a walk is: its index of the domain and flat position in the row.
+  struct Point {
+    Index index;
+    Value position;
+  } point;
   llvm::SmallVector<Value> overridden;
 };
 
