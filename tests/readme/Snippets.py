@@ -48,13 +48,16 @@ def blocksOf(page):
                 fail(f"{page.name}:{number}", f"'{mark}' marks no block")
     for index, block in enumerate(blocks):
         verb = block.mark.split(":")[0].split(" ")[0]
-        allowed = {"cpp": ["", "as", "throws", "skip"], "sh": ["", "exit", "skip"]}.get(
+        allowed = {"cpp": ["", "as", "more", "throws", "skip"], "sh": ["", "exit", "skip"]}.get(
             block.language, ["output", "file", "skip"])
         if verb not in allowed:
             fail(block.where, f"a {block.language or 'plain'} block needs one of {allowed} in "
                               f"'<!-- test: ... -->', not '{block.mark}'")
         if verb == "skip" and not block.mark.partition(":")[2].strip():
             fail(block.where, "skip needs a reason: '<!-- test: skip: reason -->'")
+        if verb == "more" and not any(b.language == "cpp" and not b.mark.startswith(("skip", "throws"))
+                                      for b in blocks[:index]):
+            fail(block.where, "'more' has no block to go on with")
         if verb in ("output", "throws"):
             other = blocks[index - 1] if verb == "output" else (blocks[index + 1:] or [None])[0]
             if not other or (verb == "throws" and other.mark != "output"):
@@ -68,26 +71,35 @@ def expectationOf(blocks, index):
 
 
 def emitCpp(pages, out):
-    """One program: each block is a function that either returns, or throws what the next block says."""
-    includes, functions, table = {}, [], []
+    """One program: each block, with those that go on with it, is a function that either returns, or throws what the
+    next block says."""
+    includes, snippets = {}, []
     for page in pages:
-        blocks = blocksOf(page)
+        blocks, going = blocksOf(page), None  # What 'more' goes on with.
         for index, block in enumerate(blocks):
             if block.language != "cpp" or block.mark.startswith("skip"):
                 continue
-            body = []
+            words = block.mark.split(" ")
+            shown, first = (words[-1], 1) if "as" in words else (page.name, block.line)
+            body = f'#line {first} "{shown}"\n'
             for line in block.text.splitlines():
                 if line.startswith("#include"):
                     includes[line] = True
                     line = ""
-                body.append(line)
-            name = re.sub(r"\W", "_", f"{page.stem}_{block.line}")
-            words = block.mark.split(" ")
-            shown, first = (words[-1], 1) if "as" in words else (page.name, block.line)
-            functions.append(f'static void {name}() {{\n#line {first} "{shown}"\n' + "\n".join(body) + "\n}\n")
+                body += line + "\n"
             expected = expectationOf(blocks, index)
-            quoted = f'R"expect({expected})expect"' if expected else "nullptr"
-            table.append(f'{{"{block.where}", {name}, {str("throws" in words).lower()}, {quoted}}},\n')
+            piece = f'R"expect({expected})expect"' if expected else "nullptr"
+            if block.mark == "more":
+                going["body"] += "nextBlock();\n" + body
+                going["expected"].append(piece)
+                continue
+            snippet = {"where": block.where, "name": re.sub(r"\W", "_", f"page_{page.stem}_{block.line}"), "body": body,
+                       "throws": "throws" in words, "expected": [piece]}
+            snippets.append(snippet)
+            going = going if snippet["throws"] else snippet
+    functions = [f"static void {s['name']}() {{\n{s['body']}}}\n" for s in snippets]
+    table = [f'{{"{s["where"]}", {s["name"]}, {str(s["throws"]).lower()}, {{{", ".join(s["expected"])}}}}},\n'
+             for s in snippets]
     program = pathlib.Path(__file__).with_name("Snippets.cpp.in").read_text()
     program = program.replace("@INCLUDES@", "\n".join(includes)).replace("@FUNCTIONS@", "\n".join(functions))
     pathlib.Path(out).write_text(program.replace("@TABLE@", "".join(table)))
@@ -107,7 +119,8 @@ def matches(expected, actual):
 
 
 def runShell(pages, folders):
-    environment = dict(os.environ, PATH=os.pathsep.join([os.path.abspath(f) for f in folders] + [os.environ["PATH"]]))
+    environment = dict(os.environ, PATH=os.pathsep.join([os.path.abspath(f) for f in folders] + [os.environ["PATH"]]),
+                       SINTER=str(pathlib.Path(__file__).resolve().parents[2]))
     count = 0
     for page in pages:
         with tempfile.TemporaryDirectory() as folder:
@@ -148,6 +161,7 @@ def selfTest():
         refused("<!-- test: skip: -->\n```sh\nfalse\n```\n")
         refused("<!-- test: skip: why -->\nprose\n```sh\ntrue\n```\n")
         refused("<!-- test: throws -->\n```cpp\nf();\n```\n")
+        refused("<!-- test: more -->\n```cpp\nf();\n```\n")
         refused("```python\nprint()\n```\n")
         refused("```sh\nfalse\n```\n", run=True)
         refused("<!-- test: exit 3 -->\n```sh\ntrue\n```\n", run=True)

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the manual as a site: collects the pages, writes the reference, runs MkDocs, checks every link.
+
+Also the anchors of headings for MkDocs: mkdocs.yml names slugify() below."""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import ApiReference  # noqa: E402
+import HeaderText  # noqa: E402
+import Links  # noqa: E402
+
+
+def slugify(title, separator):
+    return Links.slug(title, {})
+
+
+def stage(source, pages):
+    """The pages as MkDocs reads them, in `pages`."""
+    if pages.exists():
+        shutil.rmtree(pages)
+    shutil.copytree(source / "docs", pages, ignore=shutil.ignore_patterns("site"))
+    for page in pages.rglob("*.md"):
+        text = re.sub(r"^<!-- test: .*? -->\n", "", page.read_text(), flags=re.M)
+        page.write_text(text)
+    if problems := ApiReference.checkCoverage(source):
+        sys.exit("\n".join(problems))
+    ApiReference.write(source, pages / "reference")
+
+
+def configure(build):
+    """mkdocs.yml with the pages of the reference and absolute folders."""
+    text = (HERE / "mkdocs.yml").read_text()
+    listed = "".join(f"\n          - reference/{page}.md" for page, *_ in ApiReference.PAGES)
+    text = re.sub(r"C\+\+ interface: \[\].*", f"C++ interface:{listed}", text)
+    text = re.sub(r"^docs_dir: .*", f"docs_dir: {build}/docs", text, flags=re.M)
+    text = re.sub(r"^site_dir: .*", f"site_dir: {build}/site", text, flags=re.M)
+    text = re.sub(r"custom_dir: theme", f"custom_dir: {HERE}/theme", text)
+    config = build / "mkdocs.yml"
+    config.write_text(text)
+    return config
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Builds the manual as a site.")
+    parser.add_argument("--source", type=pathlib.Path, default=HERE.parents[1])
+    parser.add_argument("--build", type=pathlib.Path, help="where docs/ and site/ are made (build)")
+    arguments = parser.parse_args()
+    if not shutil.which("mkdocs") or not pathlib.Path("/usr/share/mkdocs/themes/material").exists():
+        print("SKIPPED: MkDocs or its theme 'material' is not installed; scripts/docs installs both")
+        sys.exit(77)
+    build = (arguments.build or arguments.source / "build").resolve()
+    build.mkdir(parents=True, exist_ok=True)
+    try:
+        stage(arguments.source, build / "docs")
+    except HeaderText.Malformed as error:
+        sys.exit(str(error))
+    environment = dict(os.environ, PYTHONPATH=str(HERE), PYTHONDONTWRITEBYTECODE="1")  # For slugify().
+    subprocess.run(["mkdocs", "build", "--strict", "--quiet", "--config-file", str(configure(build))],
+                   env=environment, check=True)
+    site = build / "site"
+    index = (site / "search/search_index.json").read_text()
+    (site / "search/search_index.js").write_text(f"window.__search = {{index: Promise.resolve({index})}};\n")
+    for unused in (*site.rglob("*.map"), site / "assets/javascripts/lunr", site / "sitemap.xml.gz", site / "sitemap.xml"):
+        shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
+    pages = sorted(page for page in site.rglob("*.html") if page.name != "404.html")
+    problems, count = Links.check(pages, Links.readHtml, site)
+    if problems:
+        sys.exit("\n".join(problems))
+    print(f"{site / 'index.html'}: {len(pages)} pages, {count} links, {len(json.loads(index)['docs'])} places to find")
+
+
+if __name__ == "__main__":
+    main()
