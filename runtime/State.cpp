@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sinter/ir/base/ArrayFiles.h"
 #include "sinter/ir/base/Philox.h"
 #include "sinter/runtime/StateStorage.h"
 
@@ -123,10 +124,10 @@ void State::set(std::string_view name, const Array &value) {
 void State::save(const std::filesystem::path &path) const {
   StateUse use(shared.get(), /*update=*/false);
   shared->residency.useOnHost(Residency::HostUse::Read);
-  writeNpz(path, shared->arrays);
+  writeArrays(path, shared->arrays);
 }
 
-void State::load(const std::filesystem::path &path) { assign(readNpz(path)); }
+void State::load(const std::filesystem::path &path) { assign(readArrays(path)); }
 
 void State::assign(const ArrayMap &values) {
   StateUse use(shared.get(), /*update=*/true);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 class Graph;
@@ -45,9 +46,10 @@ public:
   /// Copies `value` in; dtype and sizes must be those of the variable.
   void set(std::string_view name, const Array &value);
 
-  /// All variables as .npz.
+  /// All variables, as .safetensors where the path ends so, else as .npz. The file is written beside
+  /// its place, synced and renamed: it is the old one or the new one, never a part.
   void save(const std::filesystem::path &path) const;
-  /// Replaces the values of all variables. A missing, unknown or differing array is Error(User),
+  /// Replaces the values of all variables by a file's, in the format of its suffix. A missing, unknown or differing array is Error(User),
   /// and then nothing has changed.
   void load(const std::filesystem::path &path);
   /// As load(), from arrays in memory.
@@ -64,3 +66,4 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 #include "sinter/frontend/Training.h"
 #include "sinter/frontend/onnx/Onnx.h"
 #include "sinter/ir/base/Array.h"
+#include "sinter/ir/base/ArrayFiles.h"
 #include "sinter/ir/base/DType.h"
 #include "sinter/ir/base/DimExpr.h"
 #include "sinter/ir/base/Error.h"
