@@ -9,6 +9,7 @@ import argparse
 import pathlib
 import re
 import sys
+import textwrap
 
 import HeaderText
 
@@ -26,7 +27,7 @@ PAGES = [
      ["runtime/Executable.h", "runtime/BoundCall.h", "runtime/State.h", "runtime/NamedArrays.h",
       "runtime/LibraryLoader.h"]),
     ("array", "Arrays", "Data on the host, its types, and the files it is read from.",
-     ["ir/base/Array.h", "ir/base/DType.h"]),
+     ["ir/base/Array.h", "ir/base/ArrayFiles.h", "ir/base/DType.h"]),
     ("shape", "Shapes", "Sizes as numbers and as expressions.", ["ir/base/Shape.h", "ir/base/DimExpr.h"]),
     ("error", "Errors", "The one exception type, and the exit codes of the tools.", ["ir/base/Error.h"]),
     ("onnx", "ONNX", "What is supported is on [ONNX models](../onnx.md).", ["frontend/onnx/Onnx.h"]),
@@ -77,6 +78,9 @@ def identifier(*words):
     return re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
 
 
+WIDTH = 80  # Of code, in columns.
+
+
 def fence(text):
     return "\n```cpp\n" + text.rstrip() + "\n```\n"
 
@@ -85,21 +89,30 @@ def declaration(item):
     """One declaration, wrapped; without the parameter that every function has."""
     text = re.sub(r",?\s*std::source_location loc = std::source_location::current\(\)", "", item.text)
     text = re.sub(r"\s+", " ", text) if "///" not in text else text
-    if len(text) > 96:
+    if len(text) > WIDTH and "///" not in text:
         head, *rest = re.split(r"(?<=,) ", text)
         lines = [head]
         for word in rest:
-            if len(lines[-1]) + len(word) < 96:
+            if len(lines[-1]) + len(word) < WIDTH:
                 lines[-1] += " " + word
             else:
                 lines.append("    " + word)
         text = "\n".join(lines)
+    if len(text.splitlines()[-1]) + len(item.trailing) + 6 > WIDTH:
+        return comment([item.trailing]) + text
     return text + (f" ///< {item.trailing}" if item.trailing else "")
+
+
+def comment(lines):
+    """Wrapped; a list or an example stays as it is."""
+    if not any(line.startswith(" ") for line in lines):
+        lines = textwrap.wrap(" ".join(lines), WIDTH - 6)
+    return "".join(f"/// {line}".rstrip() + "\n" for line in lines)
 
 
 class Page:
     def __init__(self, page, known):
-        self.page, self.known, self.out, self.taken = page, known, "", set()
+        self.page, self.known, self.out, self.taken, self.last = page, known, "", set(), None
 
     def anchor(self, *words):
         base = identifier(*words) or "operators"
@@ -115,6 +128,8 @@ class Page:
 
         def link(match):
             name = match[0]
+            if name.startswith("Error("):
+                return f"[`{name}`]({'' if self.page == 'error' else 'error.md'}#errorkind)"
             if name in self.known and name not in linked:
                 linked.add(name)
                 page, anchor = self.known[name]
@@ -127,7 +142,7 @@ class Page:
                 if part.startswith("`"):
                     continue
                 part = part.replace("&", "&amp;").replace("<", "&lt;").replace("*", "\\*").replace("[", "\\[")
-                parts[i] = re.sub(r"\b[A-Za-z_]\w*(?:::\w+)+(?:\(\))?|\b[A-Za-z_]\w*\(\)|\b[A-Z][a-z]\w*\b"
+                parts[i] = re.sub(r"\bError\(\w+\)|\b[A-Za-z_]\w*(?:::\w+)+(?:\(\))?|\b[A-Za-z_]\w*\(\)|\b[A-Z][a-z]\w*\b"
                                   r"|\b[A-Za-z]+_\w+\b|\b[a-z]+[A-Z]\w*\b", link, part)
             return "".join(parts)
 
@@ -169,20 +184,23 @@ class Page:
             if member.kind == "section":
                 lines.append(f"{indent}  // {member.name}")
                 continue
-            lines += [f"{indent}  /// {line}".rstrip() for line in member.doc]
+            if member.doc and len(lines) > 1:
+                lines.append("")
             if member.kind == "class":
+                lines += textwrap.indent(comment(member.doc), indent + "  ").splitlines()
                 lines.append(self.plain(member, indent + "  "))
             else:
-                lines.append(f"{indent}  " + declaration(member))
+                text = (comment(member.doc) if member.doc else "") + declaration(member)
+                lines += textwrap.indent(text, indent + "  ").splitlines()
         return "\n".join(lines + [indent + "};"])
 
     def functions(self, level, group, owner):
         names = list(dict.fromkeys(item.name for item in group))
-        if all(name.startswith("operator") for name in names):
-            self.heading(level, "Operators", owner, "operators")
-        else:
-            named = [name for name in names if not name.startswith("operator")] or names
-            self.heading(level, ", ".join(named), owner, named[0])
+        named = [name for name in names if not name.startswith("operator")]
+        title = ", ".join(named) or ("Operators" if len(names) > 1 else names[0])
+        if (owner, title) != self.last:  # Overloads that have comments of their own share a heading.
+            self.heading(level, title, owner, named[0] if named else "operators")
+        self.last = (owner, title)
         self.out += fence("\n".join(map(declaration, group)))
         self.out += self.prose([line for item in group for line in item.doc], owner)
 

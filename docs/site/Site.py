@@ -21,6 +21,9 @@ import HeaderText  # noqa: E402
 import Links  # noqa: E402
 
 
+TOOLS = ["graph-compile", "graph-run", "fused-bench"]
+
+
 def slugify(title, separator):
     return Links.slug(title, {})
 
@@ -38,11 +41,28 @@ def stage(source, pages):
     ApiReference.write(source, pages / "reference")
 
 
+def writeTools(source, programs, page):
+    """What the tools say of themselves, and the environment variables."""
+    text = ("# Command lines\n\nWhat `--help` prints. Every tool ends with one of the "
+            "[exit codes](../tutorial/1-build.md#exit-codes-and-errors).\n")
+    for tool in TOOLS:
+        run = subprocess.run([programs / tool, "--help"], capture_output=True, text=True, check=True)
+        text += f"\n## {tool}\n\n```text\n{run.stdout.strip()}\n```\n"
+    text += "\n## Environment variables\n\n| variable | meaning |\n|---|---|\n"
+    table = (source / "runtime/Environment.cpp").read_text().split("table[] = {")[1].split("\n};")[0]
+    for name, meaning in re.findall(r'\{"(SINTER_\w+)",\s*((?:"[^"]*"\s*)+),', table):
+        said = "".join(re.findall(r'"([^"]*)"', meaning))
+        text += f"| `{name}` | {said} |\n"
+    page.write_text(text)
+
+
 def configure(build):
     """mkdocs.yml with the pages of the reference and absolute folders."""
     text = (HERE / "mkdocs.yml").read_text()
     listed = "".join(f"\n          - reference/{page}.md" for page, *_ in ApiReference.PAGES)
     text = re.sub(r"C\+\+ interface: \[\].*", f"C++ interface:{listed}", text)
+    if not (build / "docs/reference/tools.md").exists():
+        text = re.sub(r"^ *- Command lines: .*\n", "", text, flags=re.M)
     text = re.sub(r"^docs_dir: .*", f"docs_dir: {build}/docs", text, flags=re.M)
     text = re.sub(r"^site_dir: .*", f"site_dir: {build}/site", text, flags=re.M)
     text = re.sub(r"custom_dir: theme", f"custom_dir: {HERE}/theme", text)
@@ -55,6 +75,7 @@ def main():
     parser = argparse.ArgumentParser(description="Builds the manual as a site.")
     parser.add_argument("--source", type=pathlib.Path, default=HERE.parents[1])
     parser.add_argument("--build", type=pathlib.Path, help="where docs/ and site/ are made (build)")
+    parser.add_argument("--tools", type=pathlib.Path, help="the folder of the built tools, whose --help becomes a page")
     arguments = parser.parse_args()
     if not shutil.which("mkdocs") or not pathlib.Path("/usr/share/mkdocs/themes/material").exists():
         print("SKIPPED: MkDocs or its theme 'material' is not installed; scripts/docs installs both")
@@ -63,6 +84,10 @@ def main():
     build.mkdir(parents=True, exist_ok=True)
     try:
         stage(arguments.source, build / "docs")
+        if arguments.tools and all((arguments.tools / tool).exists() for tool in TOOLS):
+            writeTools(arguments.source, arguments.tools, build / "docs/reference/tools.md")
+        else:
+            print("without the page of command lines: the tools are not built")
     except HeaderText.Malformed as error:
         sys.exit(str(error))
     environment = dict(os.environ, PYTHONPATH=str(HERE), PYTHONDONTWRITEBYTECODE="1")  # For slugify().

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The reference that docs/site makes of the public headers: it reads what they are written in, refuses what it cannot
-follow, and leaves nothing out."""
+follow, and leaves nothing out. And every page is in the navigation."""
 
 import html
 import pathlib
@@ -102,6 +102,14 @@ class ReferenceTest(unittest.TestCase):
                 for header in headers:
                     for line in re.findall(r"^/// ?(.*)", (SOURCE / header).read_text(), re.M):
                         self.assertIn(words(line), shown, f"{header} on {page}.md")
+
+
+class NavigationTest(unittest.TestCase):
+    def testEveryPageIsInTheNavigation(self):
+        text = (SOURCE / "docs/site/mkdocs.yml").read_text().split("\nnav:\n")[1]
+        named = [page for page in re.findall(r"[\w/.-]+\.md", text) if not page.startswith("reference/")]
+        pages = [str(p.relative_to(SOURCE / "docs")) for p in (SOURCE / "docs").rglob("*.md")]
+        self.assertEqual(sorted(named), sorted(p for p in pages if not p.startswith("site/")))
 
 
 if __name__ == "__main__":
