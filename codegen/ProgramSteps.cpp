@@ -18,8 +18,6 @@ constexpr std::array<std::string_view, 4> bufferNames = {"argument", "result", "
 constexpr int64_t mostThreads = 1024, mostShared = 1 << 20, mostCluster = 16, mostMapDims = 5,
                   mostBox = 256, mostBytes = int64_t{1} << 40;
 
-bool isForGpu(const Program &program) { return program.target.starts_with("cuda"); }
-
 void write(Writer &out, const TensorMap &map) {
   out.number(map.buffer).word(name(map.dtype)).number(static_cast<int64_t>(map.sizes.size()));
   for (const DimExpr &size : map.sizes)
@@ -76,9 +74,9 @@ size_t nextStart(size_t end) {
 
 } // namespace
 
+bool isForGpu(const Program &program) { return program.target.starts_with("cuda"); }
+
 void writeSteps(Writer &out, const Program &program) {
-  if (!isForGpu(program))
-    return;
   for (const std::string &image : program.images)
     out.keyword("image").number(static_cast<int64_t>(image.size())).end();
   for (const Array &constant : program.constants) {
@@ -150,7 +148,7 @@ bool readStepRecord(Program &program, DataSizes &data, Reader &reader, std::stri
   return true;
 }
 
-void checkSteps(const Program &program, const DataSizes &data, size_t line,
+void checkSteps(const Program &program, const DataSizes &data, bool expected, size_t line,
                 const std::function<void(const DimExpr &)> &requireBound) {
   auto requireSize = [&](const DimExpr &size) {
     requireBound(size);
@@ -161,14 +159,16 @@ void checkSteps(const Program &program, const DataSizes &data, size_t line,
     if (index < 0 || static_cast<size_t>(index) >= count)
       malformed(line, std::string("a ") + what + " that does not exist");
   };
-  if (!isForGpu(program)) {
+  if (!expected) {
     if (!program.steps.empty() || !program.buffers.empty() || !data.images.empty() ||
         !data.constants.empty())
       malformed(line, "steps in a program for a CPU");
     return;
   }
+  const bool hasGrids = isForGpu(program);
   for (const Kernel &kernel : program.kernels) {
-    requireIndex(kernel.image, data.images.size(), "image");
+    if (hasGrids)
+      requireIndex(kernel.image, data.images.size(), "image");
     if (kernel.symbol.empty() || kernel.symbol.find('\0') != std::string::npos)
       malformed(line, "a kernel without a name");
   }
@@ -196,7 +196,7 @@ void checkSteps(const Program &program, const DataSizes &data, size_t line,
     for (const DimExpr *size :
          {&launch.extent, &launch.grain, &launch.bytesMoved, &launch.flops, &launch.grid.blocks})
       requireSize(*size);
-    if (launch.grid.threads == 0)
+    if (hasGrids && launch.grid.threads == 0)
       malformed(line, "a launch without threads");
     for (const TensorMap &map : launch.grid.maps) {
       requireIndex(map.buffer, launch.buffers.size(), "parameter");
@@ -229,22 +229,24 @@ void readData(Program &program, const DataSizes &sizes, std::string_view data, s
     malformed(line, "more data than it has images and constants");
 }
 
-} // namespace programtext
-
-std::string programData(const Program &program) {
+std::string stepData(const Program &program) {
   std::string data;
-  if (!programtext::isForGpu(program))
-    return data;
   for (const std::string &image : program.images) {
-    data.resize(programtext::nextStart(data.size()));
+    data.resize(nextStart(data.size()));
     data += image;
   }
   for (const Array &constant : program.constants) {
-    data.resize(programtext::nextStart(data.size()));
+    data.resize(nextStart(data.size()));
     Array dense = constant.contiguous();
     data.append(static_cast<const char *>(dense.data()), static_cast<size_t>(dense.numBytes()));
   }
   return data;
+}
+
+} // namespace programtext
+
+std::string programData(const Program &program) {
+  return programtext::isForGpu(program) ? programtext::stepData(program) : "";
 }
 
 } // namespace sinter

@@ -76,7 +76,7 @@ void readRecord(Program &program, DataSizes &data, Reader &reader, std::string_v
 }
 
 /// What holds between records: names are unique, sizes use declared dimensions, updates fit.
-void checkConsistency(const Program &program, const DataSizes &data, size_t line) {
+void checkConsistency(const Program &program, const DataSizes &data, bool hasSteps, size_t line) {
   auto requireUnique = [&](std::set<std::string> &seen, const std::string &name) {
     if (!seen.insert(name).second)
       malformed(line, "'" + name + "' appears twice");
@@ -120,12 +120,12 @@ void checkConsistency(const Program &program, const DataSizes &data, size_t line
     if (target.dtype != result.dtype || target.shape != result.shape)
       malformed(line, "an update of '" + target.name + "' of another type");
   }
-  checkSteps(program, data, line, requireBound);
+  checkSteps(program, data, hasSteps, line, requireBound);
 }
 
 } // namespace
 
-std::string programText(const Program &program) {
+static std::string write(const Program &program, bool hasSteps) {
   Writer out;
   out.keyword(magic).number(Program::version).end();
   out.keyword("name").quoted(program.name).end();
@@ -165,7 +165,8 @@ std::string programText(const Program &program) {
       out.location(location);
     out.number(kernel.image).end();
   }
-  writeSteps(out, program);
+  if (hasSteps)
+    writeSteps(out, program);
   for (const Site &site : program.sites)
     out.keyword("site").quoted(site.op).quoted(site.what).location(site.location).end();
   for (const Condition &condition : program.conditions)
@@ -179,7 +180,13 @@ std::string programText(const Program &program) {
   return out.take();
 }
 
-static Program parse(std::string_view text, const std::string_view *data) {
+std::string programText(const Program &program) { return write(program, isForGpu(program)); }
+
+CompleteProgramText completeProgramText(const Program &program) {
+  return {write(program, /*hasSteps=*/true), stepData(program)};
+}
+
+static Program parse(std::string_view text, const std::string_view *data, bool isComplete) {
   Program program;
   DataSizes sizes;
   size_t line = 0;
@@ -211,14 +218,20 @@ static Program parse(std::string_view text, const std::string_view *data) {
   }
   if (!ended)
     malformed(line, "the text is cut off");
-  checkConsistency(program, sizes, line);
+  checkConsistency(program, sizes, isComplete || isForGpu(program), line);
   if (data)
     readData(program, sizes, *data, line);
   return program;
 }
 
-Program parseProgramText(std::string_view text) { return parse(text, nullptr); }
+Program parseProgramText(std::string_view text) { return parse(text, nullptr, false); }
 
-Program parseProgram(std::string_view text, std::string_view data) { return parse(text, &data); }
+Program parseProgram(std::string_view text, std::string_view data) {
+  return parse(text, &data, false);
+}
+
+Program parseCompleteProgram(std::string_view text, std::string_view data) {
+  return parse(text, &data, true);
+}
 
 } // namespace sinter

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// What a caller must know to run a compiled program, as versioned text: name, target, dims, table,
@@ -27,4 +28,13 @@ Program parseProgramText(std::string_view text);
 /// The inverse of both, under the same terms.
 Program parseProgram(std::string_view text, std::string_view data);
 
+/// As programText() and programData(), but with all that a program has, whatever it is for.
+struct CompleteProgramText {
+  std::string text, data;
+};
+CompleteProgramText completeProgramText(const Program &program);
+/// The inverse, under the same terms.
+Program parseCompleteProgram(std::string_view text, std::string_view data);
+
 } // namespace sinter
+#pragma GCC visibility pop

@@ -186,8 +186,11 @@ private:
 
 // -- What a GPU needs besides: buffers, steps, and what the data behind the text holds ------------
 
-/// ProgramText.cpp's part of a program for a GPU.
+/// Whose text has steps though not asked for.
+bool isForGpu(const Program &program);
+/// ProgramText.cpp's part of a program with steps.
 void writeSteps(Writer &out, const Program &program);
+std::string stepData(const Program &program);
 
 /// The sizes of images and constants, which follow the text as bytes.
 struct DataSizes {
@@ -202,8 +205,9 @@ struct DataSizes {
 
 /// Reads a record that writeSteps() wrote; false for another keyword.
 bool readStepRecord(Program &program, DataSizes &data, Reader &reader, std::string_view keyword);
-/// What holds between those records and the others. `requireBound` takes every size.
-void checkSteps(const Program &program, const DataSizes &data, size_t line,
+/// What holds between those records and the others; without `expected` there must be none.
+/// `requireBound` takes every size.
+void checkSteps(const Program &program, const DataSizes &data, bool expected, size_t line,
                 const std::function<void(const DimExpr &)> &requireBound);
 /// Fills in images and constants.
 void readData(Program &program, const DataSizes &sizes, std::string_view data, size_t line);

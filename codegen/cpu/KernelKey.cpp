@@ -31,6 +31,7 @@ public:
       for (BlockArgument argument : block.getArguments()) {
         number(argument);
         sink.add(argument.getType());
+        sink.add(argument.getLoc());
       }
       for (Operation &op : block)
         for (Value result : op.getResults())
@@ -45,6 +46,7 @@ public:
 
   void add(Operation &op) {
     sink.add(op.getName());
+    sink.add(op.getLoc());
     if (&op == root)
       addSeen(op);
     else
@@ -84,6 +86,7 @@ private:
 /// Attributes and types are uniqued per context, so their addresses identify them.
 struct PointerSink {
   void word(size_t value) { words.push_back(value); }
+  void add(Location) {}
   template <typename Uniqued> void add(Uniqued object) {
     words.push_back(reinterpret_cast<uintptr_t>(object.getAsOpaquePointer()));
   }
@@ -93,14 +96,17 @@ struct PointerSink {
 /// Each name, attribute and type as text where it occurs first, and by its number from then on.
 class TextSink {
 public:
-  explicit TextSink(MLIRContext *context) : state(context) {}
+  explicit TextSink(MLIRContext *context, bool hasLocations = false)
+      : state(context), hasLocations(hasLocations) {}
 
-  void word(uint64_t value) {
-    bytes.append(reinterpret_cast<const char *>(&value), sizeof(value));
-  }
+  void word(uint64_t value) { bytes.append(reinterpret_cast<const char *>(&value), sizeof(value)); }
   void add(OperationName name) {
     if (isNew(name.getAsOpaquePointer()))
       string(name.getStringRef());
+  }
+  void add(Location location) {
+    if (hasLocations)
+      add(Attribute(location));
   }
   void add(Type type) {
     if (isNew(type.getAsOpaquePointer()))
@@ -135,6 +141,7 @@ private:
   }
 
   AsmState state;
+  bool hasLocations;
   llvm::DenseMap<const void *, uint64_t> seen;
   std::string text;
 };
@@ -156,12 +163,24 @@ std::optional<KernelKey> kernelKey(ModuleOp module, func::FuncOp entry, const Ta
   std::string context = std::string("sinter ") + codegenFingerprint() + "\nllvm " +
                         LLVM_VERSION_STRING + "\ntarget " + target.exactStr() + "\n" + target.arch +
                         "\n" + target.features + "\n";
-  for (int64_t number : {static_cast<int64_t>(target.vectorBytes), int64_t{target.hasFma},
-                         int64_t{target.hasF16c}, static_cast<int64_t>(options.level),
-                         int64_t{options.cleanUp}})
+  for (int64_t number :
+       {static_cast<int64_t>(target.vectorBytes), int64_t{target.hasFma}, int64_t{target.hasF16c},
+        static_cast<int64_t>(options.level), int64_t{options.cleanUp}})
     context += std::to_string(number) + "\n";
   llvm::BLAKE3 hash;
   hash.update(context);
+  hash.update(sink.bytes);
+  return hash.final();
+}
+
+std::optional<KernelKey> graphKey(ModuleOp module, llvm::StringRef context) {
+  TextSink sink(module.getContext(), /*hasLocations=*/true);
+  StructureWalk(sink, nullptr, {}).add(*module);
+  if (!sink.isComplete)
+    return std::nullopt;
+  llvm::BLAKE3 hash;
+  hash.update(context);
+  hash.update(LLVM_VERSION_STRING);
   hash.update(sink.bytes);
   return hash.final();
 }

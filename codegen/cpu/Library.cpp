@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/Library.h"
 
+#include "sinter/codegen/cpu/LinkerTargets.h"
 #include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/ir/base/Error.h"
 
@@ -63,6 +64,7 @@ void link(const std::vector<std::string> &arguments) {
     pointers.push_back(argument.c_str());
   std::string output;
   llvm::raw_string_ostream stream(output);
+  leaveOutOtherTargets();
   lld::Result result = lld::lldMain(pointers, stream, stream, {{lld::Gnu, &lld::elf::link}});
   isUsable = result.canRunAgain;
   if (result.retCode != 0)
