@@ -13,11 +13,13 @@
 #include "sinter/codegen/cpu/ObjectCache.h"
 #include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/codegen/cuda/CompileCuda.h"
+#include "sinter/ir/base/Trace.h"
 #include "sinter/passes/Passes.h"
 #include "sinter/passes/StageContracts.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassManager.h"
 
 #include <chrono>
@@ -93,6 +95,28 @@ constexpr PassEntry passTable[] = {
      [](const PipelineOptions &) { return passes::createOrderKernels(); }, nullptr},
 };
 
+/// One event per pass.
+class TracedPasses : public PassInstrumentation {
+public:
+  explicit TracedPasses(Trace *trace) : trace(trace) {}
+  void runBeforePass(Pass *pass, Operation *) override {
+    if (!pass->getArgument().empty())
+      begun[pass] = trace->now();
+  }
+  void runAfterPass(Pass *pass, Operation *) override {
+    if (auto begin = begun.find(pass); begin != begun.end())
+      trace->add({.category = "compile",
+                  .name = pass->getArgument().str(),
+                  .thread = trace->thread(),
+                  .begin = begin->second,
+                  .length = trace->now() - begin->second});
+  }
+
+private:
+  Trace *trace;
+  std::map<Pass *, int64_t> begun; ///< There is one function, and so one thread at a time.
+};
+
 bool isDisabled(std::string_view name, const PipelineOptions &options) {
   return llvm::is_contained(options.disabledPasses, name);
 }
@@ -104,6 +128,8 @@ void runPasses(Compilation &compilation, const PipelineOptions &options, StageId
   manager.enableVerifier(false); // The stage's own verification follows.
   if (options.configure)
     options.configure(manager);
+  if (options.trace)
+    manager.addInstrumentation(std::make_unique<TracedPasses>(options.trace));
   OpPassManager &functions = manager.nest<func::FuncOp>();
   for (std::unique_ptr<Pass> &pass : required)
     functions.addPass(std::move(pass));
@@ -258,6 +284,7 @@ void program(Compilation &compilation, const PipelineOptions &options) {
   compileOptions.threads = options.threads;
   cpu::ObjectCache cache(options.cache);
   compileOptions.cache = &cache;
+  compileOptions.trace = options.trace;
   cpu::CompiledKernels compiled = cpu::compileKernels(modules, options.target, compileOptions);
   compilation.cache = cache.report();
   compilation.objects = std::move(compiled.objects);
@@ -352,6 +379,7 @@ Compilation runPipeline(ModuleOp module, const PipelineOptions &options) {
   std::string last;
   for (const StageRow &stage : stageTable) {
     Clock::time_point begin = Clock::now();
+    Trace::Span span(options.trace, "compile", stage.name);
     stage.run(compilation, options);
     {
       Diagnostics diagnostics(module->getContext());
@@ -360,6 +388,8 @@ Compilation runPipeline(ModuleOp module, const PipelineOptions &options) {
                          stage.id == StageId::Traced ? ErrorKind::User : ErrorKind::Internal);
     }
     compilation.times.push_back({std::string(stage.name), since(begin)});
+    if (options.observe)
+      options.observe(stage.id, compilation);
     if (options.dump) {
       std::string text = stage.print(compilation);
       if (text != last)

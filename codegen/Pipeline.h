@@ -21,7 +21,13 @@ namespace mlir {
 class PassManager;
 }
 
+namespace sinter {
+class Trace;
+}
+
 namespace sinter::codegen {
+
+struct Compilation;
 
 /// The stages of a compilation, in order. The graph is IR up to `scheduled`; `planned` adds the
 /// program's plain data, `kernels` one module per launch, `program` machine code.
@@ -73,6 +79,10 @@ struct PipelineOptions {
   std::string scheduleFile = "schedule";
   /// Called with the text of every stage that changed something, as it completes.
   std::function<void(std::string_view stage, std::string_view text)> dump;
+  /// Called after every stage, before its text is dumped. It may change locations only.
+  std::function<void(StageId stage, Compilation &compilation)> observe;
+  /// Collects how long stages, passes and kernels take; may be null.
+  Trace *trace = nullptr;
   /// Adds MLIR's own flags (printing, timing, crash reproducer) to the pass managers.
   std::function<void(mlir::PassManager &)> configure;
 };

@@ -74,6 +74,8 @@ std::vector<UnfusedEdge> unfusedEdges(func::FuncOp graph) {
     };
     edge.producer = word("producer");
     edge.consumer = word("consumer");
+    edge.fromLocation = entry.getAs<LocationAttr>("from");
+    edge.toLocation = entry.getAs<LocationAttr>("to");
     edge.reason = word("reason");
     edge.from = line("from");
     edge.to = line("to");

@@ -18,6 +18,7 @@ struct UnfusedEdge {
   SourceLoc from, to;             ///< Their lines.
   DimExpr bytes; ///< Stored by the one and read by the other; each is counted once.
   std::string reason;
+  mlir::LocationAttr fromLocation, toLocation; ///< Null where none was noted.
 };
 
 /// What the fusion pass noted on a graph when it ran with `explain`.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sinter/ir/base/Trace.h"
 #include "sinter/runtime/ExecutableImpl.h"
 
 #include <algorithm>
@@ -36,6 +37,7 @@ std::vector<double> BoundCall::measure(int64_t count) {
 }
 
 void BoundCall::Impl::run() {
+  Trace::Span span(executable->code.trace.get(), "run", "call");
   StateUse use(state.get(), executable->hasUpdates);
   if (!call)
     return interpret();

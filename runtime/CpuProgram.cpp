@@ -3,6 +3,7 @@
 #include "sinter/ir/base/Error.h"
 #include "sinter/ir/base/TargetInfo.h"
 #include "sinter/runtime/CpuDevice.h"
+#include "sinter/runtime/CpuSteps.h"
 #include "sinter/runtime/StateStorage.h"
 #include "sinter/runtime/Strided.h"
 
@@ -35,6 +36,9 @@ public:
         if (*variable.name == code.program->arguments[static_cast<size_t>(updates)].name)
           variable.updated = true;
     }
+    if (code.trace && !code.kernels.empty())
+      steps = std::make_unique<CpuSteps>(code, binding, pointers, block.get(),
+                                         this->device->workers());
   }
 
   SinterStatus run() override {
@@ -43,13 +47,19 @@ public:
         binding.state->residency.useOnHost(*variable.name, variable.updated
                                                                ? Residency::HostUse::Update
                                                                : Residency::HostUse::Read);
-    for (const Staged &staged : gathers)
-      staged.plan.gather(staged.user, staged.buffer);
+    if (!gathers.empty()) {
+      Trace::Span span(code.trace.get(), "run", "copy inputs");
+      for (const Staged &staged : gathers)
+        staged.plan.gather(staged.user, staged.buffer);
+    }
     SinterStatus status =
-        device->run(code.entry, pointers.data(), binding.table.data(), block.get());
-    if (status.code == static_cast<int64_t>(StatusCode::Ok))
+        steps ? steps->run(device->threadPool())
+              : device->run(code.entry, pointers.data(), binding.table.data(), block.get());
+    if (status.code == static_cast<int64_t>(StatusCode::Ok) && !scatters.empty()) {
+      Trace::Span span(code.trace.get(), "run", "copy outputs");
       for (const Staged &staged : scatters)
         staged.plan.scatter(staged.buffer, staged.user);
+    }
     return status;
   }
 
@@ -85,6 +95,7 @@ private:
   std::vector<Staged> gathers, scatters;
   std::vector<std::shared_ptr<void>> buffers;
   std::vector<Variable> variables;
+  std::unique_ptr<CpuSteps> steps; ///< Of calls that are traced.
 };
 
 class CpuProgram : public DeviceProgram {

@@ -11,11 +11,17 @@
 
 namespace sinter {
 
+class Trace;
+
 /// A Program, and where it is one for the CPU the function that runs it.
 struct ProgramCode {
   std::shared_ptr<const Program> program = nullptr;
   SinterRun entry = nullptr;
   std::shared_ptr<const void> keepAlive = nullptr; ///< Holds the code behind `entry`.
+  /// The CPU's kernels, one per Program::kernels; empty where only `entry` is known.
+  std::vector<SinterKernel> kernels = {};
+  /// Collects what calls spend their time on: launch by launch where `kernels` are known.
+  std::shared_ptr<Trace> trace = nullptr;
 };
 
 /// What one call works on. All sizes have been checked against the program.

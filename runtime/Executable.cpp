@@ -53,7 +53,8 @@ ArrayMap byName(const Program &program, std::vector<Array> arrays) {
 Executable::Impl::Impl(ExecutableCode given, std::shared_ptr<Device> device)
     : code(std::move(given)), device(std::move(device)), sizes(*code.program) {
   if (!code.interpreter)
-    loaded = this->device->load({code.program, code.entry, code.keepAlive});
+    loaded = this->device->load(
+        {code.program, code.entry, code.keepAlive, code.kernels, code.trace});
   for (const Argument &argument : code.program->arguments)
     hasVariables |= argument.kind != ArgumentKind::Placeholder;
   for (const Result &result : code.program->results)

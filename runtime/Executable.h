@@ -26,6 +26,8 @@ struct ExecutableCode {
   SinterRun entry = nullptr;         ///< Of a program for the CPU.
   Interpreter interpreter = nullptr; ///< In place of what a device loads.
   std::shared_ptr<const void> keepAlive = nullptr; ///< Holds the code behind `entry`.
+  std::vector<SinterKernel> kernels = {};          ///< ProgramCode::kernels
+  std::shared_ptr<Trace> trace = nullptr;          ///< ProgramCode::trace
 };
 
 /// A compiled graph. Immutable and re-entrant: several threads may call it at once (each call has

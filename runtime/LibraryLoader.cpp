@@ -93,12 +93,15 @@ Executable loadLibrary(const std::filesystem::path &path, const LibraryOptions &
     // Nothing of the file is code for this machine.
     if (!device)
       device = CudaDevice::shared();
-    return Executable({.program = std::move(program)}, std::move(device));
+    return Executable({.program = std::move(program), .trace = options.trace}, std::move(device));
   }
   ProgramCode code = openCode(path, description, std::move(program));
   if (!device)
     device = CpuDevice::shared(options.threads);
-  return Executable({.program = code.program, .entry = code.entry, .keepAlive = code.keepAlive},
+  return Executable({.program = code.program,
+                     .entry = code.entry,
+                     .keepAlive = code.keepAlive,
+                     .trace = options.trace},
                     std::move(device));
 }
 

@@ -15,6 +15,8 @@ struct LibraryOptions {
   /// 0: the default number of threads. Ignored when a device is given.
   int64_t threads = 0;
   std::shared_ptr<Device> device = nullptr;
+  /// Collects what calls spend their time on; each is one event.
+  std::shared_ptr<Trace> trace = nullptr;
 };
 
 /// The program in a shared library made by `graph-compile --emit=lib`. The file is examined before

@@ -8,9 +8,11 @@
 #include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/codegen/cuda/CudaLibrary.h"
 #include "sinter/frontend/GraphImpl.h"
+#include "sinter/ir/base/Trace.h"
 #include "sinter/runtime/CpuDevice.h"
 #include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/Environment.h"
+#include "sinter/runtime/SessionImpl.h"
 
 namespace sinter {
 namespace {
@@ -36,6 +38,7 @@ codegen::PipelineOptions pipelineOptions(const CompileOptions &options) {
   result.nvrtc = environmentPath("SINTER_NVRTC").value_or("");
   result.lineInfo = options.lineInfo;
   result.dump = options.onStage;
+  result.trace = options.trace.get();
   // The interpreter runs the graph as it was written.
   if (options.engine == Engine::Interpreter) {
     result.stopAfter = codegen::StageId::Differentiated;
@@ -65,9 +68,12 @@ ExecutableCode interpreted(const Graph &graph, mlir::OwningOpRef<mlir::ModuleOp>
       }};
 }
 
-ExecutableCode compiled(codegen::Compilation &compilation, const TargetInfo &target) {
+ExecutableCode compiled(codegen::Compilation &compilation, const TargetInfo &target,
+                        const std::shared_ptr<Trace> &trace) {
   if (target.kind == TargetInfo::Kind::Cuda)
-    return {.program = std::make_shared<const Program>(std::move(compilation.program()))};
+    return {.program = std::make_shared<const Program>(std::move(compilation.program())),
+            .trace = trace};
+  Trace::Span span(trace.get(), "compile", "link");
   // The code refers to the constants where they lie.
   auto program = std::make_shared<const Program>(std::move(compilation.program()));
   std::string run = cpu::runObject(*program, target, /*embedConstants=*/false,
@@ -76,7 +82,15 @@ ExecutableCode compiled(codegen::Compilation &compilation, const TargetInfo &tar
   objects.push_back(run);
   auto code = std::make_shared<const cpu::Jit>(objects);
   auto entry = code->function<SinterRun>(cpu::ProgramSymbols(program->name).run);
-  return {.program = std::move(program), .entry = entry, .keepAlive = std::move(code)};
+  std::vector<SinterKernel> kernels;
+  if (trace)
+    for (const Kernel &kernel : program->kernels)
+      kernels.push_back(code->function<SinterKernel>(kernel.symbol));
+  return {.program = std::move(program),
+          .entry = entry,
+          .keepAlive = std::move(code),
+          .kernels = std::move(kernels),
+          .trace = trace};
 }
 
 cpu::LibraryForm formOf(LibraryKind kind) {
@@ -130,15 +144,32 @@ State::State(const Graph &graph, uint64_t seed, const DimBinding &dims)
     : State(graph.arguments(), seed, dims) {}
 
 Executable compile(const Graph &graph, const CompileOptions &options, std::source_location loc) {
+  return compileWith(graph, options, nullptr, loc);
+}
+
+Executable compileWith(const Graph &graph, const CompileOptions &options,
+                       const ConfigurePipeline &configure, std::source_location loc) {
+  Trace::Span span(options.trace.get(), "compile", "compile");
   std::shared_ptr<Device> device = deviceFor(options);
   codegen::PipelineOptions pipeline = pipelineOptions(options);
   const TargetInfo target = pipeline.target = targetFor(options, *device);
+  if (configure)
+    configure(pipeline);
   mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
   codegen::Compilation compilation = codegen::runPipeline(*module, pipeline);
   ExecutableCode code = options.engine == Engine::Interpreter
                             ? interpreted(graph, std::move(module), compilation)
-                            : compiled(compilation, target);
+                            : compiled(compilation, target, options.trace);
+  code.trace = options.trace;
   return Executable(std::move(code), std::move(device));
+}
+
+void runPipelineOf(const Graph &graph, const CompileOptions &options,
+                   const ConfigurePipeline &configure, std::source_location loc) {
+  codegen::PipelineOptions pipeline = pipelineOptions(options);
+  configure(pipeline);
+  mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
+  codegen::runPipeline(*module, pipeline);
 }
 
 std::string scheduleText(const Graph &graph, const CompileOptions &options,

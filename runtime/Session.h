@@ -17,6 +17,8 @@
 
 namespace sinter {
 
+class Trace;
+
 enum class Engine : uint8_t {
   Compiled,
   /// Plain loops over the differentiated graph, in a stated order: slow, and the reference that
@@ -56,6 +58,8 @@ struct CompileOptions {
   std::string schedule = {};
   /// Whether and where machine code is kept for the next process that needs it.
   CacheOptions cache = {};
+  /// Collects what compiling and every call of the executable spend their time on.
+  std::shared_ptr<Trace> trace = nullptr;
   /// Called with the name and the text of every stage that changed something, e.g. "fused".
   std::function<void(std::string_view stage, std::string_view text)> onStage = nullptr;
   /// Where it runs, if not on the shared CPU device or, where the target is a GPU, the shared GPU.

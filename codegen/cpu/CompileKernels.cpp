@@ -7,6 +7,7 @@
 #include "sinter/codegen/cpu/LowerToLlvm.h"
 #include "sinter/codegen/cpu/ObjectCache.h"
 #include "sinter/ir/base/Error.h"
+#include "sinter/ir/base/Trace.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -81,11 +82,16 @@ func::FuncOp entryOf(ModuleOp module) {
 constexpr const char *entryName = "sinter_kernel";
 
 std::unique_ptr<llvm::Module> toLlvmIr(ModuleOp module, const TargetInfo &target,
-                                       llvm::LLVMContext &context, CompileTimes &times) {
+                                       llvm::LLVMContext &context, CompileTimes &times,
+                                       Trace *trace = nullptr) {
   Stopwatch watch;
-  if (!lowerToLlvm(module, target))
-    return nullptr;
+  {
+    Trace::Span span(trace, "compile", "lower");
+    if (!lowerToLlvm(module, target))
+      return nullptr;
+  }
   times.lower += watch.lap();
+  Trace::Span span(trace, "compile", "translate");
   std::unique_ptr<llvm::Module> llvmModule = translateToLlvm(module, context);
   times.translate += watch.lap();
   return llvmModule;
@@ -127,6 +133,7 @@ public:
   std::string object(ModuleOp module) {
     std::optional<KernelKey> key;
     if (options.cache && options.cache->isOpen()) {
+      Trace::Span span(options.trace, "compile", "cache");
       Stopwatch watch;
       key = kernelKey(module, entryOf(module), target, options.object);
       std::optional<std::string> known = key ? cachedObject(*options.cache, *key) : std::nullopt;
@@ -149,9 +156,10 @@ private:
     ++numCompiled;
     // A context per module: it would otherwise keep every constant and type of the ones before.
     llvm::LLVMContext llvmContext;
-    std::unique_ptr<llvm::Module> llvmModule = toLlvmIr(module, target, llvmContext, times);
+    std::unique_ptr<llvm::Module> llvmModule = toLlvmIr(module, target, llvmContext, times, options.trace);
     if (!llvmModule)
       diagnostics.raise("kernel does not lower to LLVM IR");
+    Trace::Span span(options.trace, "compile", "machine code");
     Stopwatch watch;
     hide(*llvmModule);
     if (!compiler)
@@ -215,10 +223,13 @@ CompiledKernels compileKernels(const std::vector<ModuleOp> &modules, const Targe
   std::exception_ptr problem;
   std::vector<ObjectCache::Entry> made;
   auto work = [&] {
+    if (options.trace)
+      options.trace->thread("compile");
     KernelCompiler compiler(target, options, diagnostics);
     try {
       for (size_t turn; (turn = next++) < order.size();) {
         size_t i = order[turn];
+        Trace::Span span(options.trace, "compile", result.symbols[i]);
         result.objects[i] = renameSymbol(compiler.object(unique[i]), entryName, result.symbols[i]);
       }
     } catch (...) {

@@ -9,6 +9,10 @@
 #include <string>
 #include <vector>
 
+namespace sinter {
+class Trace;
+}
+
 namespace sinter::cpu {
 
 class ObjectCache;
@@ -31,6 +35,8 @@ struct CompileKernelsOptions {
   int threads = 0;
   /// Where objects are looked up and stored; may be null.
   ObjectCache *cache = nullptr;
+  /// Collects what every thread did for which kernel; may be null.
+  Trace *trace = nullptr;
 };
 
 struct CompiledKernels {

@@ -3,7 +3,7 @@
 
 #include "tools/fused-bench/Check.h"
 #include "tools/fused-bench/Prepare.h"
-#include "tools/support/ProgramCosts.h"
+#include "sinter/codegen/ProgramCosts.h"
 
 #include <algorithm>
 #include <cmath>
@@ -22,7 +22,7 @@ double median(std::vector<double> values) {
 int64_t number(const DimExpr &size) { return size.constant().value_or(0); }
 
 /// What must move: arguments and constants in, results out.
-Traffic trafficOf(const Program &program, const ProgramCosts &costs) {
+Traffic trafficOf(const Program &program, const codegen::ProgramCosts &costs) {
   Traffic traffic{.written = number(costs.resultBytes)};
   for (const Argument &argument : program.arguments)
     traffic.read += number(argument.shape.numElements()) * byteSize(argument.dtype);
@@ -47,7 +47,7 @@ Measurement GpuBench::measure(const CaseRow &row) {
   Model model = options.small ? row.check.make(row.check.rows) : row.make(row.rows);
   BoundCase fused = prepare(model, compileOptions);
   const Program &program = fused.executable.program();
-  ProgramCosts costs = costsOf(program, device->workers());
+  codegen::ProgramCosts costs = codegen::costsOf(program, device->workers());
   Measurement result{.name = row.name,
                      .target = program.target,
                      .threads = device->workers(),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tools/fused-bench/Probes.h"
+#include "tools/support/Probes.h"
 
 #include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/Executable.h"

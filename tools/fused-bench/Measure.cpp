@@ -4,7 +4,7 @@
 #include "tools/fused-bench/Check.h"
 #include "tools/fused-bench/Prepare.h"
 #include "tools/support/CommandLine.h"
-#include "tools/support/ProgramCosts.h"
+#include "sinter/codegen/ProgramCosts.h"
 
 #include <algorithm>
 #include <cmath>
@@ -56,7 +56,7 @@ Measurement Bench::measureKernel(const CaseRow &row) {
   BoundCase fused = prepare(model, device);
   const Program &program = fused.executable.program();
 
-  ProgramCosts costs = costsOf(program, device->workers());
+  codegen::ProgramCosts costs = codegen::costsOf(program, device->workers());
   Measurement result{.name = row.name,
                      .target = program.target,
                      .threads = device->workers(),
@@ -147,7 +147,7 @@ Measurement Bench::measureKernel(const CaseRow &row) {
 Measurement Bench::measureEmptyCall(const CaseRow &row) {
   BoundCase bound = prepare(row.make(row.rows), device);
   const Program &program = bound.executable.program();
-  ProgramCosts costs = costsOf(program, device->workers());
+  codegen::ProgramCosts costs = codegen::costsOf(program, device->workers());
   Measurement result{.name = row.name,
                      .target = program.target,
                      .threads = device->workers(),

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tools/fused-bench/Cases.h"
-#include "tools/fused-bench/Probes.h"
+#include "tools/support/Probes.h"
 
 #include <memory>
 #include <optional>

@@ -2,9 +2,9 @@
 #include "tools/fused-bench/Serve.h"
 
 #include "tools/fused-bench/Prepare.h"
-#include "tools/fused-bench/Probes.h"
+#include "tools/support/Probes.h"
 #include "tools/support/CommandLine.h"
-#include "tools/support/ProgramCosts.h"
+#include "sinter/codegen/ProgramCosts.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -62,7 +62,7 @@ private:
     current.emplace(prepare(model, device));
     constexpr double enough = 8e-3;
     calls = callsPerSample(current->call, enough);
-    ProgramCosts costs = costsOf(current->executable.program(), device->workers());
+    codegen::ProgramCosts costs = codegen::costsOf(current->executable.program(), device->workers());
     return print("ready %lld %.3f %lld", static_cast<long long>(calls), current->compileMs,
                  static_cast<long long>(costs.launches));
   }

@@ -6,6 +6,7 @@
 #include "tools/support/CommandLine.h"
 #include "tools/support/Inputs.h"
 #include "tools/support/LoadModel.h"
+#include "tools/support/Roofline.h"
 
 #include "sinter/codegen/Pipeline.h"
 #include "sinter/codegen/ScheduleText.h"
@@ -13,8 +14,11 @@
 #include "sinter/codegen/cpu/Library.h"
 #include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/codegen/cuda/CompileCuda.h"
+#include "sinter/codegen/report/Collect.h"
+#include "sinter/codegen/report/Dot.h"
 #include "sinter/codegen/cuda/CudaLibrary.h"
 #include "sinter/frontend/GraphImpl.h"
+#include "sinter/ir/base/Trace.h"
 #include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/Environment.h"
 
@@ -45,7 +49,8 @@ enum class Form {
   Cuda,
   Ptx,
   Cubin,
-  Later
+  Dot,
+  Nothing
 };
 
 struct EmitRow {
@@ -69,21 +74,17 @@ constexpr EmitRow emitTable[] = {
     {"program", Form::StageText, StageId::Program},
     {"ptx", Form::Ptx, StageId::Kernels},
     {"cubin", Form::Cubin, StageId::Kernels, ".cubin"},
-    {"dot", Form::Later, StageId::Traced},
+    {"dot", Form::Dot, StageId::Fused},
 };
 
 const EmitRow &emitRow(const std::string &name) {
   std::vector<std::string> names;
   for (const EmitRow &row : emitTable)
-    if (row.form != Form::Later || row.name == name)
-      names.emplace_back(row.name);
+    names.emplace_back(row.name);
   parseChoice("form to emit", name, names);
   for (const EmitRow &row : emitTable)
-    if (row.name == name) {
-      if (row.form == Form::Later)
-        failUsage("--emit=" + name + " is not available in this version");
+    if (row.name == name)
       return row;
-    }
   failUsage("--emit=" + name);
 }
 
@@ -305,15 +306,15 @@ private:
 std::string emitHelp() {
   std::string names;
   for (const EmitRow &row : emitTable)
-    if (row.form != Form::Later)
-      names += (names.empty() ? "" : "|") + std::string(row.name);
+    names += (names.empty() ? "" : "|") + std::string(row.name);
   return names + " (default: lib)";
 }
 
 int compileAndEmit(const CompileRequest &request) {
   // -- Everything that is wrong with the command line, before any work --
-  bool onlyStats = !request.stats.empty() && request.emit.empty() && request.stopAfter.empty() &&
-                   request.output.empty();
+  const bool describes = !request.stats.empty() || !request.report.empty();
+  bool onlyStats =
+      describes && request.emit.empty() && request.stopAfter.empty() && request.output.empty();
   if (!request.emit.empty() && !request.stopAfter.empty())
     failUsage("--emit and --stop-after exclude each other");
   EmitRow row = emitRow(request.emit.empty() ? "lib" : request.emit);
@@ -346,9 +347,9 @@ int compileAndEmit(const CompileRequest &request) {
     statsForm = static_cast<StatisticsForm>(
         parseChoice("form of --stats", request.stats, {"text", "json"}));
   int64_t budget = request.memBudget.empty() ? -1 : parseBytes("--mem-budget", request.memBudget);
-  bool needsPlan = !request.stats.empty() || budget >= 0;
+  bool needsPlan = describes || budget >= 0;
   if (needsPlan && row.stage < StageId::Planned)
-    failUsage("--stats and --mem-budget need a plan, which comes after this stage");
+    failUsage("--stats, --report and --mem-budget need a plan, which comes after this stage");
   fs::path library;
   if (!request.input.ends_with(".onnx") && (!request.inputs.empty() || !request.seed.empty()))
     failUsage("--input and --seed go with an ONNX model");
@@ -359,6 +360,11 @@ int compileAndEmit(const CompileRequest &request) {
     library = libraryPath(request, row);
 
   // -- The graph --
+  std::optional<Trace> trace;
+  if (!request.trace.empty())
+    trace.emplace();
+  Trace *const traced = trace ? &*trace : nullptr;
+  std::optional<Trace::Span> loading(std::in_place, traced, "compile", "load");
   ArrayMap values;
   for (const std::string &text : request.inputs)
     values.insert(parseInput(text));
@@ -371,6 +377,7 @@ int compileAndEmit(const CompileRequest &request) {
   addGradients(graph, request);
   auto module = extract(graph, graph.outputs(), graph.updates());
   specialize(*module, request.dims, request.shapes);
+  loading.reset();
 
   // -- The pipeline --
   StageDump dump(request.dumpDir);
@@ -383,13 +390,21 @@ int compileAndEmit(const CompileRequest &request) {
   options.stopAfter = row.stage;
   options.disabledPasses = request.disabledPasses;
   options.strictRounding = request.strict;
-  options.explainFusion = !request.stats.empty();
+  options.explainFusion = describes;
   options.winograd = request.winograd;
   options.tf32 = request.tf32;
   options.optLevel = request.optLevel;
   options.cache = resolveCache(request.cache);
   options.nvrtc = environmentPath("SINTER_NVRTC").value_or("");
   options.lineInfo = request.lineInfo;
+  options.trace = traced;
+  auto workers = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
+  std::optional<report::Collector> collector;
+  if (!request.report.empty()) {
+    collector.emplace(
+        report::CollectOptions{.workers = workers, .quoteSources = request.quoteSources});
+    collector->attach(options);
+  }
   if (!request.schedule.empty()) {
     options.schedule = readFile(request.schedule);
     options.scheduleFile = request.schedule;
@@ -407,12 +422,12 @@ int compileAndEmit(const CompileRequest &request) {
   }
   diagnosis.report(compilation);
   const Program &program = compilation.program();
-  auto workers = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   if (budget >= 0)
     requireBudget(program, workers, budget);
 
   // -- What was asked for --
-  switch (onlyStats ? Form::Later : row.form) {
+  std::optional<Trace::Span> writing(std::in_place, traced, "compile", "write");
+  switch (onlyStats ? Form::Nothing : row.form) {
   case Form::StageText:
     writeText(request.output, dump.latest());
     break;
@@ -440,7 +455,10 @@ int compileAndEmit(const CompileRequest &request) {
     writeText(row.form == Form::Cubin ? library.string() : request.output,
               machineCode(compilation, options, row.form));
     break;
-  case Form::Later:
+  case Form::Dot:
+    writeText(request.output, report::dotText(compilation.graph()));
+    break;
+  case Form::Nothing:
     break;
   }
   if (!request.stats.empty()) {
@@ -452,6 +470,15 @@ int compileAndEmit(const CompileRequest &request) {
          .unfused = passes::unfusedEdges(compilation.graph()),
          .times = compilation.times});
   }
+  if (collector) {
+    report::Report page = collector->take();
+    page.title = request.input == "-" ? "graph" : fs::path(request.input).filename().string();
+    page.roofs = roofsOf(request.roofline, target);
+    writeText(request.report, report::htmlPage(page));
+  }
+  writing.reset();
+  if (trace)
+    trace->write(request.trace);
   return 0;
 }
 

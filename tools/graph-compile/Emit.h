@@ -23,6 +23,10 @@ struct CompileRequest {
   bool printIr = false, timing = false;
   std::string crashReproducer;
   std::string schedule; ///< A file of schedules.
+  std::string trace;    ///< Where a trace of the compilation goes.
+  std::string report;   ///< Where the page about the compilation goes.
+  std::string roofline; ///< The machine's figures for it.
+  bool quoteSources = false;
   CacheOptions cache;
 };
 

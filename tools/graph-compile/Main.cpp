@@ -2,6 +2,7 @@
 // graph-compile: a graph as text, or an ONNX model, in, any stage of its compilation or a library out.
 #include "tools/graph-compile/Emit.h"
 #include "tools/support/CommandLine.h"
+#include "tools/support/Roofline.h"
 
 #include <algorithm>
 
@@ -55,6 +56,14 @@ int main(int argc, char **argv) {
                "Machine code for a GPU says which lines of the graph's source it comes from");
   app.add_option("--mem-budget", request.memBudget,
                  "Refuse (exit code 7) when the planned peak is above this, e.g. 64M");
+  app.add_option("--report", request.report,
+                 "Write a page about the program, one .html file: kernels with your lines, the graph, "
+                 "the memory plan, a roofline. Alone it writes no library");
+  app.add_option("--roofline", request.roofline, rooflineHelp());
+  app.add_flag("--quote-sources", request.quoteSources,
+               "--report: show the lines of the files that the graph's locations name");
+  app.add_option("--trace", request.trace,
+                 "Write what the compilation spends its time on, as JSON for ui.perfetto.dev");
   app.add_option("--dump-dir", request.dumpDir, "Write the text of every stage into this folder");
   app.add_flag("--mlir-print-ir-after-all", request.printIr, "Print the IR after every pass");
   app.add_flag("--mlir-timing", request.timing, "Print how long passes and stages took");
@@ -63,5 +72,5 @@ int main(int argc, char **argv) {
   app.footer("Raw IR and the --mlir- flags are for trusted input. Exit codes: 0 ok, 1 errors in the "
              "graph, 2 usage, 3 file access,\n4 unsupported, 5 device, 6 mismatch, 7 limit, 70 "
              "internal.");
-  return runTool(app, argc, argv, [&] { return compileAndEmit(request); }, {"--trace"});
+  return runTool(app, argc, argv, [&] { return compileAndEmit(request); });
 }

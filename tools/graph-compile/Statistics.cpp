@@ -3,8 +3,8 @@
 
 #include "tools/support/CommandLine.h"
 #include "tools/support/Json.h"
-#include "tools/support/ProgramCosts.h"
 
+#include "sinter/codegen/ProgramCosts.h"
 #include "sinter/codegen/cuda/Cubin.h"
 
 #include <algorithm>
@@ -13,6 +13,9 @@
 #include <set>
 
 namespace sinter::tools {
+
+using namespace codegen;
+
 namespace {
 
 /// The CPU's name without its list of features.

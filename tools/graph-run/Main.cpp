@@ -4,8 +4,11 @@
 #include "tools/support/CommandLine.h"
 #include "tools/support/Inputs.h"
 #include "tools/support/LoadModel.h"
+#include "tools/support/Roofline.h"
 
+#include "sinter/ir/base/Trace.h"
 #include "sinter/runtime/LibraryLoader.h"
+#include "sinter/runtime/Report.h"
 #include "sinter/runtime/Session.h"
 
 #include <algorithm>
@@ -24,6 +27,9 @@ struct RunRequest {
   std::vector<std::string> inputs;
   std::string target, engine = "compiled", threads = "0", seed;
   Tolerance tolerance;
+  std::string traceFile, reportFile, roofline;
+  bool quoteSources = false;
+  std::shared_ptr<Trace> trace; ///< Null without a file for it.
   bool quiet = false, strict = false, tf32 = false;
   CacheOptions cache;
 };
@@ -41,6 +47,8 @@ std::optional<uint64_t> seedOf(const RunRequest &request) {
     return std::nullopt;
   return static_cast<uint64_t>(parseNumber("--seed", request.seed));
 }
+
+constexpr int64_t reportedRuns = 10;
 
 using Inputs = std::vector<NamedArrays::Entry>;
 
@@ -68,6 +76,19 @@ Executable compileOnnx(const std::string &path, const CompileOptions &options,
   return executable;
 }
 
+CompileOptions optionsOf(const RunRequest &request) {
+  CompileOptions options{.engine = static_cast<Engine>(parseChoice(
+                             "engine", request.engine, {"compiled", "interpreter"})),
+                         .threads = parseNumber("--threads", request.threads),
+                         .strictRounding = request.strict,
+                         .tf32 = request.tf32,
+                         .cache = request.cache,
+                         .trace = request.trace};
+  if (!request.target.empty())
+    options.target = Target::parse(request.target);
+  return options;
+}
+
 Executable loadExecutable(const RunRequest &request, Inputs &inputs) {
   int64_t threads = parseNumber("--threads", request.threads);
   auto engine =
@@ -75,20 +96,38 @@ Executable loadExecutable(const RunRequest &request, Inputs &inputs) {
   if (isElf(request.model)) {
     if (engine == Engine::Interpreter || !request.target.empty())
       failUsage("a compiled library takes neither --engine=interpreter nor --target");
-    return loadLibrary(request.model, {.program = request.program, .threads = threads});
+    return loadLibrary(request.model, {.program = request.program,
+                                       .threads = threads,
+                                       .trace = request.trace});
   }
   if (!request.program.empty())
     failUsage("--program goes with a compiled library");
-  CompileOptions options{.engine = engine,
-                         .threads = threads,
-                         .strictRounding = request.strict,
-                         .tf32 = request.tf32,
-                         .cache = request.cache};
-  if (!request.target.empty())
-    options.target = Target::parse(request.target);
+  const CompileOptions options = optionsOf(request);
   if (request.model.ends_with(".onnx"))
     return compileOnnx(request.model, options, seedOf(request), inputs);
   return compile(Graph::load(request.model), options);
+}
+
+/// Runs the model some more, kernel by kernel, and writes a page about that.
+void reportRun(const RunRequest &request, const Inputs &inputs) {
+  LoadedModel model =
+      loadModel(request.model, ArrayMap(inputs.begin(), inputs.end()), seedOf(request));
+  const CompileOptions options = optionsOf(request);
+  const auto roofs = roofsOf(request.roofline, options.target.info());
+  ReportOptions report{.title = std::filesystem::path(request.model).filename().string(),
+                       .runs = reportedRuns,
+                       .flopsPerSecond = roofs.flopsPerSecond,
+                       .bytesPerSecond = roofs.bytesPerSecond,
+                       .roofSource = roofs.source,
+                       .quoteSources = request.quoteSources};
+  for (const auto &[name, array] : inputs) {
+    std::string ours = name;
+    for (const auto &[theirs, renamed] : model.renamed)
+      if (name == theirs)
+        ours = renamed;
+    report.inputs.emplace(ours, array);
+  }
+  writeReport(model.graph, request.reportFile, options, report);
 }
 
 /// The named dimensions that the inputs' sizes give: what parameters with symbolic sizes need.
@@ -181,7 +220,11 @@ int run(const RunRequest &request) {
       given.emplace_back(name, array);
   for (const std::string &text : request.inputs)
     given.push_back(parseInput(text));
+  if (!request.reportFile.empty() && (isElf(request.model) || request.model == "-"))
+    failUsage("--report is about a graph in a file");
   Executable executable = loadExecutable(request, given);
+  if (!request.reportFile.empty())
+    reportRun(request, given);
   NamedArrays inputs(std::move(given));
   const Program &program = executable.program();
   State state(program.arguments, seed.value_or(0), dimsOf(program.arguments, inputs));
@@ -196,6 +239,22 @@ int run(const RunRequest &request) {
   if (!request.outputFile.empty())
     writeNpz(request.outputFile, ArrayMap(results.begin(), results.end()));
   return request.expectFile.empty() ? 0 : compareResults(results, request);
+}
+
+/// run(), with the trace written whether or not it fails.
+int runTraced(RunRequest &request) {
+  if (request.traceFile.empty())
+    return run(request);
+  request.trace = std::make_shared<Trace>();
+  int code = 0;
+  try {
+    code = run(request);
+  } catch (const Error &) {
+    request.trace->write(request.traceFile);
+    throw;
+  }
+  request.trace->write(request.traceFile);
+  return code;
 }
 
 } // namespace
@@ -234,10 +293,19 @@ int main(int argc, char **argv) {
                "GPU: let tensor cores multiply f32 matrices, operands rounded to 10 bits of fraction");
   app.add_option("--threads", request.threads, "Threads (default: all)");
   app.add_option("--program", request.program, "Which program of a library that holds several");
+  app.add_option("--trace", request.traceFile,
+                 "Write what compiling and running spend their time on, as JSON for "
+                 "ui.perfetto.dev; a library's run is one event");
+  app.add_option("--report", request.reportFile,
+                 "Write a page about the program with the time of every kernel (median of 10 more "
+                 "runs), one .html file");
+  app.add_option("--roofline", request.roofline, rooflineHelp());
+  app.add_flag("--quote-sources", request.quoteSources,
+               "--report: show the lines of the files that the graph's locations name");
   addCacheOptions(app, request.cache);
   app.add_flag("-q,--quiet", request.quiet, "Do not print the results");
   app.footer(
       "Exit codes: 0 ok, 1 errors in graph or data, 2 usage, 3 file access, 4 unsupported, 5 "
       "device, 6 mismatch,\n7 limit, 70 internal.");
-  return runTool(app, argc, argv, [&] { return run(request); }, {"--trace", "--check-nan"});
+  return runTool(app, argc, argv, [&] { return runTraced(request); }, {"--check-nan"});
 }

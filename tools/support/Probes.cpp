@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/fused-bench/Probes.h"
+#include "tools/support/Probes.h"
 
 #include <algorithm>
 #include <chrono>

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace sinter::tools {
+namespace sinter::codegen {
 
 /// What a program costs, as formulas over its named dimensions (numbers where there are none).
 struct ProgramCosts {
@@ -29,4 +29,4 @@ std::optional<int64_t> largestLiveSet(const Program &program, int64_t workers);
 /// The sizes of a program, with the number of workers filled in.
 DimExpr forWorkers(const DimExpr &size, int64_t workers);
 
-} // namespace sinter::tools
+} // namespace sinter::codegen

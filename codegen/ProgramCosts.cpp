@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/support/ProgramCosts.h"
+#include "sinter/codegen/ProgramCosts.h"
 
 #include <algorithm>
 
-namespace sinter::tools {
+namespace sinter::codegen {
 
 DimExpr forWorkers(const DimExpr &size, int64_t workers) {
   return size.substitute({{workersSymbol, DimExpr(workers)}});
@@ -83,4 +83,4 @@ std::optional<int64_t> largestLiveSet(const Program &program, int64_t workers) {
   return most;
 }
 
-} // namespace sinter::tools
+} // namespace sinter::codegen
