@@ -29,6 +29,8 @@ PAGES = [
     ("array", "Arrays", "Data on the host, its types, and the files it is read from.",
      ["ir/base/Array.h", "ir/base/ArrayFiles.h", "ir/base/DType.h"]),
     ("shape", "Shapes", "Sizes as numbers and as expressions.", ["ir/base/Shape.h", "ir/base/DimExpr.h"]),
+    ("trace", "Traces and reports", "Where time goes, and what was compiled: [Read a report](../howto/read-a-report.md).",
+     ["ir/base/Trace.h", "runtime/Report.h"]),
     ("error", "Errors", "The one exception type, and the exit codes of the tools.", ["ir/base/Error.h"]),
     ("onnx", "ONNX", "What is supported is on [ONNX models](../onnx.md).", ["frontend/onnx/Onnx.h"]),
     ("device", "Devices", "Where programs run. Most applications name a target and need none of this.",
