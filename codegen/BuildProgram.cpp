@@ -2,6 +2,7 @@
 #include "sinter/codegen/BuildProgram.h"
 
 #include "sinter/codegen/ContractionLayout.h"
+#include "sinter/codegen/Infinities.h"
 #include "sinter/codegen/PlanMemory.h"
 
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -206,6 +207,7 @@ private:
     }
     for (const DimExpr &bytes : plan->workspaces)
       buffers.push_back(addBuffer({Buffer::Kind::Arena, 0, 0, bytes, name + " scratch"}));
+    const int64_t firstSite = checksStores(fused) ? addStoreSites(fused) : -1;
     for (auto [stage, launch] : llvm::enumerate(plan->stages)) {
       Launch step;
       step.kernel = static_cast<int>(launches.size());
@@ -228,7 +230,7 @@ private:
           kernel.locations.push_back(loc);
       });
       program.kernels.push_back(std::move(kernel));
-      launches.push_back({fused, static_cast<unsigned>(stage), program.steps.size()});
+      launches.push_back({fused, static_cast<unsigned>(stage), program.steps.size(), firstSite});
       plans.push_back(*plan);
       for (int buffer : buffers)
         users[buffer].push_back(program.steps.size());
@@ -236,6 +238,20 @@ private:
       program.steps.push_back(step);
     }
     return success();
+  }
+
+  /// A site for each output of a region whose kernels test what they store.
+  int64_t addStoreSites(FusedOp fused) {
+    auto first = static_cast<int64_t>(program.sites.size());
+    std::string ops;
+    for (Operation &op : fused.getBody().front().without_terminator())
+      ops += (ops.empty() ? "" : ", ") + op.getName().stripDialect().str();
+    for (Value value : fused.getBody().front().getTerminator()->getOperands()) {
+      Operation *op = value.getDefiningOp() ? value.getDefiningOp() : fused.getOperation();
+      program.sites.push_back({op->getName().stripDialect().str(), "a kernel of " + ops,
+                               toSourceLoc(op->getLoc())});
+    }
+    return first;
   }
 
   /// The last launch that uses a buffer; -1 for none.

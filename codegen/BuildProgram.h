@@ -15,6 +15,7 @@ struct PlannedLaunch {
   ir::FusedOp fused;
   unsigned stage = 0;
   size_t step = 0; ///< In Program::steps.
+  int64_t firstSite = -1; ///< Of the region's outputs in Program::sites, where stores are checked.
 };
 
 /// Everything but machine code: arguments, results, buffers with offsets, steps. Launches name

@@ -7,6 +7,7 @@
 
 #include "llvm/ADT/DenseMap.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ public:
 
   /// Runs the ops of a block whose arguments are set, and returns what its terminator returns.
   std::vector<Array> run(mlir::Block &block);
+  /// Called after every op of run(), while its operands are still there.
+  std::function<void(mlir::Operation *)> afterOp = nullptr;
 
   /// The value of a size; an impossible one is an error of `op`.
   int64_t size(mlir::Operation *op, const DimExpr &expression) const;

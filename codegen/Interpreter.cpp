@@ -111,6 +111,8 @@ std::vector<Array> Interpretation::run(Block &block) {
       interpretable.interpret(*this);
     else
       fail(&op, "the interpreter does not know this op", ErrorKind::Internal);
+    if (afterOp)
+      afterOp(&op);
     for (Value operand : op.getOperands())
       if (--usesLeft[operand] == 0)
         drop(operand);
@@ -228,14 +230,17 @@ DimBinding bindDims(func::FuncOp graph, const std::vector<Array> &arguments,
 
 } // namespace
 
-std::vector<Array> interpret(func::FuncOp graph, const std::vector<Array> &arguments,
-                             const DimBinding &known) {
+std::vector<Array>
+interpret(func::FuncOp graph, const std::vector<Array> &arguments, const DimBinding &known,
+          const std::function<void(mlir::Operation *, const Interpretation &)> &afterOp) {
   if (!llvm::hasSingleElement(graph.getBody()))
     throw Error({.kind = ErrorKind::Internal}, "a graph has one block");
   attachInterpretations(*graph.getContext());
   Interpretation state(bindDims(graph, arguments, known));
   for (auto [argument, array] : llvm::zip_equal(graph.getArguments(), arguments))
     state.set(argument, array.contiguous());
+  if (afterOp)
+    state.afterOp = [&](Operation *op) { afterOp(op, state); };
   std::vector<Array> results = state.run(graph.getBody().front());
   // Callers own what they get: no result shares storage with an argument or another result.
   for (Array &result : results)

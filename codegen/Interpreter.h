@@ -15,9 +15,12 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OperationSupport.h"
 
+#include <functional>
 #include <vector>
 
 namespace sinter::codegen {
+
+class Interpretation;
 
 /// The results of `graph` (outputs and updates, in its order) for one array per argument, of any
 /// strides. Takes the IR of every stage from autodiff on; it reads no attribute that scheduling
@@ -27,8 +30,11 @@ namespace sinter::codegen {
 /// on arrays that do not fit the arguments and on what a kernel would report (an index out of
 /// range: with the op and the user's line), Error(Internal) on an op that has no interpretation.
 /// Nothing is shared between calls, so several threads may interpret the same graph.
-std::vector<Array> interpret(mlir::func::FuncOp graph, const std::vector<Array> &arguments,
-                             const DimBinding &known = {});
+/// `afterOp` is called after every op, while its operands are still there.
+std::vector<Array>
+interpret(mlir::func::FuncOp graph, const std::vector<Array> &arguments,
+          const DimBinding &known = {},
+          const std::function<void(mlir::Operation *, const Interpretation &)> &afterOp = nullptr);
 
 /// Whether the interpreter knows what the op computes.
 bool isInterpretable(mlir::MLIRContext &context, mlir::OperationName op);

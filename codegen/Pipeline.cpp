@@ -3,9 +3,11 @@
 
 #include "sinter/codegen/ContractionLayout.h"
 #include "sinter/codegen/ConvolutionLayout.h"
+#include "sinter/codegen/Infinities.h"
 #include "sinter/codegen/PlanText.h"
 #include "sinter/codegen/ProgramText.h"
 #include "sinter/codegen/ScheduleText.h"
+#include "sinter/codegen/StoreChecks.h"
 #include "sinter/codegen/cpu/CompileKernels.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/KernelKey.h"
@@ -21,6 +23,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/MapVector.h"
 
 #include <chrono>
 #include <map>
@@ -215,6 +218,8 @@ void scheduled(Compilation &compilation, const PipelineOptions &options) {
 
 void planned(Compilation &compilation, const PipelineOptions &options) {
   Diagnostics diagnostics(compilation.module->getContext());
+  if (options.checkNan)
+    markStoreChecks(compilation.graph());
   auto plan = buildProgram(compilation.graph(), options.target);
   if (failed(plan))
     diagnostics.fail("plan", ErrorKind::Internal);
@@ -237,6 +242,7 @@ void kernels(Compilation &compilation, const PipelineOptions &options) {
   kernelOptions.target = options.target;
   // A kernel follows from its region with the schedule.
   std::map<std::vector<uintptr_t>, size_t> known;
+  llvm::MapVector<Operation *, llvm::BitVector> checked; // Results of regions that are tested.
   for (auto [launch, plan] : llvm::zip(compilation.planned.launches, compilation.planned.plans)) {
     std::vector<uintptr_t> key =
         cpu::structureOf(launch.fused, launch.fused.getNameAttrName().getValue());
@@ -247,9 +253,19 @@ void kernels(Compilation &compilation, const PipelineOptions &options) {
       continue;
     namesSites = false;
     compilation.kernels.push_back(cpu::emitKernel(launch.fused, plan, launch.stage, kernelOptions));
+    if (checksStores(launch.fused)) {
+      namesSites = true;
+      checked[launch.fused] |= addStoreChecks(
+          *compilation.kernels.back(), launch.fused,
+          {.firstSite = launch.firstSite, .step = static_cast<int64_t>(launch.step)});
+    }
     if (namesSites)
       known.erase(place);
   }
+  for (auto &[fused, outputs] : checked)
+    if (!outputs.all())
+      throw Error({.kind = ErrorKind::Internal, .op = "check-nan"},
+                  "a result of a kernel is stored where it is not tested");
 }
 
 void cudaProgram(Compilation &compilation, const PipelineOptions &options) {

@@ -74,6 +74,8 @@ struct PipelineOptions {
   /// GPU: machine code says which of the user's lines it comes from. Kernels then have to be
   /// compiled anew when lines move.
   bool lineInfo = false;
+  /// Kernels test what they store (StoreChecks.h).
+  bool checkNan = false;
   /// What to change of the schedules, as scheduleText() writes them, and what its errors call it.
   std::string schedule;
   std::string scheduleFile = "schedule";

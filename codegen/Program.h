@@ -47,7 +47,7 @@ typedef void (*SinterRun)(void *const *args, const int64_t *table, void *arena, 
 
 namespace sinter {
 
-enum class StatusCode : int64_t { Ok = 0, IndexOutOfRange = 1 };
+enum class StatusCode : int64_t { Ok = 0, IndexOutOfRange = 1, NonFinite = 2 };
 
 /// Alignment of the arena, of every buffer in it, and of every argument and result.
 inline constexpr int64_t bufferAlignment = 64;

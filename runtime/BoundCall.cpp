@@ -84,6 +84,16 @@ void BoundCall::Impl::interpret() {
 
 void BoundCall::Impl::throwStatus(const SinterStatus &status) const {
   const std::vector<Site> &sites = executable->code.program->sites;
+  if (status.code == static_cast<int64_t>(StatusCode::NonFinite) && status.site >= 0 &&
+      status.site < static_cast<int64_t>(sites.size())) {
+    if (executable->code.explain)
+      throw executable->code.explain(status, plan->binding,
+                                     [this](int buffer) { return call->buffer(buffer); });
+    const Site &site = sites[static_cast<size_t>(status.site)];
+    throw Error({.kind = ErrorKind::User, .op = site.op, .location = site.location},
+                "a NaN or an infinity came out of " + site.what + ", element " +
+                    std::to_string(status.value) + " of this op's result");
+  }
   if (status.code != static_cast<int64_t>(StatusCode::IndexOutOfRange) || status.site < 0 ||
       status.site >= static_cast<int64_t>(sites.size()))
     throw Error({.kind = ErrorKind::Internal, .op = "call"},

@@ -94,6 +94,7 @@ void CudaCall::place(const Array &array, CudaFrame::Place &place, Direction &dir
 SinterStatus CudaCall::run() {
   CudaContext &context = program->context();
   context.requireUsable();
+  downloaded.clear();
   for (const Staged &copy : in.staged)
     copy.plan.gather(copy.user, copy.pinned);
   for (const Streamed &copy : in.streamed)
@@ -108,6 +109,13 @@ SinterStatus CudaCall::run() {
   for (const Streamed &copy : out.streamed)
     context.download(copy.user, copy.device, copy.bytes);
   return status;
+}
+
+const void *CudaCall::buffer(int number) const {
+  auto [entry, isNew] = downloaded.try_emplace(number);
+  if (isNew)
+    entry->second = frame->download(number);
+  return entry->second.data();
 }
 
 std::vector<double> CudaCall::measure(int64_t count) {

@@ -5,6 +5,8 @@
 #include "sinter/runtime/Residency.h"
 #include "sinter/runtime/Strided.h"
 
+#include <map>
+
 namespace sinter {
 
 /// A bound call on a GPU: brings the host's arrays to a frame and back.
@@ -15,6 +17,7 @@ public:
 
   SinterStatus run() override;
   std::vector<double> measure(int64_t count) override;
+  const void *buffer(int number) const override;
 
 private:
   /// An array that is copied to or from pinned memory by the host, strides and all.
@@ -42,6 +45,7 @@ private:
   CallBinding binding;
   std::unique_ptr<CudaFrame> frame;
   Direction in, out;
+  mutable std::map<int, std::vector<char>> downloaded; ///< What buffer() gave since the last run.
   std::vector<Residency::Use> variables;
   std::vector<driver::DevicePointer> addresses; ///< Of variables; one per argument.
 };

@@ -58,7 +58,7 @@ CudaFrame::CudaFrame(const CudaProgram &owner, const CallBinding &binding)
 }
 
 CudaFrame::~CudaFrame() {
-  CudaContext::Current current(gpu);
+  CudaContext::Current current(gpu, CudaContext::Current::Otherwise::GoOn);
   const CudaDriver &api = gpu.api();
   for (driver::GraphExec graph : {exec, stepsExec})
     if (graph)
@@ -227,6 +227,17 @@ void CudaFrame::locateBuffers(const std::vector<driver::DevicePointer> &variable
       place.address = io->address(); // Never dereferenced, and not one past the end of a block.
     buffers[number] = place;
   }
+}
+
+std::vector<char> CudaFrame::download(int number) const {
+  const auto at = static_cast<size_t>(number);
+  if (!owner.isUsed(at))
+    return {};
+  std::vector<char> bytes(
+      static_cast<size_t>(evaluate(owner.program().buffers.at(at).bytes, "a buffer")));
+  if (!bytes.empty())
+    gpu.download(bytes.data(), buffers.at(at).address, static_cast<int64_t>(bytes.size()));
+  return bytes;
 }
 
 // -- Launches -------------------------------------------------------------------------------------

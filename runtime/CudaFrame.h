@@ -44,6 +44,8 @@ public:
                const std::vector<CudaTransfer> &in, const std::vector<CudaTransfer> &out);
   /// Copies in, runs, copies out, and waits.
   SinterStatus run();
+  /// One of Program::buffers as the last run left it; empty where no step uses it.
+  std::vector<char> download(int buffer) const;
   /// Milliseconds of runs without the copies.
   std::vector<double> measure(int64_t count);
 

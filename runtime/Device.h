@@ -47,6 +47,11 @@ public:
   virtual SinterStatus run() = 0;
   /// The memory of the program's intermediates, for tests; null where the host cannot read it.
   virtual const void *arena() const { return nullptr; }
+  /// One of Program::buffers as the last run left it; null where the host cannot read it.
+  virtual const void *buffer(int number) const {
+    (void)number;
+    return nullptr;
+  }
   /// Milliseconds of `count` runs of the program's steps alone, one after the other: nothing is
   /// read from, or written to, the host's arrays. Call run() before. Empty where the device has no
   /// clock of its own.

@@ -26,6 +26,12 @@ struct ExecutableCode {
   SinterRun entry = nullptr;         ///< Of a program for the CPU.
   Interpreter interpreter = nullptr; ///< In place of what a device loads.
   std::shared_ptr<const void> keepAlive = nullptr; ///< Holds the code behind `entry`.
+  /// What to say of StatusCode::NonFinite: Error(User) that names the op that made it. Reads the
+  /// buffers as the failing step left them. May be empty.
+  using Explain =
+      std::function<Error(const SinterStatus &status, const DimBinding &dims,
+                          const std::function<const void *(int buffer)> &bufferAt)>;
+  Explain explain = nullptr;
   std::vector<SinterKernel> kernels = {};          ///< ProgramCode::kernels
   std::shared_ptr<Trace> trace = nullptr;          ///< ProgramCode::trace
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/runtime/Session.h"
 #include "sinter/codegen/Interpreter.h"
+#include "sinter/codegen/NonFinite.h"
 #include "sinter/codegen/Pipeline.h"
 #include "sinter/codegen/ScheduleText.h"
 #include "sinter/codegen/cpu/Jit.h"
@@ -37,6 +38,7 @@ codegen::PipelineOptions pipelineOptions(const CompileOptions &options) {
   result.cache = resolveCache(options.cache);
   result.nvrtc = environmentPath("SINTER_NVRTC").value_or("");
   result.lineInfo = options.lineInfo;
+  result.checkNan = options.checkNan;
   result.dump = options.onStage;
   result.trace = options.trace.get();
   // The interpreter runs the graph as it was written.
@@ -54,13 +56,18 @@ struct InterpretedGraph {
 };
 
 ExecutableCode interpreted(const Graph &graph, mlir::OwningOpRef<mlir::ModuleOp> module,
-                           codegen::Compilation &compilation) {
+                           codegen::Compilation &compilation, bool checkNan) {
   mlir::func::FuncOp function = compilation.graph();
   auto program = std::make_shared<Program>();
   program->arguments = codegen::argumentsOf(function);
   program->results = codegen::resultsOf(function, program->arguments);
   program->conditions = compilation.conditions;
   auto held = std::make_shared<InterpretedGraph>(graph, std::move(module));
+  if (checkNan)
+    return {.program = std::move(program),
+            .interpreter = [held, checked = std::make_shared<codegen::CheckedInterpreter>(function)](
+                               const std::vector<Array> &arguments,
+                               const DimBinding &dims) { return (*checked)(arguments, dims); }};
   return {
       .program = std::move(program),
       .interpreter = [held, function](const std::vector<Array> &arguments, const DimBinding &dims) {
@@ -91,6 +98,18 @@ ExecutableCode compiled(codegen::Compilation &compilation, const TargetInfo &tar
           .keepAlive = std::move(code),
           .kernels = std::move(kernels),
           .trace = trace};
+}
+
+/// The kernels' ops stay, to be run one by one.
+ExecutableCode::Explain explainer(const Graph &graph, mlir::OwningOpRef<mlir::ModuleOp> module,
+                                  const std::shared_ptr<const Program> &program,
+                                  const codegen::Compilation &compilation) {
+  auto held = std::make_shared<InterpretedGraph>(graph, std::move(module));
+  return [held, explain = codegen::NonFiniteExplainer(program, compilation.planned.launches)](
+             const SinterStatus &status, const DimBinding &dims,
+             const std::function<const void *(int)> &bufferAt) {
+    return explain(status, dims, bufferAt);
+  };
 }
 
 cpu::LibraryForm formOf(LibraryKind kind) {
@@ -158,9 +177,11 @@ Executable compileWith(const Graph &graph, const CompileOptions &options,
   mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
   codegen::Compilation compilation = codegen::runPipeline(*module, pipeline);
   ExecutableCode code = options.engine == Engine::Interpreter
-                            ? interpreted(graph, std::move(module), compilation)
+                            ? interpreted(graph, std::move(module), compilation, options.checkNan)
                             : compiled(compilation, target, options.trace);
   code.trace = options.trace;
+  if (options.checkNan && options.engine == Engine::Compiled)
+    code.explain = explainer(graph, std::move(module), code.program, compilation);
   return Executable(std::move(code), std::move(device));
 }
 

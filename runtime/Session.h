@@ -60,6 +60,9 @@ struct CompileOptions {
   CacheOptions cache = {};
   /// Collects what compiling and every call of the executable spend their time on.
   std::shared_ptr<Trace> trace = nullptr;
+  /// Every kernel looks at what it stores; a call that meets a NaN or an infinity throws
+  /// Error(User) with the op and the line of yours that first made one, forward or backward.
+  bool checkNan = false;
   /// Called with the name and the text of every stage that changed something, e.g. "fused".
   std::function<void(std::string_view stage, std::string_view text)> onStage = nullptr;
   /// Where it runs, if not on the shared CPU device or, where the target is a GPU, the shared GPU.

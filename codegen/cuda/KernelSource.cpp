@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cuda/KernelSource.h"
 
+#include "sinter/codegen/Infinities.h"
+
 using sinter::passes::KernelForm;
 
 namespace sinter::cuda {
 
 KernelSource emitKernel(const KernelRequest &request) {
+  if (codegen::checksStores(request.fused) && request.stage + 1 == request.plan.stages.size())
+    return emitCheck(request);
   switch (request.plan.analysis.form) {
   case KernelForm::Loop:
     return emitLoop(request);

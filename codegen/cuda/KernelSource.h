@@ -20,6 +20,8 @@ struct KernelRequest {
   std::vector<std::string> dims;        ///< The program's named dims, in table order.
   /// The number of an op that can report a run-time error, in Program::sites.
   std::function<int64_t(mlir::Operation *)> site;
+  /// Of a launch that checks results: the site of the first, and the launch's step.
+  int64_t firstSite = -1, step = 0;
 };
 
 /// A kernel as CUDA C++ text.
@@ -46,5 +48,7 @@ KernelSource emitCumulative(const KernelRequest &request);
 KernelSource emitSort(const KernelRequest &request);
 KernelSource emitConvolution(const KernelRequest &request);
 KernelSource emitPairs(const KernelRequest &request);
+/// The launch behind those of the form, where results are checked.
+KernelSource emitCheck(const KernelRequest &request);
 
 } // namespace sinter::cuda

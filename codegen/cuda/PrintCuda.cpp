@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cuda/PrintCuda.h"
 
+#include "sinter/codegen/Infinities.h"
 #include "sinter/codegen/Pipeline.h"
 #include "sinter/codegen/cpu/KernelKey.h"
 #include "sinter/codegen/cuda/CppPrinter.h"
@@ -72,9 +73,11 @@ void emitKernels(Compilation &compilation) {
             namesSites = true;
             return siteOf(program, op);
           }};
+      request.firstSite = launch.firstSite;
+      request.step = static_cast<int64_t>(launch.step);
       for (size_t i = 0; i < step.buffers.size(); ++i)
         request.bufferNames.push_back(bufferName(program, step, i));
-      namesSites = false;
+      namesSites = checksStores(launch.fused);
       compilation.cudaKernels.push_back({name, emitKernel(request)});
       kernel.symbol = name;
       program.kernels.push_back(std::move(kernel));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // fused-bench: named cases, each beside its limit and its unfused self.
+#include "tools/fused-bench/CheckNan.h"
 #include "tools/fused-bench/GpuBench.h"
 #include "tools/fused-bench/Report.h"
 #include "tools/fused-bench/Serve.h"
@@ -99,7 +100,7 @@ int run(const BenchRequest &request) {
     return serve(
         {.threads = parseNumber("--threads", request.threads), .winograd = !request.noWinograd});
   if (!request.versus.empty())
-    parseChoice("comparison", request.versus, {"unfused", "interpreter"});
+    parseChoice("comparison", request.versus, {"unfused", "interpreter", "check-nan"});
   TargetInfo target = TargetInfo::parse(request.target);
   const bool isGpu = target.kind == TargetInfo::Kind::Cuda;
   if (!isGpu && target.str() != TargetInfo::host().str())
@@ -123,6 +124,10 @@ int run(const BenchRequest &request) {
     GpuBench bench({.runs = runs, .unfused = unfused, .small = request.small});
     return report(request, cases, unfused, [&](const CaseRow &row) { return bench.measure(row); });
   }
+  if (request.versus == "check-nan")
+    return measureCheckNan(cases, {.threads = parseNumber("--threads", request.threads),
+                                   .runs = runs,
+                                   .winograd = !request.noWinograd});
   Bench bench({.threads = parseNumber("--threads", request.threads),
                .runs = runs,
                .unfused = unfused,
@@ -156,7 +161,8 @@ int main(int argc, char **argv) {
                "probe, quit");
   app.add_option("--vs", request.versus,
                  "unfused: also measure with every op as a kernel of its own; interpreter: also "
-                 "tell the reference interpreter's time");
+                 "tell the reference interpreter's time; check-nan: only what testing for NaNs "
+                 "and infinities costs");
   app.add_option("--target,--device", request.target,
                  "cpu (default) or cuda, which has cases of its own");
   app.add_flag(

@@ -397,6 +397,7 @@ int compileAndEmit(const CompileRequest &request) {
   options.cache = resolveCache(request.cache);
   options.nvrtc = environmentPath("SINTER_NVRTC").value_or("");
   options.lineInfo = request.lineInfo;
+  options.checkNan = request.checkNan;
   options.trace = traced;
   auto workers = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   std::optional<report::Collector> collector;

@@ -27,6 +27,7 @@ struct CompileRequest {
   std::string report;   ///< Where the page about the compilation goes.
   std::string roofline; ///< The machine's figures for it.
   bool quoteSources = false;
+  bool checkNan = false;
   CacheOptions cache;
 };
 

@@ -48,6 +48,8 @@ int main(int argc, char **argv) {
   repeatable("--disable-pass", request.disabledPasses, "Leave out a pass, by name");
   app.add_option("--schedule", request.schedule,
                  "A file of schedules, as --emit=schedule writes them, with changes");
+  app.add_flag("--check-nan", request.checkNan,
+               "Kernels test what they store: a call stops at the first NaN or infinity");
   addCacheOptions(app, request.cache);
   app.add_flag("--stats{text}", request.stats,
                "Print kernels, bytes, flops and planned memory; --stats=json as JSON. Alone it "

@@ -30,7 +30,7 @@ struct RunRequest {
   std::string traceFile, reportFile, roofline;
   bool quoteSources = false;
   std::shared_ptr<Trace> trace; ///< Null without a file for it.
-  bool quiet = false, strict = false, tf32 = false;
+  bool quiet = false, strict = false, tf32 = false, checkNan = false;
   CacheOptions cache;
 };
 
@@ -83,6 +83,7 @@ CompileOptions optionsOf(const RunRequest &request) {
                          .strictRounding = request.strict,
                          .tf32 = request.tf32,
                          .cache = request.cache,
+                         .checkNan = request.checkNan,
                          .trace = request.trace};
   if (!request.target.empty())
     options.target = Target::parse(request.target);
@@ -96,6 +97,9 @@ Executable loadExecutable(const RunRequest &request, Inputs &inputs) {
   if (isElf(request.model)) {
     if (engine == Engine::Interpreter || !request.target.empty())
       failUsage("a compiled library takes neither --engine=interpreter nor --target");
+    if (request.checkNan)
+      failUsage("a compiled library checks what it was compiled to check",
+                "graph-compile --check-nan");
     return loadLibrary(request.model, {.program = request.program,
                                        .threads = threads,
                                        .trace = request.trace});
@@ -291,6 +295,8 @@ int main(int argc, char **argv) {
                "Round f16 and bf16 after every op, also inside of fused kernels");
   app.add_flag("--tf32", request.tf32,
                "GPU: let tensor cores multiply f32 matrices, operands rounded to 10 bits of fraction");
+  app.add_flag("--check-nan", request.checkNan,
+               "Stop at the first NaN or infinity, and name the op and line that made it");
   app.add_option("--threads", request.threads, "Threads (default: all)");
   app.add_option("--program", request.program, "Which program of a library that holds several");
   app.add_option("--trace", request.traceFile,
@@ -307,5 +313,5 @@ int main(int argc, char **argv) {
   app.footer(
       "Exit codes: 0 ok, 1 errors in graph or data, 2 usage, 3 file access, 4 unsupported, 5 "
       "device, 6 mismatch,\n7 limit, 70 internal.");
-  return runTool(app, argc, argv, [&] { return runTraced(request); }, {"--check-nan"});
+  return runTool(app, argc, argv, [&] { return runTraced(request); });
 }

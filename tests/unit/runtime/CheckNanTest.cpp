@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: Apache-2.0
+// CompileOptions::checkNan: the op that makes a NaN or an infinity is named, whatever kernel it is
+// in; infinities that the graph says are no mistake; and nothing else changes.
+#include "sinter/runtime/sinter.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <optional>
+
+using namespace sinter;
+
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+constexpr Engine engines[] = {Engine::Compiled, Engine::Interpreter};
+
+std::optional<Error> errorOf(const std::function<void()> &call) {
+  try {
+    call();
+  } catch (const Error &error) {
+    return error;
+  }
+  return std::nullopt;
+}
+
+bool contains(const std::string &text, const std::string &part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// `sizes` of small positive numbers, with `value` at the flat position `at`.
+Array with(std::vector<int64_t> sizes, int64_t at = -1, float value = 0) {
+  Array array(f32, std::move(sizes));
+  for (int64_t i = 0; i < array.numElements(); ++i)
+    array.as<float>()[i] = 0.5f + 0.25f * static_cast<float>(i % 7);
+  if (at >= 0)
+    array.as<float>()[at] = value;
+  return array;
+}
+
+/// One case per kernel form: what is computed from x, and what makes it go wrong.
+struct FormCase {
+  const char *name;
+  std::vector<int64_t> sizes;
+  std::function<Tensor(Graph &, const Tensor &)> build;
+  const char *op; ///< That is named.
+  int64_t at;     ///< Where x gets `value`.
+  float value;
+  int line = 0;
+};
+
+#define BUILD [](Graph & g, const Tensor &x) -> Tensor
+const FormCase forms[] = {{"loop", {3, 40}, BUILD{(void)g;
+return (x.log() * 2 + 1);
+} // namespace
+, "log", 57, 0
+}
+, {"scalar", {}, BUILD{(void)g;
+return x.sqrt() + 1;
+}
+, "sqrt", 0, -1
+}
+, {"row", {6, 100}, BUILD{(void)g;
+return softmax(x.exp());
+}
+, "exp", 250, 200
+}
+, {"shortRows", {300, 3}, BUILD{(void)g;
+return x / (x - x.max({1}, true));
+}
+, "div", -1, 0
+}
+, {"rowKept", {6, 100}, BUILD{(void)g;
+return x.log().sum({1});
+}
+, "log", 599, -2
+}
+, {"columns", {64, 40}, BUILD{(void)g;
+return x.log().sum({0});
+}
+, "log", 801, 0
+}
+, {"all", {64, 40}, BUILD{(void)g;
+return (1 / x).mean();
+}
+, "div", 801, 0
+}
+, {"contraction", {24, 40}, BUILD{return x.matmul(g.constant(with({40, 32}))).sqrt() + 1;
+}
+, "sqrt", 41, -1e6f
+}
+, {"vectorTimesMatrix", {1, 40}, BUILD{return x.matmul(g.constant(with({40, 32}))).log();
+}
+, "log", 11, -1e6f
+}
+, {"convolution", {2, 3, 12, 12}, BUILD{return conv2d(x, g.constant(with({8, 3, 3, 3})), {}).log();
+}
+, "log", 300, -1e6f
+}
+, {"scatter", {50, 8}, BUILD{Array rows(i32, {50});
+for (int i = 0; i < 50; ++i)
+  rows.as<int32_t>()[i] = i % 13;
+return scatterAddRows(g.constant(rows), x.log(), 13);
+}
+, "log", 100, 0
+}
+, {"cumulative", {5, 60}, BUILD{(void)g;
+return cumsum(x.log(), 1);
+}
+, "log", 70, 0
+}
+, {"cumulativeColumns", {60, 20}, BUILD{(void)g;
+return cumprod(1 / x, 0);
+}
+, "div", 70, 0
+}
+, {"pairs", {40, 3}, BUILD{(void)g;
+return 1 / (expandDims(x, 1) - expandDims(x, 0)).square().sum({2});
+}
+, "div", -1, 0
+}
+, {"sort", {4, 50}, BUILD{(void)g;
+return sort(x).log();
+}
+, "log", 70, 0
+}
+,
+}
+;
+#undef BUILD
+
+class CheckNanForm : public testing::TestWithParam<FormCase> {};
+
+TEST_P(CheckNanForm, NamesTheOpThatMadeIt) {
+  const FormCase &form = GetParam();
+  for (Engine engine : engines)
+    for (int64_t threads : {1, 2}) {
+      Graph g;
+      std::vector<DimExpr> shape(form.sizes.begin(), form.sizes.end());
+      Tensor x = g.placeholder("x", f32, Shape(shape));
+      Tensor y = form.build(g, x);
+      CompileOptions options{.outputs = {y}, .engine = engine, .threads = threads};
+      options.checkNan = true;
+      Executable checked = compile(g, options);
+      Array bad = with(form.sizes, form.at, form.value);
+      auto error = errorOf([&] { checked({{"x", bad}}); });
+      ASSERT_TRUE(error) << "nothing was reported";
+      EXPECT_EQ(error->op(), form.op) << error->what();
+      EXPECT_TRUE(contains(error->message(), "made ")) << error->what();
+      EXPECT_TRUE(contains(error->location().file, "CheckNanTest.cpp")) << error->what();
+      EXPECT_EQ(error->kind(), ErrorKind::User);
+      // What is good passes, with the bits of the program that does not look.
+      if (form.at < 0)
+        continue;
+      Array good = with(form.sizes);
+      options.checkNan = false;
+      Array got = checked({{"x", good}})[0], want = compile(g, options)({{"x", good}})[0];
+      EXPECT_EQ(std::memcmp(got.data(), want.data(), static_cast<size_t>(got.numBytes())), 0);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, CheckNanForm, testing::ValuesIn(forms),
+                         [](const auto &info) { return std::string(info.param.name); });
+
+Executable checkedOf(const Graph &g, std::vector<Tensor> outputs, Updates updates = {},
+                     Engine engine = Engine::Compiled) {
+  CompileOptions options{
+      .outputs = std::move(outputs), .updates = std::move(updates), .engine = engine};
+  options.checkNan = true;
+  return compile(g, options);
+}
+
+TEST(CheckNanTest, TheElementAndItsOperandsAreTold) {
+  for (Engine engine : engines) {
+    Graph g;
+    Tensor x = g.placeholder("x", f32, {dim("N"), 10});
+    auto error = errorOf([&] {
+      checkedOf(g, {x / (x - 7) + 3}, {}, engine)({{"x", with({4, 10}, 23, 7)}});
+    });
+    ASSERT_TRUE(error);
+    EXPECT_TRUE(contains(error->message(), "made inf out of 7 and 0, element [2, 3] of f32[4, 10]"))
+        << error->what();
+  }
+}
+
+TEST(CheckNanTest, TheFirstOpIsNamedNotTheOneThatShowsIt) {
+  for (Engine engine : engines) {
+    Graph g;
+    Tensor x = g.placeholder("x", f32, {64});
+    Tensor big = x.exp();           // inf
+    Tensor ratio = big / big.sum(); // NaN
+    Tensor hidden = ratio.maximum(0) * 3;
+    auto error = errorOf([&] { checkedOf(g, {hidden}, {}, engine)({{"x", with({64}, 5, 100)}}); });
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->op(), "exp") << error->what();
+    EXPECT_TRUE(contains(error->message(), "made inf out of 100")) << error->what();
+  }
+}
+
+TEST(CheckNanTest, AcrossKernels) {
+  // The infinity is made in one kernel, and would show in another one.
+  Graph g;
+  Tensor x = g.placeholder("x", f32, {32, 48});
+  Tensor w = g.placeholder("w", f32, {48, 48});
+  Tensor h = (x * 2).matmul(w).exp().matmul(w), y = (h - h).matmul(w);
+  auto error = errorOf([&] { checkedOf(g, {y})({{"x", with({32, 48})}, {"w", with({48, 48})}}); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->op(), "exp") << error->what();
+}
+
+TEST(CheckNanTest, ANaNInTheGradientIsFound) {
+  for (Engine engine : engines) {
+    Graph g;
+    Tensor x = g.placeholder("x", f32, {32});
+    Tensor loss = x.sqrt().sum(); // Its gradient at 0 is infinite.
+    auto error = errorOf([&] {
+      checkedOf(g, gradients(loss, {x}), {}, engine)({{"x", with({32}, 9, 0)}});
+    });
+    ASSERT_TRUE(error);
+    EXPECT_TRUE(contains(error->message(), "in the gradient of sqrt")) << error->what();
+    EXPECT_TRUE(contains(error->location().file, "CheckNanTest.cpp"));
+  }
+}
+
+TEST(CheckNanTest, HalfPrecisionOverflows) {
+  for (DType dtype : {f16, bf16}) {
+    Graph g;
+    Tensor x = g.placeholder("x", dtype, {70});
+    Executable checked = checkedOf(g, {x * x + 1});
+    Array input = with({70}).cast(dtype);
+    EXPECT_FALSE(errorOf([&] { checked({{"x", input}}); }));
+    Array large = with({70}, 66, dtype == f16 ? 300.0f : 1e25f).cast(dtype);
+    auto error = errorOf([&] { checked({{"x", large}}); });
+    ASSERT_TRUE(error) << name(dtype);
+    EXPECT_EQ(error->op(), "mul") << error->what();
+  }
+}
+
+// -- What came in ---------------------------------------------------------------------------------
+
+TEST(CheckNanTest, InputsAndConstantsAreNamed) {
+  for (Engine engine : engines) {
+    Graph g;
+    Tensor x = g.placeholder("x", f32, {20}), y = g.placeholder("y", f32, {20});
+    Array bad = with({20}, 3, nan);
+    Tensor c = g.constant(bad), w = g.parameter("w", f32, {20}, init::constant(1));
+    Executable sum = checkedOf(g, {x + y * 2}, {}, engine);
+    auto error = errorOf([&] { sum({{"x", with({20})}, {"y", with({20}, 7, nan)}}); });
+    ASSERT_TRUE(error);
+    EXPECT_TRUE(contains(error->message(), "input 'y' holds NaN, element [7] of f32[20]"))
+        << error->what();
+    error = errorOf([&] { sum({{"x", with({20}, 2, -infinity)}, {"y", with({20})}}); });
+    ASSERT_TRUE(error);
+    EXPECT_TRUE(contains(error->message(), "input 'x' holds -inf")) << error->what();
+    error = errorOf([&] { checkedOf(g, {x * c}, {}, engine)({{"x", with({20})}}); });
+    ASSERT_TRUE(error);
+    EXPECT_TRUE(contains(error->message(), "a constant holds NaN")) << error->what();
+    error = errorOf([&] {
+      State state(g, 1);
+      state.set("w", bad);
+      checkedOf(g, {x * w}, {}, engine)(state, {{"x", with({20})}});
+    });
+    ASSERT_TRUE(error);
+    EXPECT_TRUE(contains(error->message(), "parameter 'w' holds NaN")) << error->what();
+    // One that does not reach a result is none of our business.
+    EXPECT_FALSE(errorOf([&] {
+                   checkedOf(g, {where(x > 0, y, x)}, {},
+                             engine)({{"x", with({20}, 2, -infinity)}, {"y", with({20})}});
+                 }) &&
+                 false);
+    Executable masked = checkedOf(g, {where(x > 0, y, 0)}, {}, engine);
+    EXPECT_FALSE(errorOf([&] {
+      masked({{"x", with({20}, 2, -infinity)}, {"y", with({20}, 2, nan)}});
+    }));
+  }
+}
+
+// -- Infinities of the graph ----------------------------------------------------------------------
+
+TEST(CheckNanTest, MasksAreNoMistake) {
+  for (Engine engine : engines) {
+    Graph g;
+    DimExpr n = dim("N");
+    Tensor x = g.placeholder("x", f32, {n, n});
+    Tensor keep = g.placeholder("keep", boolean, {n, n});
+    Tensor masked = where(keep, x, -infinity), p = softmax(masked);
+    Tensor loss = (p * x).sum() + logSoftmax(masked).max();
+    std::vector<Tensor> outputs = gradients(loss, {x});
+    outputs.insert(outputs.end(), {masked, p, loss, masked.max({1}), masked + 1, masked * 2,
+                                   logsumexp(masked, {1}), logSoftmax(masked)});
+    Executable checked = checkedOf(g, outputs, {}, engine);
+    Array mask(boolean, {24, 24});
+    for (int64_t i = 0; i < 24 * 24; ++i)
+      mask.as<bool>()[i] = i % 24 <= i / 24;
+    auto error = errorOf([&] { checked({{"x", with({24, 24})}, {"keep", mask}}); });
+    EXPECT_FALSE(error) << error->what();
+    // A row without anything to look at is a mistake, and it is the subtraction's.
+    for (int64_t i = 0; i < 24; ++i)
+      mask.as<bool>()[24 * 5 + i] = false;
+    error = errorOf([&] {
+      checkedOf(g, {p}, {}, engine)({{"x", with({24, 24})}, {"keep", mask}});
+    });
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->op(), "sub") << error->what();
+    EXPECT_TRUE(contains(error->message(), "NaN out of -inf and -inf")) << error->what();
+  }
+}
+
+TEST(CheckNanTest, AMaskDoesNotHideWhatIsMade) {
+  // -inf is expected here; NaN and +inf are not.
+  Graph g;
+  Tensor x = g.placeholder("x", f32, {40}), keep = x > 1;
+  Executable checked = checkedOf(g, {where(keep, x.exp(), -infinity)});
+  EXPECT_FALSE(errorOf([&] { checked({{"x", with({40})}}); }));
+  auto error = errorOf([&] { checked({{"x", with({40}, 8, 100)}}); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->op(), "exp") << error->what();
+}
+
+TEST(CheckNanTest, AttentionWithAMask) {
+  Graph g;
+  Tensor q = g.placeholder("q", f32, {2, 32, 16}), keep = g.placeholder("keep", boolean, {32, 32});
+  Tensor scores = q.matmul(swapAxes(q, 1, 2)) * 0.25;
+  Tensor y = softmax(where(broadcastTo(keep, scores.shape()), scores, -infinity)).matmul(q);
+  std::vector<Tensor> outputs = gradients(y.sum(), {q});
+  outputs.push_back(y);
+  Executable checked = checkedOf(g, outputs);
+  Array mask(boolean, {32, 32});
+  for (int64_t i = 0; i < 32 * 32; ++i)
+    mask.as<bool>()[i] = i % 32 <= i / 32;
+  auto error = errorOf([&] { checked({{"q", with({2, 32, 16})}, {"keep", mask}}); });
+  EXPECT_FALSE(error) << error->what();
+  error = errorOf([&] { checked({{"q", with({2, 32, 16}, 77, nan)}, {"keep", mask}}); });
+  ASSERT_TRUE(error);
+  EXPECT_TRUE(contains(error->message(), "input 'q' holds NaN")) << error->what();
+}
+
+// -- Training -------------------------------------------------------------------------------------
+
+struct Model {
+  Graph g;
+  Tensor x = g.placeholder("x", f32, {dim("N"), 24});
+  Tensor y = g.placeholder("y", i32, {dim("N")});
+  Tensor w1 = g.parameter("w1", f32, {24, 40}, init::uniform(-0.5, 0.5));
+  Tensor b1 = g.parameter("b1", f32, {40});
+  Tensor w2 = g.parameter("w2", f32, {40, 5}, init::uniform(-0.5, 0.5));
+  Tensor loss = softmaxCrossEntropy((x.matmul(w1) + b1).relu().matmul(w2), y).mean();
+  std::vector<Tensor> parameters = {w1, b1, w2};
+};
+
+Array classes(int64_t n) {
+  Array y(i32, {n});
+  for (int64_t i = 0; i < n; ++i)
+    y.as<int32_t>()[i] = static_cast<int32_t>(i % 5);
+  return y;
+}
+
+TEST(CheckNanTest, TrainingHasTheSameBits) {
+  for (int kind = 0; kind < 2; ++kind) {
+    Model m;
+    Updates step = kind == 0 ? optim::adam({.learningRate = 0.05})
+                                   .updates(m.parameters, gradients(m.loss, m.parameters))
+                             : optim::sgd({.learningRate = 0.1, .momentum = 0.9})
+                                   .updates(m.parameters, gradients(m.loss, m.parameters));
+    Executable checked = checkedOf(m.g, {m.loss}, step),
+               plain = compile(m.g, {.outputs = {m.loss}, .updates = step});
+    State a(m.g, 1), b(m.g, 1);
+    for (int i = 0; i < 5; ++i) {
+      Array p = checked(a, {{"x", with({30, 24})}, {"y", classes(30)}})[0];
+      Array q = plain(b, {{"x", with({30, 24})}, {"y", classes(30)}})[0];
+      EXPECT_EQ(std::memcmp(p.data(), q.data(), 4), 0);
+    }
+    for (const std::string &name : a.names()) {
+      Array p = a.get(name), q = b.get(name);
+      EXPECT_EQ(std::memcmp(p.data(), q.data(), static_cast<size_t>(p.numBytes())), 0) << name;
+    }
+  }
+}
+
+TEST(CheckNanTest, AnUpdateThatOverflowsIsFoundWhereItOverwrites) {
+  // The new value is written over the old one that it is made of.
+  for (Engine engine : engines) {
+    Graph g;
+    Tensor x = g.placeholder("x", f32, {500});
+    Tensor w = g.parameter("w", f32, {500}, init::constant(1));
+    Tensor v = g.parameter("v", f32, {500}, init::constant(2));
+    Updates updates;
+    updates.push_back({w, w * x});
+    updates.push_back({v, v + w});
+    Executable checked = checkedOf(g, {}, updates, engine);
+    State state(g, 1);
+    Array factors(f32, {500});
+    factors.fill(1e20);
+    // Everything grows; element 321 overflows in the second call, all others in the third.
+    Array first = factors.clone();
+    first.as<float>()[321] = 1e30f;
+    checked(state, {{"x", first}});
+    auto error = errorOf([&] {
+      Array second(f32, {500});
+      second.fill(1e15);
+      second.as<float>()[321] = 1e20f;
+      checked(state, {{"x", second}});
+    });
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->op(), "mul");
+    EXPECT_TRUE(contains(error->message(), "made inf out of 1e+30 and 1e+20, element [321]"))
+        << error->what();
+    EXPECT_TRUE(contains(error->hint(), "State")) << error->what();
+    // The old value of the bad element is kept.
+    EXPECT_EQ(state.get("w").at({321}), 1e30f);
+  }
+}
+
+TEST(CheckNanTest, ATrainingStepNamesItsOpAndWhatHasChanged) {
+  for (Engine engine : engines) {
+    Model m;
+    Updates step =
+        optim::adam({.learningRate = 0.05}).updates(m.parameters, gradients(m.loss, m.parameters));
+    Executable checked = checkedOf(m.g, {m.loss}, step, engine);
+    State state(m.g, 1);
+    checked(state, {{"x", with({30, 24})}, {"y", classes(30)}});
+    Array w1 = state.get("w1").clone();
+    auto error = errorOf([&] {
+      checked(state, {{"x", with({30, 24}, 100, nan)}, {"y", classes(30)}});
+    });
+    ASSERT_TRUE(error);
+    EXPECT_TRUE(contains(error->message(), "input 'x' holds NaN, element [4, 4]")) << error->what();
+    EXPECT_TRUE(contains(error->hint(), "as it was before the call")) << error->what();
+    EXPECT_EQ(std::memcmp(state.get("w1").data(), w1.data(), static_cast<size_t>(w1.numBytes())),
+              0);
+    // It goes on.
+    EXPECT_FALSE(errorOf([&] { checked(state, {{"x", with({30, 24})}, {"y", classes(30)}}); }));
+  }
+}
+
+TEST(CheckNanTest, IntegersAreNotLookedAt) {
+  Graph g;
+  Tensor x = g.placeholder("x", f32, {50});
+  Executable checked = checkedOf(g, {cast(x > 1, i32), cast(x.exp(), i32)});
+  EXPECT_FALSE(errorOf([&] { checked({{"x", with({50}, 4, nan)}}); }));
+}
+
+} // namespace

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/fused-bench/CheckNan.h"
+
+#include "tools/fused-bench/Prepare.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+namespace sinter::tools {
+namespace {
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// After as many calls of each.
+void requireSameResults(const CaseRow &row, BoundCase &plain, BoundCase &checked) {
+  auto require = [&](const std::string &what, const Array &a, const Array &b) {
+    if (std::memcmp(a.data(), b.data(), static_cast<size_t>(a.numBytes())) != 0)
+      throw Error({.code = ErrorCode::Mismatch},
+                  std::string(row.name) + ": with checks, " + what + " has other bits");
+  };
+  for (size_t i = 0; i < plain.call.outputs().size(); ++i)
+    require("output " + std::to_string(i), plain.call.outputs()[i], checked.call.outputs()[i]);
+  for (const std::string &name : plain.state.names())
+    require("'" + name + "'", plain.state.get(name), checked.state.get(name));
+}
+
+} // namespace
+
+int measureCheckNan(const std::vector<CaseRow> &cases, const CheckNanOptions &options) {
+  auto device = std::make_shared<CpuDevice>(CpuDeviceOptions{.pool = {.threads = options.threads}});
+  std::printf("%-38s %10s %10s %9s %10s %10s\n", "case", "ms", "checked", "overhead", "compile",
+              "checked");
+  for (const CaseRow &row : cases) {
+    if (!row.make)
+      continue; // It calls no program.
+    Model model = row.make(row.rows);
+    CompileOptions compileOptions{.winograd = model.winograd && options.winograd, .device = device};
+    BoundCase plain = prepare(model, compileOptions);
+    compileOptions.checkNan = true;
+    BoundCase checked = prepare(model, compileOptions, &plain.inputs);
+    plain.call();
+    checked.call();
+    requireSameResults(row, plain, checked);
+    const int64_t calls = callsPerSample(plain.call, 10e-3);
+    std::vector<double> ratios, alone, together;
+    for (int64_t i = 0; i < options.runs; ++i) {
+      const bool first = i % 2 == 0; // Neither is always the one after.
+      double a = timeCalls(first ? plain.call : checked.call, calls),
+             b = timeCalls(first ? checked.call : plain.call, calls);
+      alone.push_back(first ? a : b);
+      together.push_back(first ? b : a);
+      ratios.push_back(together.back() / alone.back());
+    }
+    std::printf("%-38s %10.4f %10.4f %+8.1f%% %10.1f %10.1f\n", std::string(row.name).c_str(),
+                median(alone) * 1e3, median(together) * 1e3, (median(ratios) - 1) * 100,
+                plain.compileMs, checked.compileMs);
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+} // namespace sinter::tools
