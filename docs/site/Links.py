@@ -50,7 +50,9 @@ class Html(html.parser.HTMLParser):
         self.anchors |= {values[key] for key in ("id", "name") if values.get(key)}
         for key in ("href", "src"):
             if values.get(key):
-                self.links.append((self.getpos()[0], values[key]))
+                # What a page loads must lie beside it; what it leads to may be anywhere.
+                loaded = tag != "a" and "://" in values[key]
+                self.links.append((self.getpos()[0], "//another host/ " * loaded + values[key]))
 
 
 def readHtml(path):
@@ -71,6 +73,9 @@ def check(pages, read, root):
     for page in pages:
         anchorsOf(page)
         for line, target in known[page][1]:
+            if target.startswith("//another host/ "):
+                problems.append(f"{page.relative_to(root)}:{line}: error: is loaded from{target[1:]}")
+                continue
             url = urllib.parse.urlsplit(target)
             if url.scheme or url.netloc:
                 continue
@@ -99,7 +104,8 @@ def selfTest():
             page.write_text(bad + "\n")
             assert len(check([page], readMarkdown, root)[0]) == 1, bad
         site = root / "page.html"
-        for text, problems in [('<a id="x" href="#x">', 0), ('<a href="#y">', 1), ('<img src="none.png">', 1)]:
+        for text, problems in [('<a id="x" href="#x">', 0), ('<a href="#y">', 1), ('<img src="none.png">', 1),
+                               ('<a href="https://example.org">', 0), ('<script src="https://example.org/a.js">', 1)]:
             site.write_text(text)
             assert len(check([site], readHtml, root)[0]) == problems, text
     print("every problem is found")
