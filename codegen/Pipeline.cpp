@@ -275,6 +275,7 @@ void cudaProgram(Compilation &compilation, const PipelineOptions &options) {
                                                      {.arch = options.target.arch,
                                                       .nvrtc = options.nvrtc,
                                                       .lineInfo = options.lineInfo,
+                                                      .reproducible = options.reproducible,
                                                       .threads = options.threads,
                                                       .cache = &cache});
   compilation.cache = cache.report();

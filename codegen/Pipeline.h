@@ -76,6 +76,10 @@ struct PipelineOptions {
   bool lineInfo = false;
   /// Kernels test what they store (StoreChecks.h).
   bool checkNan = false;
+  /// GPU: the machine code depends on nothing but the graph and these options, so neither on the
+  /// number of threads nor on what the cache holds. Else kernels that other programs have are taken
+  /// as they come.
+  bool reproducible = false;
   /// What to change of the schedules, as scheduleText() writes them, and what its errors call it.
   std::string schedule;
   std::string scheduleFile = "schedule";

@@ -45,6 +45,7 @@ struct SinterContext {
 typedef void (*SinterRun)(void *const *args, const int64_t *table, void *arena, SinterContext *ctx);
 }
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 enum class StatusCode : int64_t { Ok = 0, IndexOutOfRange = 1, NonFinite = 2 };
@@ -152,3 +153,4 @@ std::vector<int64_t> evaluateTable(const Program &program, const DimBinding &bin
                                    int64_t workers);
 
 } // namespace sinter
+#pragma GCC visibility pop

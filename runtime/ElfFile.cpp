@@ -24,13 +24,21 @@ template <typename T> T ElfFile::read(uint64_t offset) const {
   return value;
 }
 
+#if defined(__aarch64__)
+static constexpr auto hostMachine = EM_AARCH64;
+#else
+static constexpr auto hostMachine = EM_X86_64;
+#endif
+
 ElfFile::ElfFile(std::string_view bytes) : bytes(bytes) {
   if (!bytes.starts_with(std::string_view(ELFMAG, SELFMAG)))
     fail("it is not an ELF file");
   auto header = read<Elf64_Ehdr>(0);
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
-      header.e_machine != EM_X86_64)
-    fail("it is not built for x86-64");
+      header.e_machine != hostMachine)
+    fail(header.e_machine == EM_AARCH64  ? "it is built for aarch64"
+         : header.e_machine == EM_X86_64 ? "it is built for x86-64"
+                                         : "it is not built for this machine");
   if (header.e_type != ET_DYN)
     fail("it is not a shared library");
   if ((header.e_phnum != 0 && header.e_phentsize != sizeof(Elf64_Phdr)) ||

@@ -12,6 +12,9 @@ namespace sinter {
 namespace {
 
 constexpr std::string_view programSuffix = "_program";
+constexpr std::string_view programsSuffix = "_programs";
+constexpr std::string_view versionSuffix = "_version";
+constexpr std::string_view runSuffix = "_run";
 constexpr std::string_view dataSuffix = "_data";
 
 [[noreturn]] void fail(const std::filesystem::path &path, const std::string &reason,
@@ -22,9 +25,17 @@ constexpr std::string_view dataSuffix = "_data";
 
 struct Description {
   std::string name;
-  std::string text;
-  std::string data; ///< A GPU's machine code and constants.
+  std::vector<std::string> texts; ///< Of each version of the program.
+  std::string data;               ///< A GPU's machine code and constants.
 };
+
+/// Texts that each end with a zero.
+std::vector<std::string> split(std::string_view texts) {
+  std::vector<std::string> result;
+  for (size_t end; (end = texts.find('\0')) != texts.npos; texts.remove_prefix(end + 1))
+    result.emplace_back(texts.substr(0, end));
+  return result;
+}
 
 /// The program's name, description and data, from the file's bytes.
 Description describe(const std::filesystem::path &path, const std::string &wanted) {
@@ -48,24 +59,48 @@ Description describe(const std::filesystem::path &path, const std::string &wante
   if (!text)
     fail(path, "it holds no program '" + name + "'" + didYouMean(name, names));
   std::optional<std::string_view> data = file->content(name + std::string(dataSuffix));
-  return {name, std::string(*text), std::string(data.value_or(""))};
+  std::vector<std::string> texts;
+  if (std::optional<std::string_view> all = file->content(name + std::string(programsSuffix)))
+    texts = split(*all);
+  if (texts.empty())
+    texts.emplace_back(*text);
+  return {name, std::move(texts), std::string(data.value_or(""))};
 }
 
-Program parse(const std::filesystem::path &path, const Description &description) {
+bool isForGpu(const Program &program) {
+  return TargetInfo::parse(program.target).kind == TargetInfo::Kind::Cuda;
+}
+
+/// All versions of the program, one of which this machine can run.
+std::vector<Program> parse(const std::filesystem::path &path, const Description &description) {
+  std::vector<Program> programs;
   try {
-    Program program = parseProgram(description.text, description.data);
-    if (const TargetInfo target = TargetInfo::parse(program.target);
-        target.kind == TargetInfo::Kind::Cpu)
-      target.requireRunnable();
-    return program;
+    for (const std::string &text : description.texts)
+      programs.push_back(parseProgram(text, description.data));
   } catch (const Error &error) {
-    fail(path, error.message(), error.hint());
+    fail(path, error.message(),
+         error.hint().empty() ? "compile it again with the Sinter that loads it" : error.hint());
   }
+  std::optional<Error> problem;
+  for (const Program &program : programs)
+    try {
+      if (TargetInfo target = TargetInfo::parse(program.target);
+          target.kind == TargetInfo::Kind::Cpu)
+        target.requireRunnable();
+      else if (programs.size() > 1)
+        fail(path, "it holds several versions of a program for a GPU");
+      return programs;
+    } catch (const Error &error) {
+      if (!problem)
+        problem = error;
+    }
+  fail(path, problem->message(), problem->hint());
 }
 
-/// The function that runs a program for the CPU, and what holds its code.
+/// The function that runs a program for the CPU, and what holds its code. A library of several
+/// versions says itself which one runs.
 ProgramCode openCode(const std::filesystem::path &path, const Description &description,
-                     std::shared_ptr<const Program> program) {
+                     std::vector<Program> programs) {
   // dlopen() searches folders for a name without a slash.
   void *handle = dlopen(std::filesystem::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
@@ -73,29 +108,40 @@ ProgramCode openCode(const std::filesystem::path &path, const Description &descr
     fail(path, reason ? reason : "the dynamic linker refuses it");
   }
   std::shared_ptr<const void> library(handle, [](void *open) { dlclose(open); });
-  auto *text = static_cast<const char *>(
-      dlsym(handle, (description.name + std::string(programSuffix)).c_str()));
-  auto entry = reinterpret_cast<SinterRun>(dlsym(handle, (description.name + "_run").c_str()));
-  if (!entry)
-    fail(path, "it lacks the symbol " + description.name + "_run");
-  if (!text || description.text != text)
+  auto find = [&](std::string_view suffix) {
+    const std::string symbol = description.name + std::string(suffix);
+    void *address = dlsym(handle, symbol.c_str());
+    if (!address)
+      fail(path, "it lacks the symbol " + symbol);
+    return address;
+  };
+  if (description.texts.front() != static_cast<const char *>(find(programSuffix)))
     fail(path, "it changed while it was being loaded");
-  return {std::move(program), entry, std::move(library)};
+  auto entry = reinterpret_cast<SinterRun>(find(runSuffix));
+  size_t version = 0;
+  if (programs.size() > 1)
+    version = static_cast<size_t>(reinterpret_cast<int64_t (*)()>(find(versionSuffix))());
+  if (version >= programs.size())
+    fail(path, "none of its versions is for this machine");
+  return {.program = std::make_shared<const Program>(std::move(programs[version])),
+          .entry = entry,
+          .keepAlive = std::move(library)};
 }
 
 } // namespace
 
 Executable loadLibrary(const std::filesystem::path &path, const LibraryOptions &options) {
   const Description description = describe(path, options.program);
-  auto program = std::make_shared<const Program>(parse(path, description));
+  std::vector<Program> programs = parse(path, description);
   std::shared_ptr<Device> device = options.device;
-  if (TargetInfo::parse(program->target).kind == TargetInfo::Kind::Cuda) {
+  if (isForGpu(programs.front())) {
+    auto program = std::make_shared<const Program>(std::move(programs.front()));
     // Nothing of the file is code for this machine.
     if (!device)
       device = CudaDevice::shared();
     return Executable({.program = std::move(program), .trace = options.trace}, std::move(device));
   }
-  ProgramCode code = openCode(path, description, std::move(program));
+  ProgramCode code = openCode(path, description, std::move(programs));
   if (!device)
     device = CpuDevice::shared(options.threads);
   return Executable({.program = code.program,

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 struct LibraryOptions {
@@ -26,3 +27,4 @@ struct LibraryOptions {
 Executable loadLibrary(const std::filesystem::path &path, const LibraryOptions &options = {});
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -2,12 +2,12 @@
 #include "sinter/runtime/Session.h"
 #include "sinter/codegen/Interpreter.h"
 #include "sinter/codegen/NonFinite.h"
+#include "sinter/codegen/LibraryBuild.h"
 #include "sinter/codegen/Pipeline.h"
+#include "sinter/codegen/ProgramCache.h"
 #include "sinter/codegen/ScheduleText.h"
 #include "sinter/codegen/cpu/Jit.h"
-#include "sinter/codegen/cpu/Library.h"
 #include "sinter/codegen/cpu/RunFunction.h"
-#include "sinter/codegen/cuda/CudaLibrary.h"
 #include "sinter/frontend/GraphImpl.h"
 #include "sinter/ir/base/Trace.h"
 #include "sinter/runtime/CpuDevice.h"
@@ -75,18 +75,11 @@ ExecutableCode interpreted(const Graph &graph, mlir::OwningOpRef<mlir::ModuleOp>
       }};
 }
 
-ExecutableCode compiled(codegen::Compilation &compilation, const TargetInfo &target,
-                        const std::shared_ptr<Trace> &trace) {
-  if (target.kind == TargetInfo::Kind::Cuda)
-    return {.program = std::make_shared<const Program>(std::move(compilation.program())),
-            .trace = trace};
+ExecutableCode linked(codegen::ObjectProgram built, const std::shared_ptr<Trace> &trace) {
   Trace::Span span(trace.get(), "compile", "link");
-  // The code refers to the constants where they lie.
-  auto program = std::make_shared<const Program>(std::move(compilation.program()));
-  std::string run = cpu::runObject(*program, target, /*embedConstants=*/false,
-                                   /*exportInterface=*/false);
-  std::vector<std::string_view> objects(compilation.objects.begin(), compilation.objects.end());
-  objects.push_back(run);
+  // The code may refer to the constants where they lie.
+  auto program = std::make_shared<const Program>(std::move(built.program));
+  std::vector<std::string_view> objects(built.objects.begin(), built.objects.end());
   auto code = std::make_shared<const cpu::Jit>(objects);
   auto entry = code->function<SinterRun>(cpu::ProgramSymbols(program->name).run);
   std::vector<SinterKernel> kernels;
@@ -98,6 +91,29 @@ ExecutableCode compiled(codegen::Compilation &compilation, const TargetInfo &tar
           .keepAlive = std::move(code),
           .kernels = std::move(kernels),
           .trace = trace};
+}
+
+ExecutableCode compiled(codegen::Compilation &compilation, const TargetInfo &target,
+                        const std::shared_ptr<Trace> &trace, codegen::ProgramCache &cache) {
+  if (target.kind == TargetInfo::Kind::Cuda)
+    return {.program = std::make_shared<const Program>(std::move(compilation.program())),
+            .trace = trace};
+  codegen::ObjectProgram built = codegen::ObjectProgram::take(compilation, target);
+  cache.store(built);
+  return linked(std::move(built), trace);
+}
+
+/// What another process, or this one, has compiled before.
+std::optional<ExecutableCode> known(codegen::ProgramCache &cache) {
+  std::optional<codegen::ObjectProgram> built = cache.load();
+  if (!built)
+    return std::nullopt;
+  try {
+    return linked(std::move(*built), nullptr);
+  } catch (const Error &) {
+    cache.drop();
+    return std::nullopt;
+  }
 }
 
 /// The kernels' ops stay, to be run one by one.
@@ -149,6 +165,17 @@ TargetInfo targetFor(const CompileOptions &options, const Device &device) {
   return target.kind == TargetInfo::Kind::Cuda && target.arch.empty() ? own : target;
 }
 
+/// Of the given device or, without one, of the GPU that is here; "cuda" where there is none.
+TargetInfo gpuTarget(const std::shared_ptr<Device> &device) {
+  if (device)
+    return TargetInfo::parse(device->target());
+  try {
+    return TargetInfo::parse(CudaDevice::shared()->target());
+  } catch (const Error &) {
+    return TargetInfo::parse("cuda");
+  }
+}
+
 /// "out/libmodel.so" holds the program "model".
 std::string programNameOf(const std::filesystem::path &path) {
   std::string name = path.stem().string();
@@ -175,10 +202,13 @@ Executable compileWith(const Graph &graph, const CompileOptions &options,
   if (configure)
     configure(pipeline);
   mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
+  codegen::ProgramCache cache(*module, pipeline);
+  if (std::optional<ExecutableCode> code = known(cache))
+    return Executable(std::move(*code), std::move(device));
   codegen::Compilation compilation = codegen::runPipeline(*module, pipeline);
   ExecutableCode code = options.engine == Engine::Interpreter
                             ? interpreted(graph, std::move(module), compilation, options.checkNan)
-                            : compiled(compilation, target, options.trace);
+                            : compiled(compilation, target, options.trace, cache);
   code.trace = options.trace;
   if (options.checkNan && options.engine == Engine::Compiled)
     code.explain = explainer(graph, std::move(module), code.program, compilation);
@@ -207,31 +237,21 @@ void compileToLibrary(const Graph &graph, const std::filesystem::path &path,
                       std::source_location loc) {
   codegen::PipelineOptions pipeline = pipelineOptions(options);
   pipeline.stopAfter = codegen::StageId::Program;
-  if (pipeline.target.kind == TargetInfo::Kind::Cuda && file.kind != LibraryKind::Shared)
-    throw Error({.kind = ErrorKind::Unsupported, .op = "compileToLibrary"},
-                "a program for a GPU becomes a shared library only");
   pipeline.name = file.name.empty() ? programNameOf(path) : file.name;
-  mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
-  codegen::Compilation compilation = codegen::runPipeline(*module, pipeline);
-
+  std::vector<TargetInfo> targets;
+  for (const Target &version : file.versions)
+    targets.push_back(version.info());
+  if (targets.empty())
+    targets.push_back(options.target.info());
+  if (TargetInfo &only = targets.front(); only.kind == TargetInfo::Kind::Cuda && only.arch.empty())
+    only = gpuTarget(options.device);
+  codegen::requireLibraryForm(formOf(file.kind), targets.front());
   std::filesystem::path header = file.header;
   if (header.empty())
     header = std::filesystem::path(path).replace_extension(".h");
-  const bool isForGpu = pipeline.target.kind == TargetInfo::Kind::Cuda;
-  if (isForGpu) {
-    cuda::writeLibrary(compilation.program(), path);
-  } else {
-    std::vector<std::string_view> objects(compilation.objects.begin(), compilation.objects.end());
-    cpu::writeLibrary(formOf(file.kind), compilation.program(), objects, pipeline.target, path);
-  }
-  try {
-    writeFileAtomically(header, isForGpu ? cuda::headerText(compilation.program())
-                                         : cpu::headerText(compilation.program()));
-  } catch (const Error &) {
-    std::error_code ignored;
-    std::filesystem::remove(path, ignored);
-    throw;
-  }
+  mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
+  codegen::LibraryBuild(*module, pipeline, targets)
+      .write(formOf(file.kind), path, header, file.values);
 }
 
 } // namespace sinter

@@ -21,6 +21,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 using namespace mlir;
@@ -109,12 +110,16 @@ void hide(llvm::Module &module) {
 }
 
 /// A cached object that the loader takes as well; one that it does not leaves the cache.
-std::optional<std::string> cachedObject(ObjectCache &cache, const KernelKey &key) {
+std::optional<std::string> cachedObject(ObjectCache &cache, const KernelKey &key,
+                                        const TargetInfo &target) {
   std::optional<std::string> object = cache.load(key);
   if (!object)
     return std::nullopt;
   try {
-    Jit({*object}).lookup(entryName);
+    if (target.isa == TargetInfo::Isa::X86_64)
+      Jit({*object}).lookup(entryName);
+    else // Another machine's, which is linked and not loaded.
+      renameSymbol(*object, entryName, entryName);
     return object;
   } catch (const Error &) {
     cache.drop(key);
@@ -136,7 +141,8 @@ public:
       Trace::Span span(options.trace, "compile", "cache");
       Stopwatch watch;
       key = kernelKey(module, entryOf(module), target, options.object);
-      std::optional<std::string> known = key ? cachedObject(*options.cache, *key) : std::nullopt;
+      std::optional<std::string> known =
+          key ? cachedObject(*options.cache, *key, target) : std::nullopt;
       times.cache += watch.lap();
       if (known)
         return std::move(*known);
@@ -247,8 +253,12 @@ CompiledKernels compileKernels(const std::vector<ModuleOp> &modules, const Targe
     std::move(compiler.made.begin(), compiler.made.end(), std::back_inserter(made));
   };
   std::vector<std::thread> threads;
-  for (size_t i = 1; i < numThreads; ++i)
-    threads.emplace_back(work);
+  try {
+    for (size_t i = 1; i < numThreads; ++i)
+      threads.emplace_back(work);
+  } catch (const std::system_error &) {
+    // Those that there are do it all.
+  }
   work();
   for (std::thread &thread : threads)
     thread.join();

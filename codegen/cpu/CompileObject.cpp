@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/CompileObject.h"
 
+#include "sinter/ir/base/Error.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/Config/Targets.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/OptBisect.h"
 #include "llvm/IR/PassManager.h"
 #include "llvm/IR/Verifier.h"
+#include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/CodeGen.h"
@@ -26,25 +30,86 @@
 #include "llvm/Transforms/Scalar/LoopPassManager.h"
 #include "llvm/Transforms/Scalar/SROA.h"
 
+#include <mutex>
+
 using namespace llvm;
 
 namespace sinter::cpu {
 
 namespace {
 
-/// Only this back end: initialising every target of libLLVM costs milliseconds and memory.
-const Target &x86Target(const Triple &triple) {
-  static const Target *target = [&] {
-    LLVMInitializeX86TargetInfo();
-    LLVMInitializeX86Target();
-    LLVMInitializeX86TargetMC();
-    LLVMInitializeX86AsmPrinter();
+/// A back end of LLVM, and what its CPUs are called there.
+struct BackEnd {
+  const char *name;
+  const char *triple;
+  void (*initialize)(); ///< Null: this build of LLVM lacks it.
+};
+
+#if LLVM_HAS_AARCH64_TARGET
+void initializeAarch64() {
+  LLVMInitializeAArch64TargetInfo();
+  LLVMInitializeAArch64Target();
+  LLVMInitializeAArch64TargetMC();
+  LLVMInitializeAArch64AsmPrinter();
+  LLVMInitializeAArch64AsmParser();
+}
+#else
+constexpr void (*initializeAarch64)() = nullptr;
+#endif
+
+void initializeX86() {
+  LLVMInitializeX86TargetInfo();
+  LLVMInitializeX86Target();
+  LLVMInitializeX86TargetMC();
+  LLVMInitializeX86AsmPrinter();
+  LLVMInitializeX86AsmParser(); // Inline assembly: what CPU this is, how to wait.
+}
+
+/// By TargetInfo::Isa.
+constexpr BackEnd backEnds[] = {
+    {"x86-64", "x86_64-unknown-linux-gnu", initializeX86},
+    {"aarch64", "aarch64-unknown-linux-gnu", initializeAarch64},
+};
+
+/// Only the one that is asked for: initialising every target of libLLVM costs milliseconds and
+/// memory.
+const Target &llvmTarget(const BackEnd &backEnd) {
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
+  const Target *target = nullptr;
+  if (backEnd.initialize) {
+    backEnd.initialize(); // Harmless when repeated.
     std::string ignored;
-    return TargetRegistry::lookupTarget(triple, ignored);
-  }();
+    target = TargetRegistry::lookupTarget(Triple(backEnd.triple), ignored);
+  }
   if (!target)
-    throw Error({.kind = ErrorKind::Device}, "this build of LLVM has no x86-64 back end");
+    throw Error({.kind = ErrorKind::Unsupported,
+                 .hint = "it comes with LLVM's packages, unless they were built without it"},
+                std::string("this build of LLVM has no back end for ") + backEnd.name);
   return *target;
+}
+
+/// LLVM's name of the CPU. It would only warn, on standard error, about names it does not know.
+StringRef cpuName(const Target &target, const Triple &triple, const TargetInfo &info) {
+  StringRef cpu =
+      info.isa == TargetInfo::Isa::Aarch64 ? StringRef("generic") : StringRef(info.arch);
+  std::unique_ptr<MCSubtargetInfo> known(target.createMCSubtargetInfo(triple, "", ""));
+  auto refuse = [&](StringRef what, const std::string &name) {
+    throw Error({.code = ErrorCode::Usage}, "LLVM knows no " + what.str() + " '" + name + "' for " +
+                                                triple.getArchName().str());
+  };
+  if (!known->isCPUStringValid(cpu))
+    refuse("CPU", cpu.str());
+  SmallVector<StringRef> features;
+  StringRef(info.features).split(features, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef feature : features) {
+    StringRef name = feature.drop_front();
+    if ((feature[0] != '+' && feature[0] != '-') ||
+        llvm::none_of(known->getAllProcessorFeatures(),
+                      [&](const SubtargetFeatureKV &entry) { return name == entry.Key; }))
+      refuse("feature", feature.str());
+  }
+  return cpu;
 }
 
 CodeGenOptLevel codegenLevel(int level) {
@@ -109,13 +174,15 @@ ObjectCompiler::ObjectCompiler(const TargetInfo &target, ObjectOptions options)
     : options(options), vectorWidth(std::to_string(target.vectorBytes * 8)) {
   if (target.kind != TargetInfo::Kind::Cpu)
     throw Error({.kind = ErrorKind::Internal}, "not a CPU target: " + target.str());
-  Triple triple("x86_64-unknown-linux-gnu");
+  const BackEnd &backEnd = backEnds[static_cast<size_t>(target.isa)];
+  const Target &llvmBackEnd = llvmTarget(backEnd);
+  Triple triple(backEnd.triple);
   TargetOptions targetOptions;
   targetOptions.AllowFPOpFusion = FPOpFusion::Strict;
   targetOptions.MCOptions.AsmVerbose = true;
-  machine.reset(x86Target(triple).createTargetMachine(triple, target.arch, target.features,
-                                                      targetOptions, Reloc::PIC_, CodeModel::Small,
-                                                      codegenLevel(options.level)));
+  machine.reset(llvmBackEnd.createTargetMachine(triple, cpuName(llvmBackEnd, triple, target),
+                                                target.features, targetOptions, Reloc::PIC_,
+                                                CodeModel::Small, codegenLevel(options.level)));
   if (!machine)
     throw Error({.kind = ErrorKind::Device}, "LLVM has no CPU '" + target.arch + "'");
 }
@@ -175,7 +242,7 @@ std::string ObjectCompiler::emit(Module &module, bool asText) {
                                    asText ? CodeGenFileType::AssemblyFile
                                           : CodeGenFileType::ObjectFile,
                                    /*DisableVerify=*/true))
-    throw Error({.kind = ErrorKind::Internal}, "the x86-64 back end cannot write object code");
+    throw Error({.kind = ErrorKind::Internal}, "LLVM cannot write object code for this target");
   passes.run(module);
   return std::string(bytes.begin(), bytes.end());
 }

@@ -23,12 +23,13 @@ struct ObjectOptions {
   bool cleanUp = true;
 };
 
-/// Turns LLVM modules into position-independent x86-64 machine code. Floating-point contraction is
+/// Turns LLVM modules into position-independent machine code. Floating-point contraction is
 /// off: only explicit fma ops fuse. Not thread-safe: one instance per thread, reused across
 /// modules.
 class ObjectCompiler {
 public:
-  /// Throws Error(Device) when LLVM does not know the target.
+  /// Throws Error: Unsupported where this build of LLVM lacks the back end, Usage for a CPU or a
+  /// feature that LLVM does not know.
   explicit ObjectCompiler(const TargetInfo &target, ObjectOptions options = {});
   ~ObjectCompiler();
 

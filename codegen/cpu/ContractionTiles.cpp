@@ -28,7 +28,8 @@ bool isNarrowB(const ContractionShape &shape) { return storedB(shape) != shape.d
 
 /// Elements of k per word of a panel.
 int64_t chooseDepth(const TargetInfo &target, const ContractionShape &shape) {
-  if (shape.computedA || shape.computedB)
+  // The instructions that multiply pairs are those of x86.
+  if (shape.computedA || shape.computedB || target.isa != TargetInfo::Isa::X86_64)
     return 1;
   if (shape.dtype == f32)
     return storedA(shape) == bf16 && storedB(shape) == bf16 && target.vectorBytes == 64 &&

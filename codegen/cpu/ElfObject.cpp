@@ -18,15 +18,15 @@ template <typename T> void patch(std::string &bytes, uint64_t offset, const T &v
 } // namespace
 
 ElfObject::ElfObject(std::string_view bytes) : bytes(bytes), header(read<Elf64_Ehdr>(0)) {
-  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-      header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_type != ET_REL ||
-      header.e_machine != EM_X86_64 || header.e_shentsize != sizeof(Elf64_Shdr))
-    fail("not an x86-64 ELF object");
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+      header.e_type != ET_REL ||
+      (header.e_machine != EM_X86_64 && header.e_machine != EM_AARCH64) ||
+      header.e_shentsize != sizeof(Elf64_Shdr))
+    fail("not an ELF object for x86-64 or aarch64");
   sections = readAll<Elf64_Shdr>(header.e_shoff, header.e_shnum);
   for (size_t i = 0; i < sections.size(); ++i)
     if (sections[i].sh_type == SHT_SYMTAB) {
-      symbols =
-          readAll<Elf64_Sym>(sections[i].sh_offset, sections[i].sh_size / sizeof(Elf64_Sym));
+      symbols = readAll<Elf64_Sym>(sections[i].sh_offset, sections[i].sh_size / sizeof(Elf64_Sym));
       names = contents(at(sections[i].sh_link));
       symbolSection = i;
     }
@@ -56,9 +56,8 @@ void ElfObject::failTruncated() { fail("truncated object"); }
 std::string renameSymbol(std::string_view object, std::string_view from, std::string_view to) {
   ElfObject elf(object);
   size_t number = 0;
-  while (number < elf.symbols.size() &&
-         (ELF64_ST_BIND(elf.symbols[number].st_info) != STB_GLOBAL ||
-          elf.name(elf.symbols[number]) != from))
+  while (number < elf.symbols.size() && (ELF64_ST_BIND(elf.symbols[number].st_info) != STB_GLOBAL ||
+                                         elf.name(elf.symbols[number]) != from))
     ++number;
   if (number == elf.symbols.size())
     fail("no symbol '" + std::string(from) + "'");

@@ -10,7 +10,7 @@
 
 namespace sinter::cpu {
 
-/// A relocatable x86-64 ELF object, every access checked. The bytes must outlive it. Throws
+/// A relocatable ELF object for x86-64 or aarch64, every access checked. The bytes must outlive it. Throws
 /// Error(Internal) where they are no such object.
 struct ElfObject {
   explicit ElfObject(std::string_view bytes);

@@ -87,7 +87,10 @@ enum Region { Text, Constants, Data, NumRegions };
 
 /// One parsed object; section addresses are filled in by the layout.
 struct Object : ElfObject {
-  explicit Object(std::string_view bytes) : ElfObject(bytes), addresses(sections.size()) {}
+  explicit Object(std::string_view bytes) : ElfObject(bytes), addresses(sections.size()) {
+    if (header.e_machine != EM_X86_64)
+      fail("not an x86-64 ELF object");
+  }
 
   static bool isLoaded(const Elf64_Shdr &section) {
     // Unwind tables are of no use to code that cannot throw, and nobody would read them here.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/Library.h"
 
+#include "sinter/codegen/cpu/Interface.h"
+
 #include "sinter/codegen/cpu/LinkerTargets.h"
-#include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/ir/base/Error.h"
+#include "sinter/ir/base/FileIo.h"
 
 #include "lld/Common/Driver.h"
 #include "llvm/IR/LLVMContext.h"
@@ -12,6 +14,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <mutex>
@@ -48,6 +51,13 @@ public:
 
   std::string file(const std::string &name) const { return (path / name).string(); }
 
+  void write(const std::string &file, std::string_view bytes) const {
+    std::ofstream out(file, std::ios::binary);
+    if (!out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush())
+      throw Error({.kind = ErrorKind::User, .code = ErrorCode::FileAccess},
+                  "cannot write '" + file + "'");
+  }
+
 private:
   std::filesystem::path path;
 };
@@ -73,61 +83,124 @@ void link(const std::vector<std::string> &arguments) {
 
 } // namespace
 
+namespace {
+
+/// What does not name a part of the program: what it is called, and where its tensors lie.
+bool haveOneInterface(const Program &a, const Program &b) {
+  auto dimsOf = [](const Program &program) {
+    std::vector<std::string> dims = program.dims;
+    std::erase(dims, workersSymbol);
+    return dims;
+  };
+  auto equalArguments = [](const Argument &x, const Argument &y) {
+    return x.name == y.name && x.kind == y.kind && x.dtype == y.dtype && x.shape == y.shape;
+  };
+  auto equalResults = [](const Result &x, const Result &y) {
+    return x.name == y.name && x.updates == y.updates && x.dtype == y.dtype && x.shape == y.shape;
+  };
+  return a.name == b.name && dimsOf(a) == dimsOf(b) &&
+         std::equal(a.arguments.begin(), a.arguments.end(), b.arguments.begin(), b.arguments.end(),
+                    equalArguments) &&
+         std::equal(a.results.begin(), a.results.end(), b.results.begin(), b.results.end(),
+                    equalResults);
+}
+
+/// Straight-line calls: fast instruction selection is as good and several times quicker.
+std::string plainObject(llvm::Module &module, const TargetInfo &target) {
+  return ObjectCompiler(target, {.level = 0, .cleanUp = false}).object(module);
+}
+
+} // namespace
+
 std::string runObject(const Program &program, const TargetInfo &target, bool embedConstants,
                       bool exportInterface) {
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> module = buildRunModule(
       program, context, {.embedConstants = embedConstants, .exportInterface = exportInterface});
-  // Straight-line calls: fast instruction selection is as good and several times quicker.
-  ObjectCompiler compiler(target, {.level = 0, .cleanUp = false});
-  return compiler.object(*module);
+  return plainObject(*module, target);
+}
+
+std::string libraryBytes(LibraryForm form, const std::vector<LibraryVersion> &versions,
+                         const std::string &fileName, const ArrayMap &values) {
+  std::vector<TargetInfo> targets;
+  for (const LibraryVersion &version : versions)
+    targets.push_back(version.target);
+  requireVersions(targets);
+  const Program &first = *versions.front().program;
+  const TargetInfo common = commonTarget(targets.front().isa);
+  const size_t count = versions.size();
+
+  llvm::LLVMContext context;
+  llvm::Module shared(first.name, context);
+  shared.setSourceFileName(first.name);
+  addDispatch(shared, versions);
+  SharedConstants constants;
+  if (count > 1)
+    constants = addConstants(shared, versions);
+
+  std::vector<std::string> made;
+  for (size_t i = 0; i < count; ++i) {
+    if (!haveOneInterface(first, *versions[i].program))
+      failInternal("versions of a library differ in more than their code");
+    RunFunctionOptions options;
+    if (count > 1) {
+      options.symbolName = versionName(first.name, i, count);
+      options.constantSymbols = constants.symbols[i];
+    }
+    std::unique_ptr<llvm::Module> run =
+        buildRunModule(*versions[i].program, context, std::move(options));
+    made.push_back(plainObject(*run, versions[i].target));
+  }
+  made.push_back(plainObject(shared, common));
+  std::vector<InterfaceVersion> interfaces;
+  for (size_t i = 0; i < count; ++i)
+    interfaces.push_back({versions[i].program, toIdentifier(versionName(first.name, i, count))});
+  made.push_back(interfaceObject(first.name, interfaces, values, common.isa));
+
+  std::vector<std::string_view> objects(made.begin(), made.end());
+  for (const LibraryVersion &version : versions)
+    objects.insert(objects.end(), version.kernelObjects.begin(), version.kernelObjects.end());
+  return linkObjects(form, objects, fileName);
 }
 
 void writeLibrary(LibraryForm form, const Program &program,
                   const std::vector<std::string_view> &kernelObjects, const TargetInfo &target,
                   const std::filesystem::path &path) {
-  std::string run = runObject(program, target, /*embedConstants=*/true, /*exportInterface=*/true);
-  std::vector<std::string_view> objects = {run};
-  objects.insert(objects.end(), kernelObjects.begin(), kernelObjects.end());
-  linkObjects(form, objects, path);
+  writeFileAtomically(
+      path, libraryBytes(form, {{&program, kernelObjects, target}}, path.filename().string()));
 }
 
-void linkObjects(LibraryForm form, const std::vector<std::string_view> &objects,
-                 const std::filesystem::path &path) {
+std::string linkObjects(LibraryForm form, const std::vector<std::string_view> &objects,
+                        const std::string &fileName) {
   TemporaryFolder folder;
-  std::vector<std::string> arguments = {"-m", "elf_x86_64", "--threads=1", "-z", "noexecstack"};
-  auto addInput = [&](std::string_view object) {
+  // The objects say what they are for.
+  std::vector<std::string> arguments = {"--threads=1", "-z", "noexecstack"};
+  for (std::string_view object : objects) {
     arguments.push_back(folder.file(std::to_string(arguments.size()) + ".o"));
-    std::ofstream file(arguments.back(), std::ios::binary);
-    if (!file.write(object.data(), static_cast<std::streamsize>(object.size())).flush())
-      throw Error({.kind = ErrorKind::User, .code = ErrorCode::FileAccess},
-                  "cannot write '" + arguments.back() + "'");
-  };
-  for (std::string_view object : objects)
-    addInput(object);
+    folder.write(arguments.back(), object);
+  }
   if (form == LibraryForm::Shared) {
-    std::string soname = path.filename().string();
-    arguments.insert(arguments.end(), {"-shared", "-soname", soname, "--gc-sections", "-z", "relro",
-                                       "-z", "now", "--hash-style=gnu"});
+    // Two libraries of one process may hold programs of the same name.
+    arguments.insert(arguments.end(), {"-shared", "-soname", fileName, "--gc-sections", "-z",
+                                       "relro", "-z", "now", "-Bsymbolic", "--hash-style=gnu"});
   } else {
     arguments.push_back("-r");
   }
-  // Not straight to `path`: what is there must stay until the whole file is ready.
   std::string linked = folder.file("linked");
   arguments.insert(arguments.end(), {"-o", linked});
   link(arguments);
   std::string bytes = readFile(linked);
-  if (form == LibraryForm::Static) {
-    llvm::NewArchiveMember member(llvm::MemoryBufferRef(bytes, "program.o"));
-    member.MemberName = "program.o";
-    llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> archive = llvm::writeArchiveToBuffer(
-        member, llvm::SymtabWritingMode::NormalSymtab, llvm::object::Archive::K_GNU,
-        /*Deterministic=*/true, /*Thin=*/false);
-    if (!archive)
-      failInternal("cannot write the archive: " + llvm::toString(archive.takeError()));
-    bytes = (*archive)->getBuffer().str();
-  }
-  writeFileAtomically(path, bytes);
+  if (form != LibraryForm::Static)
+    return bytes;
+  llvm::NewArchiveMember member(llvm::MemoryBufferRef(bytes, "program.o"));
+  member.MemberName = "program.o";
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> archive =
+      llvm::writeArchiveToBuffer(member, llvm::SymtabWritingMode::NormalSymtab,
+                                 llvm::object::Archive::K_GNU, /*Deterministic=*/true,
+                                 /*Thin=*/false);
+  if (!archive)
+    failInternal("cannot write the archive: " + llvm::toString(archive.takeError()));
+  return (*archive)->getBuffer().str();
 }
 
 } // namespace sinter::cpu

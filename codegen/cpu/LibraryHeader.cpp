@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/cpu/Interface.h"
 #include "sinter/codegen/cpu/Library.h"
 #include "sinter/codegen/cpu/RunFunction.h"
 
@@ -8,42 +9,7 @@ namespace sinter::cpu {
 
 namespace {
 
-/// Mirrors the structs of codegen/Program.h; shared by the headers of all programs.
-constexpr std::string_view abiText = R"(#ifndef SINTER_PROGRAM_ABI
-#define SINTER_PROGRAM_ABI 1
-
-/* First error that a run met; code 0 means none. */
-typedef struct SinterStatus {
-  int64_t code;  /* one of SinterStatusCode */
-  int64_t site;  /* which operation: the n-th "site" line of NAME_program */
-  int64_t value; /* the offending value */
-  int64_t bound; /* the exclusive bound it violates */
-} SinterStatus;
-
-enum SinterStatusCode {
-  SINTER_OK = 0,
-  SINTER_INDEX_OUT_OF_RANGE = 1 /* a label or an index of a gather or scatter */
-};
-
-/* Computes units [begin, end); any split of the extent, in any order, gives the same bits. `worker` is
-   in [0, workers) and no two calls may use the same one at the same time. */
-typedef void (*SinterKernel)(void *const *buffers, const int64_t *table, SinterStatus *status,
-                             int64_t begin, int64_t end, int64_t worker);
-
-/* Must run `kernel` over [0, extent), in chunks of about `grain` units, and return when all is done. */
-typedef void (*SinterParallelFor)(void *pool, SinterKernel kernel, void *const *buffers,
-                                  const int64_t *table, SinterStatus *status, int64_t extent,
-                                  int64_t grain);
-
-typedef struct SinterContext {
-  SinterParallelFor parallelFor; /* null: everything runs on the calling thread */
-  void *pool;                    /* handed to parallelFor */
-  SinterStatus status;           /* set by the run */
-} SinterContext;
-
-#endif /* SINTER_PROGRAM_ABI */
-)";
-
+/// The C type of elements, and for whom the name of the dtype is not enough, what they are.
 std::string_view cType(DType dtype) {
   switch (dtype) {
   case DType::F32:
@@ -75,25 +41,27 @@ std::string_view cType(DType dtype) {
   return "uint8_t";
 }
 
-/// Text of the user inside a C comment: cannot end it, and stays on its line.
-std::string comment(std::string_view text) {
-  std::string result;
-  for (char c : text) {
-    if (c == '/' && !result.empty() && result.back() == '*')
-      result += ' ';
-    result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return result;
-}
-
 std::string upper(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   return text;
 }
 
-/// Names of macros and enumerators made from names of users: distinct even where toIdentifier() is
-/// not.
+/// Text of the user inside a C comment: cannot end it, and stays on its line.
+std::string comment(std::string_view text) {
+  std::string result;
+  for (char c : text) {
+    bool endsComment = c == '/' && !result.empty() && result.back() == '*';
+    bool beginsComment = c == '*' && !result.empty() && result.back() == '/';
+    if (endsComment || beginsComment)
+      result += ' ';
+    result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  // A backslash at the end of a line would splice it with the next.
+  return result.ends_with('\\') ? result + ' ' : result;
+}
+
+/// Names of macros made from names of users.
 class UniqueNames {
 public:
   std::string operator()(const std::string &prefix, const std::string &name) {
@@ -108,93 +76,331 @@ private:
   std::vector<std::string> taken;
 };
 
-} // namespace
+/// A formula over dims as people read it.
+std::string formula(const DimExpr &expression) {
+  std::string text = expression.str(), symbol = workersSymbol;
+  for (size_t at; (at = text.find(symbol)) != std::string::npos;)
+    text.replace(at, symbol.size(), "workers");
+  return text;
+}
 
-std::string headerText(const Program &program) {
-  std::string name = toIdentifier(program.name), macro = upper(name);
-  ProgramSymbols symbols(program.name);
-  std::vector<std::string> dims;
-  std::copy_if(program.dims.begin(), program.dims.end(), std::back_inserter(dims),
-               [](const std::string &dim) { return dim != workersSymbol; });
-  UniqueNames unique;
+/// The bytes of a state of known sizes: see sinterStateBytes() in support/State.c.
+std::optional<int64_t> stateBytes(const Program &program) {
+  auto alignUp = [](const DimExpr &bytes) { return ceilDiv(bytes, 64) * 64; };
+  DimExpr ranks, total = 64;
+  for (const Argument &argument : program.arguments) {
+    if (argument.kind == ArgumentKind::Placeholder)
+      continue;
+    DimExpr bytes = byteSize(argument.dtype);
+    for (const DimExpr &size : argument.shape)
+      bytes = bytes * size;
+    total += alignUp(bytes);
+    ranks += argument.shape.rank();
+  }
+  return (total + alignUp(ranks * 8)).constant();
+}
 
-  std::string out = "/* Generated by Sinter from '" + comment(program.name) + "' for " +
-                    comment(program.target) + ". */\n";
-  out +=
-      "#ifndef " + macro + "_SINTER_H\n#define " + macro + "_SINTER_H\n\n#include <stdint.h>\n\n";
-  out += "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
-  out += abiText;
+class HeaderText {
+public:
+  explicit HeaderText(const std::vector<const Program *> &versions)
+      : versions(versions), program(*versions.front()), name(toIdentifier(program.name)),
+        macros(program.name, program), symbols(program.name), bare(program.name),
+        dims(interfaceDims(program)) {}
 
-  out += "\n/* How to call it:\n\n     int64_t table[" + macro + "_TABLE_SIZE];\n";
-  out += dims.empty() ? "     const int64_t *dims = 0; // all sizes are fixed\n"
-                      : "     int64_t dims[" + macro + "_NUM_DIMS] = {";
-  for (size_t i = 0; i < dims.size(); ++i)
-    out += (i ? ", " : "") + comment(dims[i]);
-  out += dims.empty() ? "" : "};\n";
-  out += "     if (" + symbols.sizes +
-         "(dims, workers, table) != 0) ... sizes are negative or too large\n";
-  out += "     void *arena = aligned_alloc(" + macro + "_ALIGNMENT, " + symbols.arenaBytes +
-         "(table)); rounded up to the alignment\n";
-  out += "     void *args[" + macro +
-         "_NUM_ARGS] = {...}; one pointer per argument, then per result\n";
-  out += "     SinterContext context = {0};\n";
-  out += "     " + symbols.run + "(args, table, arena, &context);\n";
-  out += "     if (context.status.code != SINTER_OK) ...\n\n";
-  out += "   Every array is dense, row-major and aligned to " + std::to_string(bufferAlignment) +
-         " bytes. Arrays must not overlap, except that the\n"
-         "   result 'update of X' may be the very array of argument X. `workers` is 1 without "
-         "parallelFor.\n"
-         "   The program keeps no state and allocates nothing: calls with separate arenas, results "
-         "and\n"
-         "   contexts may run at the same time. */\n\n";
-
-  out += "#define " + macro + "_ALIGNMENT " + std::to_string(bufferAlignment) + "\n";
-  out += "#define " + macro + "_NUM_DIMS " + std::to_string(dims.size()) + "\n";
-  // C has no arrays of size 0.
-  out += "#define " + macro + "_TABLE_SIZE " +
-         std::to_string(std::max<size_t>(program.dims.size() + program.table.size(), 1)) + "\n";
-  size_t numArgs = program.arguments.size() + program.results.size();
-  out += "#define " + macro + "_NUM_ARGS " + std::to_string(numArgs) + "\n";
-  if (auto bytes = program.arenaBytes.constant())
-    out += "#define " + macro + "_ARENA_BYTES INT64_C(" + std::to_string(*bytes) + ")\n";
-
-  for (size_t i = 0; i < dims.size(); ++i) {
-    out += i == 0 ? "\n/* Positions in dims. */\n" : "";
-    out += "#define " + unique(macro + "_DIM_", dims[i]) + " " + std::to_string(i) + "\n";
+  std::string text() {
+    std::string targets;
+    for (const Program *version : versions)
+      targets += (targets.empty() ? "" : ", ") + comment(version->target);
+    out = "/* '" + comment(program.name) + "' as C: generated by Sinter for " + targets + ".\n\n";
+    contents();
+    line("#ifndef " + macros.prefix + "_SINTER_H");
+    line("#define " + macros.prefix + "_SINTER_H\n");
+    line("#include <stdint.h>\n");
+    line("#ifdef __cplusplus\nextern \"C\" {\n#endif");
+    out += programAbiText();
+    line("");
+    positions();
+    checkedLayer();
+    if (hasVariables(program))
+      stateFunctions();
+    threads();
+    bareLayer();
+    line("#ifdef __cplusplus\n}\n#endif\n");
+    line("#endif /* " + macros.prefix + "_SINTER_H */");
+    return out;
   }
 
-  constexpr std::string_view kinds[] = {"placeholder", "parameter", "state"};
-  size_t position = 0;
-  auto describe = [&](const std::string &prefix, const std::string &argument, DType dtype,
-                      const Shape &shape, const std::string &what) {
-    out += "#define " + unique(macro + prefix, argument) + " " + std::to_string(position++) +
-           " /* " + std::string(cType(dtype)) + " " + comment(shape.str()) + ", " + comment(what) +
-           " */\n";
-  };
-  if (numArgs)
-    out += "\n/* Positions in args. */\n";
-  for (const Argument &argument : program.arguments)
-    describe("_ARG_", argument.name, argument.dtype, argument.shape,
-             std::string(kinds[static_cast<size_t>(argument.kind)]) + " '" + argument.name + "'");
-  for (const Result &result : program.results)
-    if (result.updates < 0)
-      describe("_RESULT_", result.name, result.dtype, result.shape, "result '" + result.name + "'");
-    else {
-      const std::string &target = program.arguments.at(static_cast<size_t>(result.updates)).name;
-      describe("_UPDATE_", target, result.dtype, result.shape, "update of '" + target + "'");
-    }
+private:
+  void line(const std::string &text) { out += text + "\n"; }
+  void heading(const std::string &text) { line("/* ---- " + text + " ---- */\n"); }
+  std::string macro(const char *suffix) const { return macros.prefix + suffix; }
 
-  out += "\n/* Fills the size table of one binding of dims; 0, or 1 when a size is negative or "
-         "overflows. */\n";
-  out += "int64_t " + symbols.sizes + "(const int64_t *dims, int64_t workers, int64_t *table);\n";
-  out += "/* Bytes of scratch memory that a run needs; -1 when they overflow. */\n";
-  out += "int64_t " + symbols.arenaBytes + "(const int64_t *table);\n";
-  out += "void " + symbols.run +
-         "(void *const *args, const int64_t *table, void *arena, SinterContext *context);\n";
-  out += "/* Names, types and shapes as text, for tools. */\n";
-  out += "extern const char " + symbols.program + "[];\n\n";
-  out += "#ifdef __cplusplus\n}\n#endif\n\n#endif /* " + macro + "_SINTER_H */\n";
-  return out;
+  void contents() {
+    bool variables = hasVariables(program);
+    line("   A call, step by step (every function answers with a SinterCode):\n");
+    line("     SinterReport report;");
+    line("     char text[400];");
+    if (variables) {
+      line("     void *state = ...;  " + macro("_STATE_ALIGNMENT") + "-aligned, " +
+           symbols.stateBytes + "(dims) bytes: static, on the heap, where you like");
+      line("     " + symbols.stateInit + "(state, bytes, dims, seed, &report);");
+    }
+    line("     SinterCall call = {0};");
+    line("     call.interfaceId = " + macro("_INTERFACE") + ";");
+    line("     call.inputs = inputs;    SinterTensor inputs[" + macro("_NUM_INPUTS") + "]");
+    line("     call.outputs = outputs;  SinterTensor outputs[" + macro("_NUM_OUTPUTS") + "]");
+    if (variables)
+      line("     call.state = state;");
+    line("     call.arena = arena;      " + macro("_ALIGNMENT") + "-aligned, " + symbols.arenaNeed +
+         "(dims, workers) bytes");
+    line("     call.arenaBytes = bytes;");
+    line("     call.threads = &threads; made by " + symbols.threadsStart + "; or null: no threads");
+    line("     if (" + symbols.call + "(&call, &report) != SINTER_OK) {");
+    line("       " + symbols.errorText + "(&report, text, sizeof text);");
+    line("       fputs(text, stderr);");
+    line("     }\n");
+    line(
+        "   Nothing is allocated on the heap, and the library keeps nothing between calls: what it "
+        "works with is\n   what you pass. Calls with arenas, outputs and states of their own may "
+        "run at the same time; a state\n   that one call updates while another uses it is an "
+        "error, SINTER_BUSY.");
+    line("   Results have the same bits for every number of workers.\n");
+    line("   Needed from the system: libc, libm, pthread.");
+    line(" */");
+  }
+
+  static std::string dtypeMacro(DType dtype) {
+    return "SINTER_" + upper(std::string(sinter::name(dtype)));
+  }
+
+  void place(const std::string &macroName, size_t position, DType dtype, const Shape &shape,
+             const std::string &what) {
+    line("#define " + macroName + " " + std::to_string(position) + " /* " + dtypeMacro(dtype) +
+         ", " + std::string(cType(dtype)) + " " + comment(shape.str()) + ": " + comment(what) +
+         " */");
+  }
+
+  void define(const char *suffix, const std::string &value) {
+    line("#define " + macro(suffix) + " " + value);
+  }
+
+  void positions() {
+    heading("What " + comment(program.name) + " takes and gives");
+    constexpr const char *digits = "0123456789abcdef";
+    std::string id;
+    for (int shift = 60; shift >= 0; shift -= 4)
+      id += digits[interfaceId(program) >> shift & 15];
+    line("/* Stands for all that follows here: libraries with the same one can replace each other. "
+         "*/");
+    define("_INTERFACE", "UINT64_C(0x" + id + ")");
+    define("_ALIGNMENT", std::to_string(bufferAlignment));
+    size_t inputs = 0, outputs = 0, variables = 0;
+    for (const Argument &argument : program.arguments)
+      ++(argument.kind == ArgumentKind::Placeholder ? inputs : variables);
+    for (const Result &result : program.results)
+      outputs += result.updates < 0;
+
+    line("\n/* Named dimensions, and their positions in `dims`. */");
+    define("_NUM_DIMS", std::to_string(dims.size()));
+    for (size_t i = 0; i < dims.size(); ++i)
+      line("#define " + macros.dims[i] + " " + std::to_string(i));
+    line("\n/* SinterCall.inputs. A size that a name stands for must be the same wherever it "
+         "occurs. */");
+    define("_NUM_INPUTS", std::to_string(inputs));
+    size_t position = 0;
+    for (size_t i = 0; i < program.arguments.size(); ++i)
+      if (const Argument &a = program.arguments[i]; a.kind == ArgumentKind::Placeholder)
+        place(macros.arguments[i], position++, a.dtype, a.shape, "'" + a.name + "'");
+    line("\n/* SinterCall.outputs. */");
+    define("_NUM_OUTPUTS", std::to_string(outputs));
+    position = 0;
+    for (size_t i = 0; i < program.results.size(); ++i)
+      if (const Result &r = program.results[i]; r.updates < 0)
+        place(macros.results[i], position++, r.dtype, r.shape, "'" + r.name + "'");
+    if (variables > 0) {
+      line("\n/* Variables of the state. */");
+      define("_NUM_VARIABLES", std::to_string(variables));
+      position = 0;
+      for (size_t i = 0; i < program.arguments.size(); ++i)
+        if (const Argument &a = program.arguments[i]; a.kind != ArgumentKind::Placeholder)
+          place(macros.arguments[i], position++, a.dtype, a.shape,
+                std::string(sinter::name(a.kind)) + " '" + a.name + "'" +
+                    (isUpdated(i) ? ", updated by a call" : ""));
+    }
+    line("");
+  }
+
+  bool isUpdated(size_t argument) const {
+    return std::any_of(program.results.begin(), program.results.end(), [&](const Result &result) {
+      return result.updates == static_cast<int>(argument);
+    });
+  }
+
+  /// The largest of all versions, where all are known.
+  std::optional<int64_t> knownArena() const {
+    int64_t most = 0;
+    for (const Program *version : versions) {
+      std::optional<int64_t> bytes = version->arenaBytes.constant();
+      if (!bytes)
+        return std::nullopt;
+      most = std::max(most, *bytes);
+    }
+    return most;
+  }
+
+  void checkedLayer() {
+    heading("Calls");
+    line("/* SINTER_OK if this library goes with this header and can run on this machine. Every "
+         "call "
+         "looks as well. */");
+    line("int32_t " + symbols.check + "(uint64_t interfaceId, SinterReport *report);\n");
+    line("/* Checks everything, then computes: writes the outputs" +
+         std::string(hasVariables(program) ? " and the variables that are updated" : "") +
+         ".\n   `report` may be null. Inputs may overlap each other; nothing else may overlap what "
+         "is "
+         "written. */");
+    line("int32_t " + symbols.call + "(const SinterCall *call, SinterReport *report);\n");
+    std::string dimsText = dims.empty() ? " `dims` may be null." : "";
+    line("/* The arena's size in bytes, exactly; -1 if a size is negative or overflows, or if the "
+         "machine cannot\n   run the program. `workers` is that of SinterThreads, 1 without." +
+         dimsText + " As a formula:");
+    for (const Program *version : versions)
+      line("     " + comment(formula(version->arenaBytes)) +
+           (versions.size() > 1 ? "   (" + comment(version->target) + ")" : ""));
+    line("   Without need for an arena SinterCall.arena may be null. */");
+    line("int64_t " + symbols.arenaNeed + "(const int64_t *dims, int64_t workers);");
+    if (auto bytes = knownArena())
+      define("_ARENA_BYTES", "INT64_C(" + std::to_string(*bytes) + ")" +
+                                 (versions.size() > 1 ? " /* enough on every machine */" : ""));
+    line("\n/* Says in English what a report means, with the line of your source that it goes back "
+         "to. Returns the\n   length of the whole text; `text` gets what fits, and a final 0. */");
+    line("int64_t " + symbols.errorText +
+         "(const SinterReport *report, char *text, int64_t capacity);\n");
+  }
+
+  void stateFunctions() {
+    heading("State: parameters and what training keeps, one block of your memory");
+    line("/* A state may be copied and moved as bytes while no call uses it. The library whose "
+         "_state_init made it\n   must stay loaded. Another program takes it too if it holds that "
+         "program's variables, found by name. */");
+    line("#define " + macro("_STATE_ALIGNMENT") + " " + std::to_string(bufferAlignment));
+    if (auto bytes = stateBytes(program))
+      define("_STATE_BYTES", "INT64_C(" + std::to_string(*bytes) + ")");
+    line("\n/* Its size; -1 if a size is negative or overflows. Only dims that sizes of variables "
+         "are made of are read;\n   `dims` may be null if there are none. */");
+    line("int64_t " + symbols.stateBytes + "(const int64_t *dims);\n");
+    line("/* Makes a state: the values that the library carries, and what the graph says for the "
+         "rest. Random ones\n   depend on the seed and the variable's name alone. */");
+    line("int32_t " + symbols.stateInit +
+         "(void *memory, int64_t bytes, const int64_t *dims, uint64_t seed,\n"
+         "                    SinterReport *report);\n");
+    line("/* All variables as .safetensors. The file appears complete or not at all. */");
+    line("int32_t " + symbols.stateSave +
+         "(void *state, const char *path, SinterReport *report);\n");
+    line("/* Reads all variables of a .safetensors, or an .npz without compression. On an error "
+         "nothing has changed. */");
+    line("int32_t " + symbols.stateLoad +
+         "(void *state, const char *path, SinterReport *report);\n");
+    line("/* Where a variable lies in the state, to be read or set between calls. */");
+    line("int32_t " + symbols.stateTensor +
+         "(void *state, int64_t variable, SinterTensor *tensor, SinterReport *report);\n");
+  }
+
+  void threads() {
+    heading("Threads");
+    line("/* For SinterThreads.workers = `workers`, the calling thread included; 0: one for each "
+         "CPU "
+         "that is available.\n   -1 for a number that is not possible. SINTER_THREADS_BYTES is the "
+         "same for static memory. */");
+    line("int64_t " + symbols.threadsBytes + "(int64_t workers);\n");
+    line("/* Starts them: they live in `memory`, sleep between calls, and serve all programs. They "
+         "take no signals.\n   One call uses them at a time; a second one computes on its own "
+         "thread. */");
+    line("int32_t " + symbols.threadsStart +
+         "(SinterThreads *threads, void *memory, int64_t bytes, int64_t workers,\n"
+         "                       SinterReport *report);\n");
+    line("/* Ends them; `memory` is yours again. To be called on what this program started; twice "
+         "does no harm. */");
+    line("int32_t " + symbols.threadsStop + "(SinterThreads *threads, SinterReport *report);\n");
+  }
+
+  void bareLayer() {
+    heading("The layer below: nothing is checked");
+    size_t tableSize = 1;
+    for (const Program *version : versions)
+      tableSize = std::max(tableSize, version->dims.size() + version->table.size());
+    line("/* int64_t table[" + macro("_TABLE_SIZE") + "];\n   if (" + bare.sizes +
+         "(dims, workers, table) != 0) ... sizes are negative or too large\n   void *arena: " +
+         bare.arenaBytes + "(table) bytes\n   void *args[" + macro("_NUM_ARGS") +
+         "] = one pointer per argument, then per result\n   SinterContext context = {0};\n   " +
+         bare.run +
+         "(args, table, arena, &context);\n   if (context.status.code != SINTER_OK) ...\n\n"
+         "   Every array is dense, row-major and aligned. Arrays must not overlap, except that the "
+         "result 'update of X'\n   may be the very array of argument X. `workers` is 1 without "
+         "parallelFor. */");
+    define("_TABLE_SIZE", std::to_string(tableSize));
+    define("_NUM_ARGS", std::to_string(program.arguments.size() + program.results.size()));
+    size_t position = 0;
+    for (size_t i = 0; i < program.arguments.size(); ++i) {
+      const Argument &a = program.arguments[i];
+      place(macros.bareArguments[i], position++, a.dtype, a.shape,
+            std::string(sinter::name(a.kind)) + " '" + a.name + "'");
+    }
+    for (size_t i = 0; i < program.results.size(); ++i) {
+      const Result &r = program.results[i];
+      place(macros.bareResults[i], position++, r.dtype, r.shape,
+            r.updates < 0
+                ? "result '" + r.name + "'"
+                : "update of '" + program.arguments.at(static_cast<size_t>(r.updates)).name + "'");
+    }
+    line("\n/* Fills the table of sizes; 0, or 1 when a size is negative or overflows. */");
+    line("int64_t " + bare.sizes + "(const int64_t *dims, int64_t workers, int64_t *table);");
+    line("/* Bytes of scratch memory that a run needs; -1 when they overflow. */");
+    line("int64_t " + bare.arenaBytes + "(const int64_t *table);");
+    line("void " + bare.run +
+         "(void *const *args, const int64_t *table, void *arena, SinterContext *context);");
+    line("/* Names, types and shapes as text, for tools. */");
+    line("extern const char " + bare.program + "[];\n");
+  }
+
+  const std::vector<const Program *> &versions;
+  const Program &program;
+  std::string name;
+  InterfaceMacros macros;
+  InterfaceSymbols symbols;
+  ProgramSymbols bare;
+  std::vector<std::string> dims;
+  std::string out;
+};
+
+} // namespace
+
+InterfaceMacros::InterfaceMacros(const std::string &name, const Program &program)
+    : prefix(upper(toIdentifier(name))) {
+  UniqueNames unique;
+  // Names that the header gives a meaning of its own.
+  for (const char *taken : {"_NUM_DIMS", "_NUM_INPUTS", "_NUM_OUTPUTS", "_NUM_VARIABLES"})
+    unique(prefix + taken, "");
+  for (const std::string &dim : interfaceDims(program))
+    dims.push_back(unique(prefix + "_DIM_", dim));
+  for (const Argument &argument : program.arguments) {
+    bool isInput = argument.kind == ArgumentKind::Placeholder;
+    arguments.push_back(unique(prefix + (isInput ? "_IN_" : "_VAR_"), argument.name));
+    bareArguments.push_back(unique(prefix + "_ARG_", argument.name));
+  }
+  for (const Result &result : program.results) {
+    bool isUpdate = result.updates >= 0;
+    const std::string &shown =
+        isUpdate ? program.arguments.at(static_cast<size_t>(result.updates)).name : result.name;
+    results.push_back(isUpdate ? "" : unique(prefix + "_OUT_", shown));
+    bareResults.push_back(unique(prefix + (isUpdate ? "_UPDATE_" : "_RESULT_"), shown));
+  }
 }
+
+std::string headerText(const std::vector<const Program *> &versions) {
+  return HeaderText(versions).text();
+}
+
+std::string headerText(const Program &program) { return headerText(std::vector{&program}); }
 
 } // namespace sinter::cpu

@@ -120,7 +120,7 @@ public:
                 array(inputs), array(outputs), array(variables), count(inputs), count(outputs),
                 count(variables), array(dimNames), count(dimNames), numbers(expressions.code),
                 array(conditions), count(conditions), array(versionTables), count(versionTables),
-                version});
+                math(), version});
     return global(table, "program");
   }
 
@@ -179,6 +179,23 @@ private:
   Constant *location(const SourceLoc &place) { return text(place.known() ? place.str() : ""); }
   Constant *site(const Site &site) {
     return record({text(site.op), text(site.what), location(site.location)});
+  }
+
+  /// libm, where a variable is drawn from a normal distribution.
+  Constant *math() {
+    bool isNeeded = std::any_of(
+        program.arguments.begin(), program.arguments.end(), [&](const Argument &argument) {
+          return argument.kind != ArgumentKind::Placeholder &&
+                 argument.init.kind == InitSpec::Kind::Normal && !values.contains(argument.name);
+        });
+    if (!isNeeded)
+      return nothing();
+    Type *real = Type::getDoubleTy(context);
+    std::vector<Constant *> functions;
+    for (const char *name : {"log", "cos", "sin"})
+      functions.push_back(cast<Constant>(
+          module.getOrInsertFunction(name, FunctionType::get(real, {real}, false)).getCallee()));
+    return array(functions);
   }
 
   // -- Places --

@@ -32,7 +32,8 @@ template <typename T> const T &at(const std::vector<T> &values, int64_t index, c
 class RunBuilder {
 public:
   RunBuilder(const Program &program, LLVMContext &context, RunFunctionOptions options)
-      : program(program), options(options), symbols(program.name),
+      : program(program), options(std::move(options)),
+        symbols(this->options.symbolName.empty() ? program.name : this->options.symbolName),
         module(std::make_unique<Module>(program.name, context)), builder(context),
         pointer(builder.getPtrTy()), i64(builder.getInt64Ty()) {
     module->setSourceFileName(program.name);
@@ -50,10 +51,18 @@ public:
     if (options.exportInterface) {
       buildSizesFunction(*module, program, symbols.sizes);
       buildArenaBytesFunction(*module, program, symbols.arenaBytes);
-      auto *text = ConstantDataArray::getString(module->getContext(), programText(program));
-      new GlobalVariable(*module, text->getType(), true, GlobalValue::ExternalLinkage, text,
-                         symbols.program);
+      if (options.symbolName.empty()) {
+        auto *text = ConstantDataArray::getString(module->getContext(), programText(program));
+        new GlobalVariable(*module, text->getType(), true, GlobalValue::ExternalLinkage, text,
+                           symbols.program);
+      }
     }
+    if (!options.symbolName.empty())
+      for (Function &function : *module)
+        if (!function.isDeclaration() && !function.hasLocalLinkage()) {
+          function.setVisibility(GlobalValue::HiddenVisibility);
+          function.setDSOLocal(true);
+        }
     return std::move(module);
   }
 
@@ -186,6 +195,13 @@ private:
     if (!options.embedConstants)
       return ConstantExpr::getIntToPtr(builder.getInt64(reinterpret_cast<uintptr_t>(array.data())),
                                        pointer);
+    if (!options.constantSymbols.empty()) {
+      auto *global = cast<GlobalVariable>(module->getOrInsertGlobal(
+          at(options.constantSymbols, index, "constant's symbol"), builder.getInt8Ty()));
+      global->setVisibility(GlobalValue::HiddenVisibility);
+      global->setDSOLocal(true);
+      return global;
+    }
     std::string name = "constant" + std::to_string(index);
     if (GlobalVariable *known = module->getGlobalVariable(name, /*AllowInternal=*/true))
       return known;
@@ -218,7 +234,8 @@ private:
 ProgramSymbols::ProgramSymbols(const std::string &name)
     : run(toIdentifier(name) + "_run"), sizes(toIdentifier(name) + "_sizes"),
       arenaBytes(toIdentifier(name) + "_arena_bytes"), program(toIdentifier(name) + "_program"),
-      data(toIdentifier(name) + "_data") {}
+      data(toIdentifier(name) + "_data"), version(toIdentifier(name) + "_version"),
+      programs(toIdentifier(name) + "_programs") {}
 
 std::string toIdentifier(std::string_view name) {
   std::string result;
@@ -231,7 +248,7 @@ std::string toIdentifier(std::string_view name) {
 
 std::unique_ptr<Module> buildRunModule(const Program &program, LLVMContext &context,
                                        RunFunctionOptions options) {
-  return RunBuilder(program, context, options).build();
+  return RunBuilder(program, context, std::move(options)).build();
 }
 
 } // namespace sinter::cpu

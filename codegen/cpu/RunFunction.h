@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace llvm {
 class LLVMContext;
@@ -22,6 +23,9 @@ struct ProgramSymbols {
   std::string arenaBytes; ///< int64_t (const int64_t *table)
   std::string program;    ///< const char[]: programText()
   std::string data;       ///< const unsigned char[]: programData(), for a GPU
+  /// int64_t (void), of a library of several versions: which of them this machine runs, -1: none.
+  std::string version;
+  std::string programs; ///< Its descriptions of all versions, one after the other.
 };
 
 struct RunFunctionOptions {
@@ -30,6 +34,12 @@ struct RunFunctionOptions {
   bool embedConstants = true;
   /// Adds sizes, arenaBytes and the program description; for code that leaves the process.
   bool exportInterface = true;
+  /// What the symbols begin with; empty: Program::name. Others are hidden, and without a
+  /// description: one version of several.
+  std::string symbolName = {};
+  /// With embedConstants, hidden data of another module, one for each constant; empty: each is data
+  /// of this one.
+  std::vector<std::string> constantSymbols = {};
 };
 
 /// `name` as a C identifier: other characters become '_'.

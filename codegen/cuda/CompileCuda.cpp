@@ -14,6 +14,7 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -82,19 +83,28 @@ public:
     }
   }
 
+  /// Wherever the kernel comes from.
   cpu::KernelKey keyOf(const CudaKernel &kernel) const {
-    NvrtcProgram alone{"", compiledText(program, {&kernel}, options.lineInfo), options.arch,
-                       NvrtcResult::Cubin, options.lineInfo};
-    std::string context = "sinter cuda 1\n" + file.identity + "\n";
-    for (const std::string &option : optionsOf(alone))
-      context += option + "\n";
-    llvm::BLAKE3 hash;
-    hash.update(context);
-    hash.update(alone.text);
-    return hash.final();
+    return hash("sinter cuda 1", "", {&kernel});
+  }
+  /// Of these kernels as one program with its name.
+  cpu::KernelKey keyOf(const Kernels &kernels) const {
+    return hash("sinter cuda program 1", program.name + ".cu", kernels);
   }
 
 private:
+  cpu::KernelKey hash(const std::string &what, std::string name, const Kernels &kernels) const {
+    NvrtcProgram wanted{std::move(name), compiledText(program, kernels, options.lineInfo),
+                        options.arch, NvrtcResult::Cubin, options.lineInfo};
+    std::string context = what + "\n" + wanted.name + "\n" + file.identity + "\n";
+    for (const std::string &option : optionsOf(wanted))
+      context += option + "\n";
+    llvm::BLAKE3 hash;
+    hash.update(context);
+    hash.update(wanted.text);
+    return hash.final();
+  }
+
   [[noreturn]] void fail(const Kernels &kernels, std::string log) const {
     std::string text = readableText(program, kernels);
     if (options.lineInfo) // Whose lines are not those of the text that is kept.
@@ -151,30 +161,108 @@ std::optional<std::vector<cpu::KernelKey>> unpack(std::string &bytes) {
 
 /// Shares kernels out to programs. One costs a compiler's start; long ones leave threads idle at
 /// the end.
-std::vector<std::vector<size_t>> shareOut(const std::vector<CudaKernel> &kernels,
-                                          std::vector<size_t> numbers, size_t threads) {
+using Numbers = std::vector<size_t>;
+std::vector<Numbers> shareOut(const std::vector<CudaKernel> &kernels, Numbers numbers,
+                              size_t threads) {
   constexpr size_t fewest = 4, most = 32;
   const size_t count = numbers.size();
   size_t programs = std::clamp<size_t>((count + fewest - 1) / fewest, 1, threads);
   programs = std::max(programs, (count + most - 1) / most);
-  std::vector<std::vector<size_t>> result(programs);
+  std::vector<Numbers> result(programs);
   std::vector<size_t> filled(programs);
   auto weight = [&](size_t i) {
     constexpr size_t textOfPart = 4000; // Templates that a kernel instantiates.
     return kernels[i].source.text.size() + textOfPart * kernels[i].source.parts.size();
   };
-  std::sort(numbers.begin(), numbers.end(), [&](size_t a, size_t b) {
-    return std::pair(weight(b), a) < std::pair(weight(a), b);
-  });
+  std::sort(numbers.begin(), numbers.end(),
+            [&](size_t a, size_t b) { return std::pair(weight(b), a) < std::pair(weight(a), b); });
   for (size_t i : numbers) {
     auto least =
         static_cast<size_t>(std::min_element(filled.begin(), filled.end()) - filled.begin());
     result[least].push_back(i);
     filled[least] += weight(i);
   }
-  for (std::vector<size_t> &kernelsOf : result)
+  for (Numbers &kernelsOf : result)
     std::sort(kernelsOf.begin(), kernelsOf.end());
   return result;
+}
+
+/// Kernels that NVRTC compiles together.
+struct Job {
+  Numbers kernels;
+  std::vector<cpu::KernelKey> keys; ///< Under which the cache keeps the image; none: not at all.
+  size_t image = 0;                 ///< Its number.
+};
+
+/// Takes what the cache knows of single kernels, in whatever company they were compiled.
+std::vector<Job> jobsOfMissing(const Compiler &compiler, const std::vector<CudaKernel> &kernels,
+                               cpu::ObjectCache *cache, size_t threads, CompiledCuda &result) {
+  std::vector<cpu::KernelKey> keys(cache ? kernels.size() : 0);
+  std::map<cpu::KernelKey, int> known;
+  Numbers missing;
+  for (size_t i = 0; i < kernels.size(); ++i) {
+    if (cache) {
+      keys[i] = compiler.keyOf(kernels[i]);
+      if (!known.contains(keys[i]))
+        if (std::optional<std::string> image = cache->load(keys[i])) {
+          std::optional<std::vector<cpu::KernelKey>> held = unpack(*image);
+          if (held && std::find(held->begin(), held->end(), keys[i]) != held->end()) {
+            for (const cpu::KernelKey &key : *held)
+              known.try_emplace(key, static_cast<int>(result.images.size()));
+            result.images.push_back(std::move(*image));
+          } else {
+            cache->drop(keys[i]);
+          }
+        }
+      if (auto found = known.find(keys[i]); found != known.end()) {
+        result.imageOf[i] = found->second;
+        continue;
+      }
+    }
+    missing.push_back(i);
+  }
+  std::vector<Job> jobs;
+  if (!missing.empty())
+    for (Numbers &numbers : shareOut(kernels, missing, threads)) {
+      Job job{.kernels = std::move(numbers), .keys = {}, .image = result.images.size()};
+      if (cache)
+        for (size_t i : job.kernels)
+          job.keys.push_back(keys[i]);
+      result.images.emplace_back();
+      jobs.push_back(std::move(job));
+    }
+  return jobs;
+}
+
+/// The same programs on every machine; takes those that the cache knows.
+std::vector<Job> jobsOfFixedPrograms(const Compiler &compiler,
+                                     const std::vector<CudaKernel> &kernels,
+                                     cpu::ObjectCache *cache, CompiledCuda &result) {
+  constexpr size_t programs = 8; ///< At most, unless there are very many kernels.
+  Numbers all(kernels.size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  std::vector<Job> jobs;
+  for (Numbers &numbers : shareOut(kernels, all, programs)) {
+    Job job{.kernels = std::move(numbers), .keys = {}, .image = result.images.size()};
+    result.images.emplace_back();
+    if (cache) {
+      Kernels together;
+      for (size_t i : job.kernels)
+        together.push_back(&kernels[i]);
+      job.keys = {compiler.keyOf(together)};
+      if (std::optional<std::string> image = cache->load(job.keys[0])) {
+        if (std::optional<std::vector<cpu::KernelKey>> held = unpack(*image); held == job.keys) {
+          for (size_t i : job.kernels)
+            result.imageOf[i] = static_cast<int>(job.image);
+          result.images[job.image] = std::move(*image);
+          continue;
+        }
+        cache->drop(job.keys[0]);
+      }
+    }
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
 }
 
 } // namespace
@@ -202,53 +290,30 @@ CompiledCuda compileKernels(const Program &program, const std::vector<CudaKernel
 
   // -- What is known --
   Clock::time_point start = Clock::now();
-  const bool cached = options.cache && options.cache->isOpen();
-  std::vector<cpu::KernelKey> keys(cached ? kernels.size() : 0);
-  std::map<cpu::KernelKey, int> known;
-  std::vector<size_t> missing;
-  for (size_t i = 0; i < kernels.size(); ++i) {
-    if (cached) {
-      keys[i] = compiler.keyOf(kernels[i]);
-      if (!known.contains(keys[i]))
-        if (std::optional<std::string> image = options.cache->load(keys[i])) {
-          std::optional<std::vector<cpu::KernelKey>> held = unpack(*image);
-          if (held && std::find(held->begin(), held->end(), keys[i]) != held->end()) {
-            for (const cpu::KernelKey &key : *held)
-              known.try_emplace(key, static_cast<int>(result.images.size()));
-            result.images.push_back(std::move(*image));
-          } else {
-            options.cache->drop(keys[i]);
-          }
-        }
-      if (auto found = known.find(keys[i]); found != known.end()) {
-        result.imageOf[i] = found->second;
-        continue;
-      }
-    }
-    missing.push_back(i);
-  }
+  cpu::ObjectCache *cache = options.cache && options.cache->isOpen() ? options.cache : nullptr;
+  const size_t threads = options.threads > 0 ? static_cast<size_t>(options.threads)
+                                             : std::max(1u, std::thread::hardware_concurrency());
+  std::vector<Job> jobs = options.reproducible
+                              ? jobsOfFixedPrograms(compiler, kernels, cache, result)
+                              : jobsOfMissing(compiler, kernels, cache, threads, result);
   result.times.cache = since(start);
 
   // -- What is not --
-  if (!missing.empty()) {
+  if (!jobs.empty()) {
     start = Clock::now();
     compiler.load();
     result.times.load = since(start);
-    const size_t threads = options.threads > 0 ? static_cast<size_t>(options.threads)
-                                               : std::max(1u, std::thread::hardware_concurrency());
-    std::vector<std::vector<size_t>> programs = shareOut(kernels, missing, threads);
-    std::vector<std::string> images(programs.size());
     std::atomic<size_t> next = 0;
     std::mutex mutex;
     std::exception_ptr problem;
     auto work = [&] {
       try {
-        for (size_t turn; (turn = next++) < programs.size();) {
+        for (size_t turn; (turn = next++) < jobs.size();) {
           const Clock::time_point started = Clock::now();
           Kernels together;
-          for (size_t i : programs[turn])
+          for (size_t i : jobs[turn].kernels)
             together.push_back(&kernels[i]);
-          images[turn] = compiler.compile(together, NvrtcResult::Cubin);
+          result.images[jobs[turn].image] = compiler.compile(together, NvrtcResult::Cubin);
           std::lock_guard lock(mutex);
           result.times.compile += since(started);
         }
@@ -256,12 +321,16 @@ CompiledCuda compileKernels(const Program &program, const std::vector<CudaKernel
         std::lock_guard lock(mutex);
         if (!problem)
           problem = std::current_exception();
-        next = programs.size();
+        next = jobs.size();
       }
     };
     std::vector<std::thread> workers;
-    for (size_t i = 1; i < std::min(threads, programs.size()); ++i)
-      workers.emplace_back(work);
+    try {
+      for (size_t i = 1; i < std::min(threads, jobs.size()); ++i)
+        workers.emplace_back(work);
+    } catch (const std::system_error &) {
+      // Those that there are do it all.
+    }
     work();
     for (std::thread &worker : workers)
       worker.join();
@@ -270,27 +339,19 @@ CompiledCuda compileKernels(const Program &program, const std::vector<CudaKernel
 
     start = Clock::now();
     std::vector<cpu::ObjectCache::Entry> made;
-    for (size_t p = 0; p < programs.size(); ++p) {
-      cpu::ObjectCache::Entry entry;
-      std::vector<cpu::KernelKey> held;
-      for (size_t i : programs[p]) {
-        result.imageOf[i] = static_cast<int>(result.images.size());
-        if (cached)
-          held.push_back(keys[i]);
-      }
-      if (cached) {
-        entry.key = held.front();
-        entry.object = pack(held, images[p]);
-        entry.others.assign(held.begin() + 1, held.end());
-        made.push_back(std::move(entry));
-      }
-      result.images.push_back(std::move(images[p]));
+    for (const Job &job : jobs) {
+      for (size_t i : job.kernels)
+        result.imageOf[i] = static_cast<int>(job.image);
+      result.numCompiled += job.kernels.size();
+      if (!job.keys.empty())
+        made.push_back({.key = job.keys.front(),
+                        .object = pack(job.keys, result.images[job.image]),
+                        .others = {job.keys.begin() + 1, job.keys.end()}});
     }
-    if (cached)
-      options.cache->store(made);
+    if (cache)
+      cache->store(made);
     result.times.cache += since(start);
-    result.numCompiled = missing.size();
-    result.numPrograms = programs.size();
+    result.numPrograms = jobs.size();
   }
   result.times.wall = since(begin);
   return result;

@@ -18,6 +18,7 @@ struct CompileCudaOptions {
   std::string arch;            ///< "sm_90a"
   std::filesystem::path nvrtc; ///< Empty: where findNvrtc() finds it.
   bool lineInfo = false;       ///< Machine code says which of the user's lines it comes from.
+  bool reproducible = false;   ///< PipelineOptions::reproducible
   int threads = 0;             ///< 0: one per hardware thread.
   cpu::ObjectCache *cache = nullptr;
 };

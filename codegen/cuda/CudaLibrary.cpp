@@ -5,6 +5,7 @@
 #include "sinter/codegen/cpu/CompileObject.h"
 #include "sinter/codegen/cpu/Library.h"
 #include "sinter/codegen/cpu/RunFunction.h"
+#include "sinter/ir/base/FileIo.h"
 
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/GlobalVariable.h"
@@ -13,7 +14,7 @@
 
 namespace sinter::cuda {
 
-void writeLibrary(const Program &program, const std::filesystem::path &path) {
+std::string libraryBytes(const Program &program, const std::string &fileName) {
   const cpu::ProgramSymbols symbols(program.name);
   llvm::LLVMContext context;
   llvm::Module module("program", context);
@@ -28,7 +29,11 @@ void writeLibrary(const Program &program, const std::filesystem::path &path) {
   // Any x86-64 machine may hold the GPU.
   cpu::ObjectCompiler compiler(TargetInfo::parse("cpu:x86-64"), {.level = 0, .cleanUp = false});
   std::string object = compiler.object(module);
-  cpu::linkObjects(cpu::LibraryForm::Shared, {object}, path);
+  return cpu::linkObjects(cpu::LibraryForm::Shared, {object}, fileName);
+}
+
+void writeLibrary(const Program &program, const std::filesystem::path &path) {
+  writeFileAtomically(path, libraryBytes(program, path.filename().string()));
 }
 
 std::string headerText(const Program &program) {

@@ -13,6 +13,8 @@ namespace sinter::cuda {
 /// and nothing else. The bytes depend on the program alone. Throws Error(FileAccess) when `path`
 /// cannot be written, and then leaves nothing behind.
 void writeLibrary(const Program &program, const std::filesystem::path &path);
+/// Its bytes, as a library called `fileName`.
+std::string libraryBytes(const Program &program, const std::string &fileName);
 
 /// The C header that goes with it.
 std::string headerText(const Program &program);

@@ -39,7 +39,13 @@ uint64_t savedStates() {
 #endif
 }
 
-enum class Register { B1, C1, B7, C7, D7, A71, CExt };
+enum class Register { C1, B7, C7, D7, A71, CExt };
+
+/// Leaf, subleaf and word of a Register.
+constexpr TargetInfo::CpuTest places[] = {
+    {.leaf = 1, .word = 2}, {.leaf = 7, .word = 1},    {.leaf = 7, .word = 2},
+    {.leaf = 7, .word = 3}, {.leaf = 7, .subleaf = 1}, {.leaf = 0x80000001, .word = 2},
+};
 constexpr uint64_t sse = 0, ymm = 0x6, zmm = 0xe6;
 
 /// An instruction set extension: LLVM's name, where CPUID reports it, what the system must save,
@@ -74,36 +80,20 @@ constexpr Feature features[] = {
 class Cpu {
 public:
   Cpu() {
-    Leaf one = cpuid(1), seven = cpuid(7), sevenOne = cpuid(7, 1), extended = cpuid(0x80000001);
+    // Behind a hypervisor every CPUID is a trap: once per place.
+    std::array<unsigned, std::size(places)> values;
+    for (size_t i = 0; i < values.size(); ++i) {
+      Leaf leaf = cpuid(places[i].leaf, places[i].subleaf);
+      const unsigned words[] = {leaf.a, leaf.b, leaf.c, leaf.d};
+      values[i] = words[places[i].word];
+    }
     uint64_t states = savedStates();
     for (size_t i = 0; i < std::size(features); ++i) {
-      unsigned value = 0;
-      switch (features[i].where) {
-      case Register::B1:
-        value = one.b;
-        break;
-      case Register::C1:
-        value = one.c;
-        break;
-      case Register::B7:
-        value = seven.b;
-        break;
-      case Register::C7:
-        value = seven.c;
-        break;
-      case Register::D7:
-        value = seven.d;
-        break;
-      case Register::A71:
-        value = sevenOne.a;
-        break;
-      case Register::CExt:
-        value = extended.c;
-        break;
-      }
+      unsigned value = values[static_cast<size_t>(features[i].where)];
       present[i] =
           (value >> features[i].bit & 1) && (states & features[i].states) == features[i].states;
     }
+    Leaf one = cpuid(1);
     family = one.a >> 8 & 0xf;
     model = one.a >> 4 & 0xf;
     if (family == 0xf || family == 6)
@@ -258,6 +248,7 @@ void setVectors(TargetInfo &info, bool avx512, bool avx2, bool fma) {
   info.hasFma = fma;
 }
 
+constexpr const char *aarch64 = "aarch64";
 constexpr const char *levels[] = {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
 constexpr const char *gpus[] = {"sm_75",   "sm_80",  "sm_86",  "sm_87",   "sm_89",
                                 "sm_90",   "sm_90a", "sm_100", "sm_100a", "sm_103",
@@ -275,6 +266,7 @@ int levelOf(std::string_view arch) {
   std::vector<std::string> all = {"cpu", "cpu:native", "cuda"};
   for (const char *level : levels)
     all.push_back(std::string("cpu:") + level);
+  all.push_back(std::string("cpu:") + aarch64);
   for (const char *gpu : gpus)
     all.push_back(std::string("cuda:") + gpu);
   std::string known;
@@ -284,9 +276,39 @@ int levelOf(std::string_view arch) {
               "unknown target '" + std::string(text) + "'" + didYouMean(text, all));
 }
 
+/// Code for any 64-bit Arm CPU: NEON, fused multiply-add and f16 conversions are in all of them.
+TargetInfo genericArm() {
+  TargetInfo info;
+  info.isa = TargetInfo::Isa::Aarch64;
+  info.arch = aarch64;
+  info.vectorBytes = 16;
+  info.vectorRegisters = 32;
+  info.hasFma = info.hasF16c = true;
+  return info;
+}
+
+#if defined(__aarch64__)
+constexpr TargetInfo::Isa hostIsa = TargetInfo::Isa::Aarch64;
+#else
+constexpr TargetInfo::Isa hostIsa = TargetInfo::Isa::X86_64;
+#endif
+
+/// Calls visit(name) for every "+name" of a feature string.
+template <typename Visit> void forEachRequired(std::string_view features, Visit visit) {
+  while (!features.empty()) {
+    size_t comma = std::min(features.find(','), features.size());
+    std::string_view feature = features.substr(0, comma);
+    features.remove_prefix(std::min(comma + 1, features.size()));
+    if (feature.starts_with('+'))
+      visit(feature.substr(1));
+  }
+}
+
 } // namespace
 
 TargetInfo TargetInfo::host() {
+  if (hostIsa == Isa::Aarch64)
+    return genericArm();
   Cpu cpu;
   TargetInfo info;
   info.arch = cpu.name();
@@ -309,10 +331,16 @@ TargetInfo TargetInfo::parse(std::string_view text) {
       auto has = [&](std::string_view name) {
         return ("," + info.features + ",").find("," + std::string(name) + ",") != std::string::npos;
       };
-      setVectors(info, has("+avx512f") && has("+avx512dq"), has("+avx2"), has("+fma"));
-      info.hasF16c = has("+f16c");
+      if (info.arch == aarch64 || info.arch.empty()) // Its features are those of every such CPU.
+        unknownTarget(text);
+      const int level = levelOf(info.arch);
+      setVectors(info, level >= 4 || (has("+avx512f") && has("+avx512dq")),
+                 level >= 3 || has("+avx2"), level >= 3 || has("+fma"));
+      info.hasF16c = level >= 3 || has("+f16c");
       return info;
     }
+    if (info.arch == aarch64)
+      return genericArm();
     int level = levelOf(info.arch);
     if (level == 0)
       unknownTarget(text);
@@ -335,27 +363,65 @@ void TargetInfo::requireRunnable() const {
   if (kind == Kind::Cuda)
     throw Error({.kind = ErrorKind::Device, .hint = "a CudaDevice runs it"},
                 "the CPU cannot run '" + str() + "'");
+  if (isa != hostIsa)
+    throw Error({.kind = ErrorKind::Device, .hint = "such code is for another machine"},
+                "this machine cannot run '" + str() + "': it has another instruction set");
+  if (isa == Isa::Aarch64)
+    return;
   Cpu cpu;
   auto require = [&](bool available, const std::string &what) {
     if (!available)
       throw Error({.kind = ErrorKind::Device, .hint = "this machine is " + cpu.name()},
                   "this machine cannot run '" + str() + "': it lacks " + what);
   };
-  if (features.empty()) {
-    int level = levelOf(arch);
+  if (int level = levelOf(arch); level != 0) {
     for (const Feature &feature : sinter::features)
       if (feature.level != 0 && feature.level <= level)
         require(cpu.has(feature.name), feature.name);
-    require(level == 0 || cpu.hasLevel(level), arch);
-    return;
+    require(cpu.hasLevel(level), arch);
   }
-  std::string_view rest = features;
-  while (!rest.empty()) {
-    size_t comma = std::min(rest.find(','), rest.size());
-    std::string_view feature = rest.substr(0, comma);
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
-    if (feature.starts_with('+'))
-      require(cpu.has(feature.substr(1)), std::string(feature.substr(1)));
+  forEachRequired(features,
+                  [&](std::string_view name) { require(cpu.has(name), std::string(name)); });
+}
+
+TargetInfo::CpuTests TargetInfo::cpuTests() const {
+  CpuTests tests;
+  if (kind != Kind::Cpu || isa != Isa::X86_64)
+    return tests;
+  auto need = [&](const Feature &feature) {
+    tests.savedStates |= feature.states;
+    const CpuTest &place = places[static_cast<size_t>(feature.where)];
+    auto found = std::find_if(tests.words.begin(), tests.words.end(), [&](const CpuTest &test) {
+      return test.leaf == place.leaf && test.subleaf == place.subleaf && test.word == place.word;
+    });
+    if (found == tests.words.end())
+      found = tests.words.insert(tests.words.end(), place);
+    found->mask |= 1u << feature.bit;
+  };
+  const int level = levelOf(arch);
+  for (const Feature &feature : sinter::features)
+    if (feature.level != 0 && feature.level <= level)
+      need(feature);
+  forEachRequired(features, [&](std::string_view name) {
+    for (const Feature &feature : sinter::features)
+      if (name == feature.name)
+        need(feature);
+  });
+  return tests;
+}
+
+std::vector<TargetInfo> TargetInfo::parseList(std::string_view text) {
+  std::vector<TargetInfo> targets;
+  while (true) {
+    // What follows a comma is another target, or a feature of this one.
+    size_t end = text.find(',');
+    while (end + 1 < text.size() && end != text.npos &&
+           (text[end + 1] == '+' || text[end + 1] == '-'))
+      end = text.find(',', end + 1);
+    targets.push_back(parse(text.substr(0, end)));
+    if (end == text.npos)
+      return targets;
+    text.remove_prefix(end + 1);
   }
 }
 
@@ -368,7 +434,8 @@ std::string TargetInfo::exactStr() const {
 std::string TargetInfo::str() const {
   if (kind == Kind::Cuda)
     return arch.empty() ? "cuda" : "cuda:" + arch;
-  return levelOf(arch) == 0 || !features.empty() ? "cpu:native" : "cpu:" + arch;
+  const bool isNamed = features.empty() && (levelOf(arch) != 0 || isa == Isa::Aarch64);
+  return isNamed ? "cpu:" + arch : "cpu:native";
 }
 
 } // namespace sinter

@@ -212,6 +212,18 @@ const std::vector<CaseRow> &caseTable() {
        gptMiniStep,
        8,
        {8}},
+      {"first_step_cold_cache",
+       "from a process's start to the end of a step of AdamW of 784-256-128-10, nothing cached",
+       CaseKind::FirstStepCold,
+       fashionMnistStep,
+       128,
+       {128}},
+      {"first_step_warm_cache",
+       "the same where an earlier process has filled the cache",
+       CaseKind::FirstStepWarm,
+       fashionMnistStep,
+       128,
+       {128}},
       {"empty_call", "a bound call that adds two scalars", CaseKind::EmptyCall, scalarAdd, 1, {1}},
   };
   return table;

@@ -34,7 +34,7 @@ struct Model {
   }
 };
 
-enum class CaseKind { Kernel, ColdCompile, EmptyCall };
+enum class CaseKind { Kernel, ColdCompile, FirstStepCold, FirstStepWarm, EmptyCall };
 
 /// How a case is compared with the interpreter.
 struct CheckRow {

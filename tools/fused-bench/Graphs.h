@@ -48,6 +48,7 @@ Model maxPoolBoth(int64_t images);
 
 // GraphsNetworks.cpp
 Model mlpStep(int64_t rows);
+Model fashionMnistStep(int64_t rows);
 Model vwwInference(int64_t images);
 Model resNet8Step(int64_t images);
 Model gptMiniStep(int64_t sequences);

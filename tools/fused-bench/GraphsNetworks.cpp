@@ -216,6 +216,27 @@ Model mlpStep(int64_t rows) {
   return model;
 }
 
+/// A training step with AdamW of the network of examples/04-fashion-mnist: 784-256-128-10.
+Model fashionMnistStep(int64_t rows) {
+  Model model{.ranges = {{"labels", 10}}};
+  Graph &g = model.graph;
+  Tensor h = g.placeholder("x", f32, {rows, 784});
+  Tensor labels = g.placeholder("labels", i32, {rows});
+  std::vector<Tensor> parameters;
+  auto layer = [&](const std::string &name, int64_t from, int64_t to) {
+    parameters.push_back(g.parameter(name + ".weight", f32, {from, to}, init::kaimingUniform()));
+    parameters.push_back(g.parameter(name + ".bias", f32, {to}));
+    model.addFlops((from == 784 ? 4.0 : 6.0) * static_cast<double>(rows * from * to));
+    return linear(h, parameters.end()[-2], parameters.back());
+  };
+  h = layer("hidden1", 784, 256).relu();
+  h = layer("hidden2", 256, 128).relu();
+  Tensor loss = softmaxCrossEntropy(layer("out", 128, 10), labels).mean();
+  g.output("loss", loss);
+  g.update(optim::adamW().updates(parameters, gradients(loss, parameters)));
+  return model;
+}
+
 /// MLPerf Tiny's visual wake words: MobileNetV1 of width 1/4 for images of 96 x 96.
 Model vwwInference(int64_t images) {
   Model model;

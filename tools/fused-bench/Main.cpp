@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // fused-bench: named cases, each beside its limit and its unfused self.
 #include "tools/fused-bench/CheckNan.h"
+#include "tools/fused-bench/FirstStep.h"
 #include "tools/fused-bench/GpuBench.h"
 #include "tools/fused-bench/Report.h"
 #include "tools/fused-bench/Serve.h"
@@ -19,7 +20,7 @@ namespace {
 
 struct BenchRequest {
   std::vector<std::string> cases;
-  std::string filter, versus, target = "cpu:native", threads = "0", runs = "15", coldCompile, graph;
+  std::string filter, versus, target = "cpu:native", threads = "0", runs = "15", coldCompile, firstStep, graph;
   bool json = false, roofline = false, list = false, serve = false, noWinograd = false,
        small = false;
 };
@@ -88,6 +89,8 @@ int report(const BenchRequest &request, const std::vector<CaseRow> &cases, bool 
 int run(const BenchRequest &request) {
   if (!request.coldCompile.empty())
     return runColdCompile(request.coldCompile);
+  if (!request.firstStep.empty())
+    return runFirstStep(request.firstStep);
   if (!request.graph.empty()) {
     std::vector<CaseRow> all = allCases();
     const CaseRow &row = all[parseChoice("case", request.graph, namesOf(all))];
@@ -175,5 +178,6 @@ int main(int argc, char **argv) {
   app.add_option("--threads", request.threads, "Threads (default: all)");
   app.add_option("--runs", request.runs, "Samples per case; medians are reported (default: 15)");
   app.add_option("--internal-cold-compile", request.coldCompile)->group("");
+  app.add_option("--internal-first-step", request.firstStep)->group("");
   return runTool(app, argc, argv, [&] { return run(request); });
 }

@@ -2,6 +2,7 @@
 #include "tools/fused-bench/Measure.h"
 
 #include "tools/fused-bench/Check.h"
+#include "tools/fused-bench/FirstStep.h"
 #include "tools/fused-bench/Prepare.h"
 #include "tools/support/CommandLine.h"
 #include "sinter/codegen/ProgramCosts.h"
@@ -42,6 +43,10 @@ Measurement Bench::measure(const CaseRow &row) {
   switch (row.kind) {
   case CaseKind::ColdCompile:
     return measureColdCompile(row);
+  case CaseKind::FirstStepCold:
+    return measureFirstStep(row, options, /*warm=*/false);
+  case CaseKind::FirstStepWarm:
+    return measureFirstStep(row, options, /*warm=*/true);
   case CaseKind::EmptyCall:
     return measureEmptyCall(row);
   case CaseKind::Kernel:

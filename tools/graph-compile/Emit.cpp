@@ -8,6 +8,7 @@
 #include "tools/support/LoadModel.h"
 #include "tools/support/Roofline.h"
 
+#include "sinter/codegen/LibraryBuild.h"
 #include "sinter/codegen/Pipeline.h"
 #include "sinter/codegen/ScheduleText.h"
 #include "sinter/codegen/cpu/CompileKernels.h"
@@ -16,8 +17,8 @@
 #include "sinter/codegen/cuda/CompileCuda.h"
 #include "sinter/codegen/report/Collect.h"
 #include "sinter/codegen/report/Dot.h"
-#include "sinter/codegen/cuda/CudaLibrary.h"
 #include "sinter/frontend/GraphImpl.h"
+#include "sinter/ir/base/ArrayFiles.h"
 #include "sinter/ir/base/Trace.h"
 #include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/Environment.h"
@@ -197,30 +198,10 @@ fs::path libraryPath(const CompileRequest &request, const EmitRow &row) {
   return stem + std::string(row.suffix);
 }
 
-/// The library and its header, or neither.
-void writeLibraryAndHeader(const Compilation &compilation, const Program &program, Form form,
-                           const TargetInfo &target, const fs::path &path) {
-  cpu::LibraryForm libraryForm = form == Form::Object   ? cpu::LibraryForm::Object
-                                 : form == Form::Static ? cpu::LibraryForm::Static
-                                                        : cpu::LibraryForm::Shared;
-  fs::path header = fs::path(path).replace_extension(".h");
-  if (header == path)
-    failUsage("the library would overwrite its header '" + header.string() + "'");
-  bool isNew = !fs::exists(path);
-  const bool isCuda = target.kind == TargetInfo::Kind::Cuda;
-  std::vector<std::string_view> objects(compilation.objects.begin(), compilation.objects.end());
-  if (isCuda)
-    cuda::writeLibrary(program, path);
-  else
-    cpu::writeLibrary(libraryForm, program, objects, target, path);
-  try {
-    writeFileAtomically(header, isCuda ? cuda::headerText(program) : cpu::headerText(program));
-  } catch (...) {
-    std::error_code ignored;
-    if (isNew)
-      fs::remove(path, ignored);
-    throw;
-  }
+cpu::LibraryForm libraryForm(Form form) {
+  return form == Form::Object   ? cpu::LibraryForm::Object
+         : form == Form::Static ? cpu::LibraryForm::Static
+                                : cpu::LibraryForm::Shared;
 }
 
 // -- Diagnosis ------------------------------------------------------------------------------------
@@ -320,17 +301,20 @@ int compileAndEmit(const CompileRequest &request) {
   EmitRow row = emitRow(request.emit.empty() ? "lib" : request.emit);
   if (!request.stopAfter.empty())
     row = {"stage", Form::StageText, parseStage(request.stopAfter)};
-  TargetInfo target = TargetInfo::parse(request.target);
+  std::vector<TargetInfo> targets = TargetInfo::parseList(request.target);
+  cpu::requireVersions(targets);
+  if (targets.size() > 1 && !isLibrary(row.form))
+    failUsage("--emit=" + request.emit + request.stopAfter + " is for one target",
+              "several make a library: --emit=obj, static or lib");
+  TargetInfo &target = targets.back();
   if (isForGpu(row.form) && target.kind != TargetInfo::Kind::Cuda)
     target = TargetInfo::parse("cuda");
   const bool isCuda = target.kind == TargetInfo::Kind::Cuda;
   if (isCuda && isForCpu(row.form))
     failUsage("--emit=" + request.emit + " is for a CPU; --target=" + request.target +
               " goes with --emit=cuda, ptx, cubin and the forms that are not of one target");
-  if (isCuda && (row.form == Form::Object || row.form == Form::Static) && !onlyStats)
-    throw Error({.kind = ErrorKind::Unsupported,
-                 .hint = "--emit=lib makes a shared library, --emit=cubin machine code alone"},
-                "--emit=" + request.emit + " is not made for a GPU");
+  if (isLibrary(row.form) && !onlyStats)
+    requireLibraryForm(libraryForm(row.form), target);
   const bool makesMachineCode =
       row.form == Form::Ptx || row.form == Form::Cubin || row.stage == StageId::Program;
   if (isCuda && makesMachineCode) {
@@ -358,6 +342,13 @@ int compileAndEmit(const CompileRequest &request) {
     row.stage = StageId::Planned;
   if ((isLibrary(row.form) || row.form == Form::Cubin) && !onlyStats)
     library = libraryPath(request, row);
+
+  if (request.params.empty() == request.embed)
+    failUsage(request.embed ? "--embed needs the values: --params=FILE"
+                            : "--params is for values that a library carries: --embed");
+  if (request.embed && (!isLibrary(row.form) || onlyStats))
+    failUsage("--embed goes with --emit=lib, obj and static");
+  const ArrayMap embedded = request.embed ? readArrays(request.params) : ArrayMap();
 
   // -- The graph --
   std::optional<Trace> trace;
@@ -397,7 +388,6 @@ int compileAndEmit(const CompileRequest &request) {
   options.cache = resolveCache(request.cache);
   options.nvrtc = environmentPath("SINTER_NVRTC").value_or("");
   options.lineInfo = request.lineInfo;
-  options.checkNan = request.checkNan;
   options.trace = traced;
   auto workers = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   std::optional<report::Collector> collector;
@@ -406,6 +396,7 @@ int compileAndEmit(const CompileRequest &request) {
         report::CollectOptions{.workers = workers, .quoteSources = request.quoteSources});
     collector->attach(options);
   }
+  options.checkNan = request.checkNan;
   if (!request.schedule.empty()) {
     options.schedule = readFile(request.schedule);
     options.scheduleFile = request.schedule;
@@ -413,16 +404,22 @@ int compileAndEmit(const CompileRequest &request) {
   if (row.form == Form::StageText || !request.dumpDir.empty())
     options.dump = [&](std::string_view stage, std::string_view text) { dump(stage, text); };
   options.configure = [&](mlir::PassManager &passes) { diagnosis.configure(passes); };
-  Compilation compilation;
+  std::optional<LibraryBuild> build;
+  Compilation single;
   try {
-    compilation = runPipeline(*module, options);
+    if (isLibrary(row.form) && row.stage == StageId::Program)
+      build.emplace(*module, options, targets);
+    else
+      single = runPipeline(*module, options);
   } catch (const Error &error) {
     if (error.kind() == ErrorKind::Internal)
       throwWithReproducer(error, graph.str(Graph::Locations::Print));
     throw;
   }
+  // Of several versions, the best is described.
+  Compilation &compilation = build ? build->compilations().back() : single;
   diagnosis.report(compilation);
-  const Program &program = compilation.program();
+  const Program &program = compilation.planned.program;
   if (budget >= 0)
     requireBudget(program, workers, budget);
 
@@ -433,12 +430,12 @@ int compileAndEmit(const CompileRequest &request) {
     writeText(request.output, dump.latest());
     break;
   case Form::Schedule:
-    writeText(request.output, scheduleText(compilation.graph(), target));
+    writeText(request.output, scheduleText(single.graph(), target));
     break;
   case Form::KernelLlvm:
   case Form::KernelAssembly:
     writeText(request.output,
-              allKernels(compilation, target,
+              allKernels(single, target,
                          row.form == Form::KernelLlvm ? cpu::KernelText::Llvm
                                                       : cpu::KernelText::Assembly,
                          request.optLevel));
@@ -446,7 +443,8 @@ int compileAndEmit(const CompileRequest &request) {
   case Form::Object:
   case Form::Static:
   case Form::Shared:
-    writeLibraryAndHeader(compilation, program, row.form, target, library);
+    build->write(libraryForm(row.form), library, fs::path(library).replace_extension(".h"),
+                 embedded);
     break;
   case Form::Cuda:
     writeText(request.output, cuda::printProgram(compilation));

@@ -23,11 +23,13 @@ struct CompileRequest {
   bool printIr = false, timing = false;
   std::string crashReproducer;
   std::string schedule; ///< A file of schedules.
+  bool checkNan = false;
+  std::string params;   ///< A file of values for parameters and state,
+  bool embed = false;   ///< which the library is to carry.
   std::string trace;    ///< Where a trace of the compilation goes.
   std::string report;   ///< Where the page about the compilation goes.
   std::string roofline; ///< The machine's figures for it.
   bool quoteSources = false;
-  bool checkNan = false;
   CacheOptions cache;
 };
 

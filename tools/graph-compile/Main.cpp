@@ -22,8 +22,9 @@ int main(int argc, char **argv) {
   app.add_option("--name", request.name,
                  "Name of the program in a library (default: the stem of OUT)");
   app.add_option("--target", request.target,
-                 "cpu[:native|x86-64|x86-64-v2|x86-64-v3|x86-64-v4] or cuda[:sm_80|sm_90a|sm_100a|…], "
-                 "which needs no GPU");
+                 "cpu[:native|x86-64|x86-64-v2|x86-64-v3|x86-64-v4|aarch64] or "
+                 "cuda[:sm_80|sm_90a|sm_100a|…], which needs no GPU. Several CPUs with commas between "
+                 "them make one library, which runs the last that the machine can");
   auto repeatable = [&](const char *name, std::vector<std::string> &values, const char *doc) {
     app.add_option(name, values, doc)->allow_extra_args(false)->take_all();
   };
@@ -48,8 +49,6 @@ int main(int argc, char **argv) {
   repeatable("--disable-pass", request.disabledPasses, "Leave out a pass, by name");
   app.add_option("--schedule", request.schedule,
                  "A file of schedules, as --emit=schedule writes them, with changes");
-  app.add_flag("--check-nan", request.checkNan,
-               "Kernels test what they store: a call stops at the first NaN or infinity");
   addCacheOptions(app, request.cache);
   app.add_flag("--stats{text}", request.stats,
                "Print kernels, bytes, flops and planned memory; --stats=json as JSON. Alone it "
@@ -58,6 +57,12 @@ int main(int argc, char **argv) {
                "Machine code for a GPU says which lines of the graph's source it comes from");
   app.add_option("--mem-budget", request.memBudget,
                  "Refuse (exit code 7) when the planned peak is above this, e.g. 64M");
+  app.add_option("--params", request.params,
+                 "Values of parameters and state, .safetensors or .npz; goes with --embed");
+  app.add_flag("--embed", request.embed,
+               "The library carries the values of --params; its state starts from them");
+  app.add_flag("--check-nan", request.checkNan,
+               "Kernels test what they store: a call stops at the first NaN or infinity");
   app.add_option("--report", request.report,
                  "Write a page about the program, one .html file: kernels with your lines, the graph, "
                  "the memory plan, a roofline. Alone it writes no library");

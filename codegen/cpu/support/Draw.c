@@ -27,10 +27,10 @@ static double uniformAt(const Stream *stream, uint64_t i) {
   return (double)(bitsAt(stream, i) >> 11) * 0x1p-53;
 }
 
-static double normalAt(const Stream *stream, uint64_t i) {
-  double radius = __builtin_sqrt(-2 * log(1 - uniformAt(stream, i & ~(uint64_t)1)));
+static double normalAt(const Math *math, const Stream *stream, uint64_t i) {
+  double radius = __builtin_sqrt(-2 * math->log(1 - uniformAt(stream, i & ~(uint64_t)1)));
   double angle = 6.283185307179586 * uniformAt(stream, i | 1);
-  return radius * (i % 2 == 0 ? cos(angle) : sin(angle));
+  return radius * (i % 2 == 0 ? math->cos(angle) : math->sin(angle));
 }
 
 /* The nearest number with `mantissaBits` and 15 - mantissaBits bits of exponent, ties to even, of a
@@ -126,7 +126,8 @@ static void store(void *data, int64_t dtype, int64_t i, double value, const doub
   }
 }
 
-void sinterDraw(const Place *variable, uint64_t seed, void *data, int64_t count) {
+void sinterDraw(const Descriptor *program, const Place *variable, uint64_t seed, void *data,
+                int64_t count) {
   if (variable->init == initZeros)
     return;
   if (variable->init == initConstant) {
@@ -146,6 +147,6 @@ void sinterDraw(const Place *variable, uint64_t seed, void *data, int64_t count)
   for (int64_t i = 0; i < count; ++i)
     store(data, variable->dtype, i,
           isUniform ? a + (b - a) * uniformAt(&stream, (uint64_t)i)
-                    : a + b * normalAt(&stream, (uint64_t)i),
+                    : a + b * normalAt(program->math, &stream, (uint64_t)i),
           limit);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The functions of libc, libm and pthread that the support code calls: declared here, so that it
+/* The functions of libc and pthread that the support code calls: declared here, so that it
  * compiles for every Linux target without that target's headers. None takes a struct whose layout
  * depends on the target. */
 #ifndef SINTER_SUPPORT_LIBC_H
@@ -36,10 +36,6 @@ int pthread_create(uintptr_t *thread, const void *attributes, void *(*start)(voi
 int pthread_join(uintptr_t thread, void **value);
 int pthread_sigmask(int how, const void *set, void *before);
 int sigfillset(void *set);
-
-double log(double x);
-double cos(double x);
-double sin(double x);
 
 /* The same on every Linux with the generic numbers, x86-64 and aarch64 among them. */
 enum {

@@ -206,7 +206,7 @@ int32_t sinterStateInit(const Descriptor *program, void *memory, int64_t bytes, 
     if (place->value)
       memcpy(walk.tensor.data, place->value, (size_t)count);
     else
-      sinterDraw(place, seed, walk.tensor.data, count / sinterElementBytes(place->dtype));
+      sinterDraw(program, place, seed, walk.tensor.data, count / sinterElementBytes(place->dtype));
   }
   state->check = checkOf(state);
   memcpy(state->magic, stateMagic, stateMagicSize); /* Now it is one. */

@@ -58,6 +58,13 @@ typedef struct {
   int64_t numSites;
 } Version;
 
+/* libm, for programs that need it. */
+typedef struct {
+  double (*log)(double);
+  double (*cos)(double);
+  double (*sin)(double);
+} Math;
+
 typedef struct Descriptor {
   uint64_t interfaceId;
   const char *name;
@@ -71,6 +78,7 @@ typedef struct Descriptor {
   int64_t numConditions;
   const Version *versions;
   int64_t numVersions;
+  const Math *math;         /* Null where no variable is drawn from a normal distribution. */
   int64_t (*version)(void); /* Which of them this machine can run, or -1. */
 } Descriptor;
 
@@ -142,7 +150,8 @@ typedef struct {
 int sinterNextVariable(StateWalk *walk);
 
 /* First values of a variable (Draw.c). */
-void sinterDraw(const Place *variable, uint64_t seed, void *data, int64_t count);
+void sinterDraw(const Descriptor *program, const Place *variable, uint64_t seed, void *data,
+                int64_t count);
 
 /* -- Files (Files.c) -- */
 

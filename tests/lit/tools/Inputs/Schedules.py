@@ -11,7 +11,7 @@ def run(words, **more):
 
 def main(folder):
     cases = [line.split()[0] for line in run(["fused-bench", "--list"]).splitlines() if line.strip()]
-    cases = [case for case in cases if not case.startswith("cold_compile_")]  # Graphs of other cases.
+    cases = [case for case in cases if not case.startswith(("cold_compile_", "first_step_warm"))]  # Graphs of other cases.
     kernels = 0
     for case in cases:
         graph = run(["fused-bench", "--graph", case])
