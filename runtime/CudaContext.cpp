@@ -40,9 +40,12 @@ bool isFault(driver::Result result) {
 
 CudaMemory::~CudaMemory() { context->release(start, size); }
 
-CudaContext::Current::Current(const CudaContext &context)
-    : context(context),
-      pushed(context.driver->contextPush(context.context) == driver::Result::Success) {}
+CudaContext::Current::Current(const CudaContext &context, Otherwise otherwise) : context(context) {
+  const driver::Result result = context.driver->contextPush(context.context);
+  pushed = result == driver::Result::Success;
+  if (otherwise == Otherwise::Throw)
+    context.check(result, "take its context");
+}
 CudaContext::Current::~Current() {
   driver::Context popped = nullptr;
   if (pushed)
@@ -68,7 +71,7 @@ CudaContext::CudaContext(std::shared_ptr<const CudaDriver> given, const CudaCont
 
 CudaContext::~CudaContext() {
   {
-    Current current(*this);
+    Current current(*this, Current::Otherwise::GoOn);
     for (driver::Event event : slotFree)
       if (event)
         driver->eventDestroy(event);
@@ -203,7 +206,7 @@ void CudaContext::release(driver::DevicePointer address, int64_t bytes) {
   }
   if (excess.empty())
     return;
-  Current current(*this);
+  Current current(*this, Current::Otherwise::GoOn);
   for (driver::DevicePointer block : excess)
     driver->memFree(block);
 }
@@ -244,7 +247,7 @@ void CudaContext::releasePinned(PinnedBlock block) {
     }
     pinned.erase(static_cast<const char *>(block.data));
   }
-  Current current(*this);
+  Current current(*this, Current::Otherwise::GoOn);
   driver->memFreeHost(block.data);
 }
 

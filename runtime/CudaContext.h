@@ -57,14 +57,16 @@ public:
   /// Makes a context current on this thread as long as it lives.
   class Current {
   public:
-    explicit Current(const CudaContext &context);
+    /// Where it cannot: Error(Device), or nothing, because who gives things back goes on.
+    enum class Otherwise : uint8_t { Throw, GoOn };
+    explicit Current(const CudaContext &context, Otherwise otherwise = Otherwise::Throw);
     ~Current();
     Current(const Current &) = delete;
     Current &operator=(const Current &) = delete;
 
   private:
     const CudaContext &context;
-    bool pushed;
+    bool pushed = false;
   };
 
   const CudaDriver &api() const { return *driver; }

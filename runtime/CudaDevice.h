@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 class CudaContext;
@@ -53,3 +54,4 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

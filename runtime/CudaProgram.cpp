@@ -84,7 +84,7 @@ CudaProgram::~CudaProgram() {
 }
 
 void CudaProgram::unload() {
-  CudaContext::Current current(*gpu);
+  CudaContext::Current current(*gpu, CudaContext::Current::Otherwise::GoOn);
   for (driver::Module module : modules)
     if (module)
       gpu->api().moduleUnload(module);

@@ -8,7 +8,8 @@ namespace sinter::codegen::report {
 namespace {
 
 constexpr double axisWidth = 70, planHeight = 340, curveHeight = 90, gap = 34, top = 8;
-constexpr double leastWidth = 720, mostWidth = 2800, wantedStep = 14;
+constexpr double leastWidth = 720, usualWidth = 1100, mostWidth = 2800;
+constexpr double wantedStep = 60, leastStep = 3;
 
 /// A round number of bytes, about a fifth of `most`.
 int64_t tickOf(int64_t most) {
@@ -38,7 +39,10 @@ std::string arenaPicture(const ArenaPlan &plan) {
   if (!plan.isKnown || plan.blocks.empty() || plan.arenaBytes <= 0)
     return "";
   const auto count = static_cast<double>(plan.steps.size());
-  const double inner = std::clamp(count * wantedStep, leastWidth, mostWidth) - axisWidth;
+  const double inner =
+      std::clamp(std::max(std::min(count * wantedStep, usualWidth), count * leastStep), leastWidth,
+                 mostWidth) -
+      axisWidth;
   const double perStep = inner / count;
   const double curveTop = top + planHeight + gap, height = curveTop + curveHeight + 22;
   const double width = axisWidth + inner + 10;

@@ -79,7 +79,7 @@ std::string rooflinePicture(const Report &report) {
   // What is slower by more than that than the fastest ends at the bottom.
   const int toY = static_cast<int>(std::ceil(std::log10(highY)));
   const int fromY = std::clamp(static_cast<int>(std::floor(std::log10(lowY))), toY - 6, toY - 2);
-  const double left = 62, width = 760, height = 400, bottom = 42, top = 10;
+  const double left = 78, width = 1000, height = 430, bottom = 42, top = 14;
   auto xOf = [&](double value) {
     return left + (std::log10(value) - fromX) / (toX - fromX) * (width - left - 14);
   };
@@ -136,11 +136,11 @@ std::string rooflinePicture(const Report &report) {
                   (dot.isMeasured ? "" : " at best")) +
            "</title></circle></a>";
     const bool isFree = std::none_of(labelled.begin(), labelled.end(), [&](const auto &other) {
-      return std::abs(other.first - x) < 30 && std::abs(other.second - y) < 13;
+      return std::abs(other.first - x) < 32 && std::abs(other.second - y + radius) < 14;
     });
     if (labelled.size() < 12 && isFree) {
-      labelled.push_back({x, y});
-      svg += text(x, y + 4, name, "middle", "dl");
+      labelled.push_back({x, y - radius});
+      svg += text(x, y - radius - 4, name, "middle", "dl");
     }
     svg += "\n";
   }

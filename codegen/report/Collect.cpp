@@ -151,6 +151,7 @@ void Collector::observe(StageId stage, Compilation &compilation) {
     break;
   case StageId::Program:
     readProgram(compilation);
+    report.isCompiled = true;
     break;
   case StageId::Differentiated:
   case StageId::Scheduled:

@@ -17,39 +17,55 @@ std::string link(size_t kernel) {
 
 std::string item(const std::string &html) { return "<li>" + html + "</li>\n"; }
 
-/// Kernels by time, the longest first.
-std::vector<size_t> byTime(const Report &report) {
-  std::vector<size_t> order;
-  for (size_t i = 0; i < report.kernels.size(); ++i)
-    order.push_back(i);
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    const double x = secondsOf(report, report.kernels[a]), y = secondsOf(report, report.kernels[b]);
-    return x != y ? x > y : a < b;
-  });
-  return order;
-}
-
+/// Equal kernels together, by time, and how the time is spread over the forms.
 std::string longest(const Report &report) {
+  struct Group {
+    double seconds = 0;
+    std::vector<size_t> kernels;
+  };
+  std::map<std::string, Group> groups;
+  std::map<std::string, double> forms;
   double all = 0;
-  for (const KernelEntry &kernel : report.kernels) {
-    if (secondsOf(report, kernel) < 0)
+  for (size_t i = 0; i < report.kernels.size(); ++i) {
+    const KernelEntry &kernel = report.kernels[i];
+    const double seconds = secondsOf(report, kernel);
+    if (seconds < 0)
       return "";
-    all += secondsOf(report, kernel);
+    Group &group = groups[report.isCompiled ? kernel.symbol : std::to_string(i)];
+    group.seconds += seconds;
+    group.kernels.push_back(i);
+    forms[kernel.form] += seconds;
+    all += seconds;
   }
   if (all <= 0 || report.kernels.size() < 2)
     return "";
-  const std::vector<size_t> order = byTime(report);
   const bool isMeasured = report.callSeconds >= 0;
+  std::vector<const Group *> order;
+  for (const auto &[symbol, group] : groups)
+    order.push_back(&group);
+  std::sort(order.begin(), order.end(), [](const Group *a, const Group *b) {
+    return a->seconds != b->seconds ? a->seconds > b->seconds : a->kernels < b->kernels;
+  });
   std::string text;
-  double sum = 0;
-  for (size_t i = 0; i < std::min<size_t>(order.size(), 3); ++i) {
-    const double seconds = secondsOf(report, report.kernels[order[i]]);
-    sum += seconds;
-    text += (i ? ", " : "") + link(order[i]) + " (" + escape(report.kernels[order[i]].form) + ") " +
-            percentText(seconds / all);
+  for (size_t i = 0; i < std::min<size_t>(order.size(), 4); ++i) {
+    const Group &group = *order[i];
+    text += (i ? ", " : "") + link(group.kernels.front()) +
+            (group.kernels.size() > 1
+                 ? " and " + std::to_string(group.kernels.size() - 1) + " equal ones"
+                 : "") +
+            " (" + escape(report.kernels[group.kernels.front()].form) + ") " +
+            percentText(group.seconds / all);
   }
+  std::vector<std::pair<double, std::string>> byForm;
+  for (const auto &[form, seconds] : forms)
+    byForm.push_back({seconds, form});
+  std::sort(byForm.rbegin(), byForm.rend());
+  std::string spread;
+  for (const auto &[seconds, form] : byForm)
+    spread += (spread.empty() ? "" : ", ") + escape(form) + " " + percentText(seconds / all);
   return item(std::string(isMeasured ? "Longest kernels: " : "Longest kernels, at best: ") + text +
-              "; together " + percentText(sum / all) + " of the time in kernels.");
+              ".") +
+         (byForm.size() > 1 ? item("By form: " + spread + ".") : "");
 }
 
 /// Measured kernels that stay furthest below the roofs, by the time lost there.

@@ -9,7 +9,7 @@ namespace sinter::codegen::report {
 
 namespace {
 
-constexpr double margin = 14, charWidth = 6.7, smallCharWidth = 5.7, lineHeight = 15;
+constexpr double margin = 14, charWidth = 7.2, smallCharWidth = 6, lineHeight = 15;
 constexpr size_t mostChars = 30;
 constexpr size_t mostStubs = 3; ///< Names that are listed beside a box.
 

@@ -198,6 +198,7 @@ std::string kernelSection(const Report &report) {
     return "<p>The program has no kernels.</p>\n";
   const Shares shares = sharesOf(report);
   const bool hasTimes = shares.what != "Share of bytes";
+  const double most = *std::max_element(shares.values.begin(), shares.values.end());
   std::string html =
       "<p class=\"soft\">In the order in which they run. A kernel opens to its ops, your lines, "
       "what it reads and writes, and why it is not larger.</p>\n<div class=\"bar\">Sort by "
@@ -229,8 +230,9 @@ std::string kernelSection(const Report &report) {
             "</span><span class=\"ops\">" + escape(listed(kernel.ops, 110)) +
             "</span><span class=\"line\">" +
             (kernel.lines.empty() ? "" : escape(shortLine(kernel.lines.front().first))) +
-            "</span><span class=\"share\"><i style=\"width:" + px(shares.values[i] * 100) +
-            "%\"></i><b>" + percentText(shares.values[i]) + "</b></span><span class=\"num\">" +
+            "</span><span class=\"share\"><i style=\"width:" +
+            px(most > 0 ? shares.values[i] / most * 100 : 0) + "%\"></i><b>" +
+            percentText(shares.values[i]) + "</b></span><span class=\"num\">" +
             (hasTimes ? timeText(seconds) : "") + "</span><span class=\"num\">" +
             bytesText(kernel.bytesMoved) + "</span><span class=\"num fl\">" +
             flopsText(kernel.flops) + "</span></summary>\n" + body(report, i) + "</details>\n";

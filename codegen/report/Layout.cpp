@@ -2,6 +2,7 @@
 #include "sinter/codegen/report/Layout.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <tuple>
@@ -11,6 +12,7 @@ namespace sinter::codegen::report {
 namespace {
 
 constexpr int orderSweeps = 12, placeSweeps = 16;
+constexpr double pull = 0.9;    ///< Keeps the picture from drifting to the sides.
 constexpr double bendWidth = 3; ///< What an edge takes up where it passes a row.
 
 class Layouter {
@@ -33,7 +35,7 @@ private:
   struct Item {
     size_t row = 0;
     double width = bendWidth, height = 0, x = 0;
-    std::vector<size_t> above, below;
+    std::vector<size_t> above = {}, below = {};
   };
 
   void assignRows() {
@@ -46,26 +48,29 @@ private:
     for (size_t i = 0; i < nodes.size(); ++i)
       if (nodes[i].sinks && first[i] != std::numeric_limits<size_t>::max() && first[i] > 0)
         layer[i] = first[i] - 1;
-    // Layers that are too wide become several rows.
+    // Layers that are too wide become several rows of about the same width.
     const size_t layers = nodes.empty() ? 0 : *std::max_element(layer.begin(), layer.end()) + 1;
-    std::vector<size_t> count(layers, 0), firstRow(layers, 0), next(layers, 0);
-    for (size_t l : layer)
-      ++count[l];
-    size_t row = 0;
-    for (size_t l = 0; l < layers; ++l) {
-      firstRow[l] = row;
-      row += (count[l] + options.mostPerRow - 1) / options.mostPerRow;
-    }
-    rows.resize(row);
+    std::vector<std::vector<size_t>> members(layers);
+    for (size_t i = 0; i < nodes.size(); ++i)
+      members[layer[i]].push_back(i);
     items.resize(nodes.size());
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      const size_t l = layer[i];
-      const size_t wanted = (count[l] + options.mostPerRow - 1) / options.mostPerRow;
-      const size_t perRow = (count[l] + wanted - 1) / wanted;
-      items[i].row = firstRow[l] + next[l]++ / perRow;
-      items[i].width = nodes[i].width;
-      items[i].height = nodes[i].height;
-      rows[items[i].row].push_back(i);
+    for (const std::vector<size_t> &row : members) {
+      double all = 0;
+      for (size_t i : row)
+        all += nodes[i].width + options.nodeGap;
+      const double most = all / std::ceil(all / options.mostWidth);
+      double width = 0;
+      rows.emplace_back();
+      for (size_t i : row) {
+        const double next = nodes[i].width + options.nodeGap;
+        if (!rows.back().empty() && width + next / 2 > most) {
+          rows.emplace_back();
+          width = 0;
+        }
+        width += next;
+        items[i] = {.row = rows.size() - 1, .width = nodes[i].width, .height = nodes[i].height};
+        rows.back().push_back(i);
+      }
     }
   }
 
@@ -165,7 +170,7 @@ private:
               sum += items[j].x;
               ++count;
             }
-          wanted.push_back(count ? sum / static_cast<double>(count) : items[i].x);
+          wanted.push_back(pull * (count ? sum / static_cast<double>(count) : items[i].x));
         }
         separate(row, wanted);
         for (size_t i = 0; i < row.size(); ++i)

@@ -16,8 +16,8 @@ struct LayoutNode {
 
 struct LayoutOptions {
   double nodeGap = 18, layerGap = 34;
-  /// Nodes of a layer beyond these go to rows of their own.
-  size_t mostPerRow = 8;
+  /// Nodes of a layer beyond this go to rows of their own.
+  double mostWidth = 1040;
   /// Edges that pass more rows than that are not drawn.
   size_t longestEdge = 6;
 };

@@ -5,6 +5,7 @@
 #include "sinter/codegen/report/Pictures.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace sinter::codegen::report {
@@ -108,6 +109,58 @@ std::string roofline(const Report &report) {
   return html + "</p>\n" + legend(report) + scrolled(picture, "Roofline");
 }
 
+/// What is live at the peak; values of one name and size together.
+std::string peakTable(const ArenaPlan &plan, size_t peak) {
+  struct Group {
+    const MemoryBlock *first = nullptr;
+    int64_t bytes = 0, count = 0;
+    std::set<int> kernels;
+  };
+  std::map<std::pair<std::string, int64_t>, Group> groups;
+  for (const MemoryBlock &block : plan.blocks) {
+    if (block.first > peak || peak > block.last)
+      continue;
+    Group &group = groups[{block.name, block.bytes}];
+    group.first = group.first ? group.first : &block;
+    group.bytes += block.bytes;
+    ++group.count;
+    group.kernels.insert(block.kernel);
+  }
+  std::vector<Group> order;
+  for (auto &[key, group] : groups)
+    order.push_back(std::move(group));
+  std::sort(order.begin(), order.end(), [](const Group &a, const Group &b) {
+    return a.bytes != b.bytes ? a.bytes > b.bytes : a.first < b.first;
+  });
+  constexpr size_t most = 12, mostKernels = 12;
+  std::string html = "<h3>In use at the peak, step " + std::to_string(peak) + " (" +
+                     plan.steps[peak] +
+                     ")</h3>\n<div class=\"scroll\"><table><tr><th class=\"r\">Bytes</th>"
+                     "<th>Values</th><th>Written by</th></tr>\n";
+  for (size_t i = 0; i < std::min(most, order.size()); ++i) {
+    const Group &group = order[i];
+    html += "<tr><td class=\"r\">" + bytesText(group.bytes) + "</td><td class=\"w\">" +
+            (group.count > 1
+                 ? std::to_string(group.count) + " of " + bytesText(group.first->bytes) + ": "
+                 : "") +
+            escape(group.first->name) + "</td><td class=\"w\">";
+    size_t shown = 0;
+    for (int number : group.kernels) {
+      if (++shown > mostKernels)
+        break;
+      const std::string kernel = "k" + std::to_string(number);
+      html += std::string(shown > 1 ? ", " : "") +
+              (number >= 0 ? "<a href=\"#" + kernel + "\">" + kernel + "</a>" : "a copy");
+    }
+    html +=
+        std::string(group.kernels.size() > mostKernels ? ", \xe2\x80\xa6" : "") + "</td></tr>\n";
+  }
+  if (order.size() > most)
+    html += "<tr><td></td><td class=\"soft\">and " + std::to_string(order.size() - most) +
+            " more</td><td></td></tr>\n";
+  return html + "</table></div>\n";
+}
+
 std::string memory(const Report &report) {
   const ArenaPlan &plan = report.memory;
   if (!plan.isKnown)
@@ -125,30 +178,7 @@ std::string memory(const Report &report) {
   if (!plan.formula.empty())
     html += " In general: <code>" + escape(plan.formula) + "</code> bytes.";
   html += "</p>\n" + scrolled(arenaPicture(plan), "Memory plan");
-  std::vector<const MemoryBlock *> live;
-  for (const MemoryBlock &block : plan.blocks)
-    if (block.first <= peak && peak <= block.last)
-      live.push_back(&block);
-  std::sort(live.begin(), live.end(), [](const MemoryBlock *a, const MemoryBlock *b) {
-    return a->bytes != b->bytes ? a->bytes > b->bytes : a < b;
-  });
-  constexpr size_t most = 12;
-  html += "<h3>In use at the peak, step " + std::to_string(peak) + " (" + plan.steps[peak] +
-          ")</h3>\n<div class=\"scroll\"><table><tr><th class=\"r\">Bytes</th><th>Value</th>"
-          "<th>From</th><th>Steps</th></tr>\n";
-  for (size_t i = 0; i < std::min(most, live.size()); ++i) {
-    const MemoryBlock &block = *live[i];
-    const std::string kernel = "k" + std::to_string(block.kernel);
-    html += "<tr><td class=\"r\">" + bytesText(block.bytes) + "</td><td class=\"w\">" +
-            escape(block.name) + "</td><td>" +
-            (block.kernel >= 0 ? "<a href=\"#" + kernel + "\">" + kernel + "</a>" : "copy") +
-            "</td><td>" + std::to_string(block.first) + "\xe2\x80\x93" +
-            std::to_string(block.last) + "</td></tr>\n";
-  }
-  if (live.size() > most)
-    html += "<tr><td></td><td class=\"soft\">and " + std::to_string(live.size() - most) +
-            " more</td><td></td><td></td></tr>\n";
-  return html + "</table></div>\n";
+  return html + peakTable(plan, peak);
 }
 
 std::string timeline(const Report &report) {

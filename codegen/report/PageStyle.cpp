@@ -42,8 +42,8 @@ pre .l{color:var(--soft)}
 .bar button,.bar input{font:inherit;color:inherit;background:var(--panel);border:1px solid var(--line);border-radius:5px;padding:3px 10px}
 .bar button[aria-pressed=true]{border-color:var(--accent);color:var(--accent)}
 .bar input{flex:1 1 180px;min-width:0}
-.head,summary.k{display:grid;grid-template-columns:3.6em 7.2em minmax(0,1fr) minmax(0,13em) 9em 5.4em 5.6em 6.6em;gap:0 10px;align-items:baseline}
-.head{color:var(--soft);font-size:.8rem;font-weight:600;padding:4px 10px}
+.head,summary.k{display:grid;grid-template-columns:3rem 6.4rem minmax(0,1fr) minmax(0,11rem) 7rem 4.9rem 4.9rem 5.8rem;gap:0 10px;align-items:baseline}
+.head{color:var(--soft);font-size:.8rem;font-weight:600;padding:4px 11px 4px 14px;align-items:end}
 .head .r,.num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 details.k{border:1px solid var(--line);border-left:4px solid var(--c);border-radius:4px;margin:4px 0;content-visibility:auto;contain-intrinsic-size:auto 34px}
 details.k:target{outline:2px solid var(--accent)}

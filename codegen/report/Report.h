@@ -107,6 +107,7 @@ struct Report {
   std::vector<std::pair<std::string, int64_t>> dims; ///< Values that all figures are for.
   bool dimsAreAssumed = false;
   std::vector<std::string> notes;
+  bool isCompiled = false; ///< Equal kernels have one symbol.
   int opsWritten = 0; ///< In the graph before differentiation.
   Graph before, after;
   std::vector<KernelEntry> kernels;

@@ -99,11 +99,13 @@ std::string flopsText(std::optional<int64_t> flops) {
 }
 
 std::string timeText(double seconds) {
-  const char *unit = seconds >= 1 ? " s" : seconds >= 1e-3 ? " ms" : " \xc2\xb5s";
-  return numberText(seconds >= 1      ? seconds
-                    : seconds >= 1e-3 ? seconds * 1e3
-                                      : seconds * 1e6) +
-         unit;
+  if (seconds > 0 && seconds < 1e-9)
+    return "< 1 ns";
+  const auto [scale, unit] = seconds >= 1      ? std::pair(1.0, " s")
+                             : seconds >= 1e-3 ? std::pair(1e3, " ms")
+                             : seconds >= 1e-6 ? std::pair(1e6, " \xc2\xb5s")
+                                               : std::pair(1e9, " ns");
+  return numberText(seconds * scale) + unit;
 }
 
 std::string rateText(double perSecond, const char *unit) {
@@ -111,6 +113,8 @@ std::string rateText(double perSecond, const char *unit) {
 }
 
 std::string percentText(double share) {
+  if (share > 0 && share < 0.0005)
+    return "< 0.1%";
   char text[32];
   std::snprintf(text, sizeof text, share >= 0.0995 ? "%.0f%%" : "%.1f%%", share * 100);
   return text;

@@ -2,6 +2,7 @@
 #include "sinter/codegen/forms/FormRules.h"
 #include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/gpu/AttentionTiles.h"
+#include "sinter/codegen/forms/gpu/Grids.h"
 
 using namespace mlir;
 using namespace sinter::ir;
@@ -141,7 +142,7 @@ LogicalResult planGpuAttention(FusedOp fused, KernelPlan &plan) {
   for (const AttentionPass &pass : tiles.passes(yields(fused))) {
     const DimExpr units = tiles.units(pass);
     Grid grid;
-    grid.blocks = units + DimExpr(mostBlocks) - max(units, DimExpr(mostBlocks));
+    grid.blocks = least(units, DimExpr(mostBlocks));
     grid.threads = plan.schedule.threads;
     grid.sharedBytes = tiles.sharedBytes(pass);
     plan.stages.push_back({units, 1, std::move(grid)});

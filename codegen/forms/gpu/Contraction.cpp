@@ -258,7 +258,6 @@ LogicalResult planGpuContraction(FusedOp fused, KernelPlan &plan) {
   const GpuTiles &tiles = plan.schedule.gpu;
   const auto kernel = static_cast<GpuContraction>(tiles.kernel);
   const int64_t threads = plan.schedule.threads;
-  auto least = [](const DimExpr &a, const DimExpr &b) { return a + b - max(a, b); };
   const DimExpr parts = tiles.splits;
   limitToInts(dot, plan, {layout->m, layout->n, layout->k}, 2 * tiles.n + 2 * tiles.m + tiles.k);
 

@@ -12,7 +12,7 @@ Grid gridFor(const DimExpr &units, int64_t threads, int64_t perBlock) {
   const DimExpr most =
       DimExpr::symbol(workersSymbol) * DimExpr(rounds * (threadsPerProcessor / threads));
   Grid grid;
-  grid.blocks = wanted + most - max(wanted, most);
+  grid.blocks = least(wanted, most);
   grid.threads = threads;
   return grid;
 }

@@ -5,6 +5,9 @@
 
 namespace sinter::codegen {
 
+/// The lesser of two sizes, neither of which need leave room for their sum: evaluate() adds wide.
+inline DimExpr least(const DimExpr &a, const DimExpr &b) { return a + b - max(a, b); }
+
 /// Blocks of `threads` threads for `units` units of work of which a block takes `perBlock` at once.
 /// Kernels stride by the grid, so that its size never changes a result: `$workers` (the number of
 /// multiprocessors) times so many blocks at most that their ends leave no processor idle for long.

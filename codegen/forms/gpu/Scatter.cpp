@@ -22,7 +22,7 @@ ScatterStages::ScatterStages(Operation *scatter) : layout(scatterLayout(scatter)
     keys *= layout.columns;
   } else if (auto columns = layout.columns.constant(); !columns || *columns == 0) {
     // Without columns there are no items: nothing is looked up.
-    items *= layout.columns + DimExpr(1) - max(layout.columns, DimExpr(1));
+    items *= least(layout.columns, DimExpr(1));
   }
   auto known = layout.updates.constant(),
        parallel = (layout.outerCount * layout.columns).constant();
