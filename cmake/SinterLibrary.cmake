@@ -35,6 +35,18 @@ function(sinter_library name)
   endif()
 endfunction()
 
+# sinter_compact(<name> [FAST <file>...]): a release is compiled for size, but for the files that calls pass through. It is
+# for what goes into libsinter_runtime.so: the machine code of checks and messages is half as long, and waits anyway.
+function(sinter_compact name)
+  cmake_parse_arguments(arg "" "" "FAST" ${ARGN})
+  set(flags -Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    list(APPEND flags "SHELL:-mllvm -inline-threshold=15") # -Oz would leave more unwind tables than it saves
+  endif()
+  target_compile_options(${name} PRIVATE "$<$<CONFIG:Release>:${flags}>")
+  set_property(SOURCE ${arg_FAST} APPEND PROPERTY COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>")
+endfunction()
+
 # Gives a target the MLIR headers and their precompiled form.
 function(sinter_use_mlir name)
   target_link_libraries(${name} PRIVATE SinterMLIR)

@@ -4,10 +4,19 @@
 option(SINTER_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 option(SINTER_FUZZERS "Build the libFuzzer programs of tests/fuzz; everything is instrumented for them" OFF)
 option(SINTER_WERROR "Treat warnings as errors" OFF)
+# A project that takes Sinter in (add_subdirectory, FetchContent) gets the libraries alone unless it asks.
+option(SINTER_BUILD_TOOLS "Build graph-compile, graph-run, fused-bench and the developers' tools" ${PROJECT_IS_TOP_LEVEL})
+option(SINTER_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
+option(SINTER_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(SINTER_INSTALL "Install rules, the export of the build tree, and packages" ${PROJECT_IS_TOP_LEVEL})
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
+# Public headers push the default visibility around what they declare; nothing else leaves a shared library.
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_CXX_COMPILE_OPTIONS_PIE -fPIC) # programs share the precompiled headers of the libraries
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
@@ -16,7 +25,11 @@ set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
 if(NOT CMAKE_BUILD_TYPE)
-  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+  if(PROJECT_IS_TOP_LEVEL)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+  else()
+    set(CMAKE_BUILD_TYPE Release) # the other project's own stays as it is
+  endif()
 endif()
 
 add_compile_options(-Wall -Wextra)

@@ -4,6 +4,7 @@
 
 #include "sinter/frontend/Structural.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 // -- Arrangement ----------------------------------------------------------------------------------
@@ -45,3 +46,4 @@ Tensor maskedFill(const Tensor &x, const Tensor &mask, const Operand &value,
                   std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 
 #include "sinter/frontend/Structural.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 // -- Arithmetic -----------------------------------------------------------------------------------
@@ -78,3 +79,4 @@ Tensor oneHot(const Tensor &indices, const DimExpr &classes, DType dtype = f32,
               std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

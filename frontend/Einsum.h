@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 // -- Contractions ---------------------------------------------------------------------------------
@@ -28,3 +29,4 @@ Tensor kron(const Tensor &a, const Tensor &b,
             std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

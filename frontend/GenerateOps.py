@@ -205,6 +205,7 @@ def emit_header(ops, methods):
 #include <source_location>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 class Operand;
@@ -231,7 +232,7 @@ private:
     for op in ops:
         f = op_function(op)
         out += wrap(f.doc, "/// ") + "\n" + f"{f.result} {f.name}({f.declaration()});\n"
-    return out + "\n} // namespace sinter\n"
+    return out + "\n} // namespace sinter\n#pragma GCC visibility pop\n"
 
 
 def emit_source(ops, methods):

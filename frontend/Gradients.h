@@ -8,6 +8,7 @@
 #include <functional>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 // -- Reverse mode: one output, many inputs --------------------------------------------------------
@@ -67,3 +68,4 @@ Tensor customGradient(const Tensor &y, const std::vector<Tensor> &xs,
                       std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// The new value of a parameter or state after a step.
@@ -128,3 +129,4 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 
 #include "sinter/frontend/Structural.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 // -- Looking up -----------------------------------------------------------------------------------
@@ -81,3 +82,4 @@ Tensor cummin(const Tensor &x, int64_t axis = -1, const CumulativeOptions &optio
               std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

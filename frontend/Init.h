@@ -3,6 +3,7 @@
 
 #include "sinter/ir/base/Signature.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// How a parameter gets its first value; what depends on the shape is settled by resolve().
@@ -43,3 +44,4 @@ Initializer xavierNormal(double gain = 1);
 } // namespace init
 
 } // namespace sinter
+#pragma GCC visibility pop

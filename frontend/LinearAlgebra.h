@@ -5,6 +5,7 @@
 
 #include "sinter/frontend/Structural.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 // -- Linear algebra -------------------------------------------------------------------------------
@@ -25,3 +26,4 @@ Tensor triangularSolve(const Tensor &a, const Tensor &b, bool lower = true,
                        std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

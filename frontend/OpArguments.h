@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// The axes that an op works on: one, several, or all (the default). Negative ones count from the
@@ -57,3 +58,4 @@ struct CumulativeOptions {
 enum class Gelu { Erf, Tanh };
 
 } // namespace sinter
+#pragma GCC visibility pop

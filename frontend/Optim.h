@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// Turns gradients into updates of parameters, as part of the graph. What it carries from step to
@@ -99,3 +100,4 @@ Optimizer lion(LionOptions options = {},
 
 } // namespace optim
 } // namespace sinter
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 
 #include "sinter/frontend/Structural.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// How a tensor is quantized.
@@ -41,3 +42,4 @@ Quantized dynamicQuantize(const Tensor &x,
                           std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

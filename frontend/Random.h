@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 class Graph;
@@ -50,3 +51,4 @@ Tensor dropout(const Tensor &x, double rate, const Tensor &key,
                std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// a where condition holds, else b; all three broadcast. Alias: select.
@@ -123,3 +124,4 @@ Tensor zerosLike(const Tensor &x, std::source_location loc = std::source_locatio
 Tensor onesLike(const Tensor &x, std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

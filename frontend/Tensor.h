@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <variant>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 class GraphImpl;
@@ -123,3 +124,4 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

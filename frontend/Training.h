@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter::optim {
 
 /// A state that counts steps from 0.
@@ -97,3 +98,4 @@ Updates movingAverage(const Updates &updates, double decay = 0.999,
                       std::source_location loc = std::source_location::current());
 
 } // namespace sinter::optim
+#pragma GCC visibility pop

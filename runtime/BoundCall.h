@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// A call of an Executable whose arrays are resolved and checked; see Executable::bind(). It keeps
@@ -42,3 +43,4 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 struct CpuDeviceOptions {
@@ -50,3 +51,4 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 class Trace;
@@ -88,3 +89,4 @@ public:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// One environment variable that Sinter reads: an integer, or where `most` is 0 a path.
@@ -38,3 +39,4 @@ CacheOptions resolveCache(CacheOptions options);
 int64_t availableCpus();
 
 } // namespace sinter
+#pragma GCC visibility pop

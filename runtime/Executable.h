@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// What runs: a program that its device loads, or an interpreter. Both get the same checks.
@@ -26,14 +27,14 @@ struct ExecutableCode {
   SinterRun entry = nullptr;         ///< Of a program for the CPU.
   Interpreter interpreter = nullptr; ///< In place of what a device loads.
   std::shared_ptr<const void> keepAlive = nullptr; ///< Holds the code behind `entry`.
+  std::vector<SinterKernel> kernels = {};          ///< ProgramCode::kernels
+  std::shared_ptr<Trace> trace = nullptr;          ///< ProgramCode::trace
   /// What to say of StatusCode::NonFinite: Error(User) that names the op that made it. Reads the
   /// buffers as the failing step left them. May be empty.
   using Explain =
       std::function<Error(const SinterStatus &status, const DimBinding &dims,
                           const std::function<const void *(int buffer)> &bufferAt)>;
   Explain explain = nullptr;
-  std::vector<SinterKernel> kernels = {};          ///< ProgramCode::kernels
-  std::shared_ptr<Trace> trace = nullptr;          ///< ProgramCode::trace
 };
 
 /// A compiled graph. Immutable and re-entrant: several threads may call it at once (each call has
@@ -77,3 +78,4 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

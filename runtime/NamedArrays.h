@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// The named arrays of a call, as written: unlike a map it keeps a name that was given twice, so
@@ -31,3 +32,4 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 class Trace;
@@ -58,11 +59,11 @@ struct CompileOptions {
   std::string schedule = {};
   /// Whether and where machine code is kept for the next process that needs it.
   CacheOptions cache = {};
-  /// Collects what compiling and every call of the executable spend their time on.
-  std::shared_ptr<Trace> trace = nullptr;
   /// Every kernel looks at what it stores; a call that meets a NaN or an infinity throws
   /// Error(User) with the op and the line of yours that first made one, forward or backward.
   bool checkNan = false;
+  /// Collects what compiling and every call of the executable spend their time on.
+  std::shared_ptr<Trace> trace = nullptr;
   /// Called with the name and the text of every stage that changed something, e.g. "fused".
   std::function<void(std::string_view stage, std::string_view text)> onStage = nullptr;
   /// Where it runs, if not on the shared CPU device or, where the target is a GPU, the shared GPU.
@@ -87,6 +88,12 @@ struct LibraryFile {
   std::string name = {};
   /// Where the C header goes. Empty: beside the library, ending in ".h".
   std::filesystem::path header = {};
+  /// Values that the library carries for parameters and state, by name. Its state starts from
+  /// them, and the rest as the graph says.
+  ArrayMap values = {};
+  /// CPUs to make code for: the library takes the last of them that the machine can run. Empty:
+  /// CompileOptions::target alone.
+  std::vector<Target> versions = {};
 };
 
 /// Compiles to a file that needs neither Sinter nor LLVM, and writes the C header that goes with
@@ -97,3 +104,4 @@ void compileToLibrary(const Graph &graph, const std::filesystem::path &path,
                       std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

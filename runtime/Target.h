@@ -6,13 +6,15 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// What compile() generates code for; by default the CPU it runs on.
 class Target {
 public:
   Target() = default;
-  /// "native", or a level: "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4".
+  /// "native", or a level: "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"; for a library also
+  /// "aarch64".
   static Target cpu(std::string_view level = "native") {
     return Target("cpu:" + std::string(level));
   }
@@ -32,3 +34,4 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 struct ThreadPoolOptions {
@@ -83,3 +84,4 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

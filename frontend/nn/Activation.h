@@ -5,6 +5,7 @@
 
 #include "sinter/frontend/Structural.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 // -- Activations ----------------------------------------------------------------------------------
@@ -69,3 +70,4 @@ Tensor glu(const Tensor &x, int64_t axis = -1,
            std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

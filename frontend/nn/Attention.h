@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// What attention() takes besides queries, keys and values.
@@ -65,3 +66,4 @@ Tensor multiHeadAttention(const Tensor &query, const Tensor &key, const Tensor &
                           std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 #include "sinter/frontend/Tensor.h"
 #include "sinter/frontend/nn/Options.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 // -- Convolution ----------------------------------------------------------------------------------
@@ -38,3 +39,4 @@ Tensor convTranspose(const Tensor &x, const Tensor &weight, const Tensor &bias,
                      std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// What losses of class labels take besides scores and labels.
@@ -90,3 +91,4 @@ Tensor tripletMargin(const Tensor &anchor, const Tensor &positive, const Tensor 
                      std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

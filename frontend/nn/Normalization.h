@@ -7,6 +7,7 @@
 #include "sinter/frontend/Tensor.h"
 #include "sinter/frontend/nn/Options.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 // -- Normalisation --------------------------------------------------------------------------------
@@ -45,3 +46,4 @@ Tensor localResponseNorm(const Tensor &x, const LocalResponseOptions &options = 
                          std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

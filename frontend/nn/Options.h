@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// The steps of windows: default 1.
@@ -115,3 +116,4 @@ struct ResizeOptions {
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 #include "sinter/frontend/Tensor.h"
 #include "sinter/frontend/nn/Options.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 // -- Pooling --------------------------------------------------------------------------------------
@@ -38,3 +39,4 @@ Tensor globalAvgPool(const Tensor &x, std::source_location loc = std::source_loc
 Tensor globalMaxPool(const Tensor &x, std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

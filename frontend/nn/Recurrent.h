@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// The weights of a recurrent cell with g gates (1, of a GRU 3, of an LSTM 4), side by side in the
@@ -58,3 +59,4 @@ RecurrentResult lstm(const Tensor &x, const std::vector<RecurrentWeights> &weigh
                      std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

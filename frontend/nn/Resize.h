@@ -6,6 +6,7 @@
 #include "sinter/frontend/Tensor.h"
 #include "sinter/frontend/nn/Options.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 // -- Resize ---------------------------------------------------------------------------------------
@@ -20,3 +21,4 @@ Tensor upsampleNearest(const Tensor &x, int64_t factor, const std::vector<int64_
                        std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 #include "sinter/frontend/Tensor.h"
 #include "sinter/frontend/nn/Options.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 // -- Windows --------------------------------------------------------------------------------------
@@ -29,3 +30,4 @@ Tensor pad(const Tensor &x, const std::vector<int64_t> &low, const std::vector<i
            PadMode mode, std::source_location loc = std::source_location::current());
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// What an ONNX model may ask for. Exceeding a limit throws Error with ErrorCode::Limit.
@@ -52,3 +53,4 @@ struct OnnxModel {
 OnnxModel importOnnx(const std::filesystem::path &path, const OnnxOptions &options = {});
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -314,17 +314,23 @@ void Array::copyFrom(const Array &source) const {
            blockAxis, static_cast<size_t>(block * byteSize(type)));
 }
 
+/// A plain loop for each pair of dtypes; whatever else cast() does would be there as often.
+template <typename To, typename From>
+static void convertElements(const char *from, void *to, int64_t count) {
+  auto *out = static_cast<To *>(to);
+  for (int64_t i = 0; i < count; ++i)
+    out[i] = convertElement<To>(loadElement<From>(from + i * sizeof(From)));
+}
+
 Array Array::cast(DType wanted) const {
   if (wanted == type)
     return *this;
   Array result(wanted, dims);
+  Array source = contiguous();
   dispatch(wanted, [&](auto to) {
-    using To = decltype(to);
-    auto *out = static_cast<To *>(result.origin);
     dispatch(type, [&](auto from) {
-      forEachElement([&](const void *element) {
-        *out++ = convertElement<To>(loadElement<decltype(from)>(element));
-      });
+      convertElements<decltype(to), decltype(from)>(static_cast<const char *>(source.origin),
+                                                    result.origin, source.numElements());
     });
   });
   return result;
@@ -343,11 +349,11 @@ void Array::fill(double value) const {
 static void printValues(std::ostream &out, const Array &array) {
   if (array.rank() == 0) {
     dispatch(array.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      if constexpr (std::is_same_v<T, bool>)
-        out << (array.item<bool>() ? "true" : "false");
+      auto value = loadElement<decltype(zero)>(array.data());
+      if constexpr (std::is_same_v<decltype(value), bool>)
+        out << (value ? "true" : "false");
       else
-        out << +array.item<T>(); // A byte is a number, not a character.
+        out << +value; // A byte is a number, not a character.
     });
     return;
   }

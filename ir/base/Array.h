@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// A dense n-dimensional array on the host: a view (offset, sizes, strides) over shared storage.
@@ -113,5 +114,6 @@ void writeFileAtomically(const std::filesystem::path &path, std::string_view byt
 std::string readFile(const std::filesystem::path &path, int64_t maxBytes = int64_t{2} << 30);
 
 } // namespace sinter
+#pragma GCC visibility pop
 
 #include "sinter/ir/base/ArrayDetail.h"

@@ -6,6 +6,7 @@
 #include <limits>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// The conversion behind at(), toVector() and cast(), defined for every value: to bool it is != 0;
@@ -97,3 +98,4 @@ template <typename T> std::vector<T> Array::toVector() const {
 }
 
 } // namespace sinter
+#pragma GCC visibility pop

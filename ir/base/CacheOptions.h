@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// Where machine code of kernels is kept between processes.
@@ -30,3 +31,4 @@ struct CacheReport {
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

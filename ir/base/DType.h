@@ -9,6 +9,7 @@
 #include <string_view>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// Element types. Storage: boolean is one byte holding 0 or 1, the others are native.
@@ -104,3 +105,4 @@ template <typename T> constexpr DType dtypeOf() {
 }
 
 } // namespace sinter
+#pragma GCC visibility pop

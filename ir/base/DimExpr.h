@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// Values of named dimensions.
@@ -76,5 +77,6 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop
 
 #include "sinter/ir/base/DimExprDetail.h"

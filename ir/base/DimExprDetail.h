@@ -3,6 +3,7 @@
 
 #include "sinter/ir/base/DimExpr.h"
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// A factor that is no sum: a symbol (`text` is its name), or a function of `a` and `b`. `text` is
@@ -67,3 +68,4 @@ template <typename T> T DimExpr::fold(const Folder<T> &folder) const {
 }
 
 } // namespace sinter
+#pragma GCC visibility pop

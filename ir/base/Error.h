@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// A place in the user's source. line 0 means unknown.
@@ -83,3 +84,4 @@ std::string closestName(std::string_view name, const std::vector<std::string> &c
 std::string didYouMean(std::string_view name, const std::vector<std::string> &candidates);
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// A regular file opened for reading. Everything throws Error(FileAccess) naming the path.
@@ -47,3 +48,4 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include <limits>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 namespace detail {
@@ -93,6 +94,7 @@ template <typename T>
 inline constexpr bool isFloatElement = std::is_floating_point_v<T> || isFloat16<T>;
 
 } // namespace sinter
+#pragma GCC visibility pop
 
 template <int mantissaBits> class std::numeric_limits<sinter::detail::Float16<mantissaBits>> {
   using T = sinter::detail::Float16<mantissaBits>;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", 2011):
@@ -38,3 +39,4 @@ private:
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// The sizes of a tensor, outermost first; rank 0 is a scalar.
@@ -44,3 +45,4 @@ private:
 DimExpr dim(std::string name);
 
 } // namespace sinter
+#pragma GCC visibility pop

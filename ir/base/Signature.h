@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace sinter {
 
 /// What an argument of a graph is: given at each call, or owned by a State.
@@ -89,3 +90,4 @@ struct Result {
 };
 
 } // namespace sinter
+#pragma GCC visibility pop

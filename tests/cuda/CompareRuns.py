@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs an example on the CPU and by a GPU's kernels on the host: what they print must agree.
 
-usage: CompareRuns.py RUN-ON-HOST TOLERANCE PROGRAM WORD...
+usage: CompareRuns.py RUN-ON-HOST TOLERANCE CODE PROGRAM WORD...
+Both must end with CODE: an example whose accuracy is too low, after so few steps, does not end with 0.
 What is compared are the numbers of lines that tell of a loss, an accuracy or a result; they may differ
 by TOLERANCE, relatively. Times are left out.
 """
@@ -17,17 +18,15 @@ def numbers(text):
 
 
 def main():
-    wrapper, tolerance, *command = sys.argv[1:]
+    wrapper, tolerance, code, *command = sys.argv[1:]
     runs = []
     for words in (command, [wrapper, *command, "--target=cuda"]):
         run = subprocess.run(words, stdout=subprocess.PIPE, text=True)
         if run.returncode == 77:
             print("skipped:", run.stdout)
             return 77
-        # An example whose accuracy is too low, after so few steps, ends with 1.
-        if run.returncode not in (0, 1) or (runs and run.returncode != code):
-            sys.exit(f"{' '.join(words)} ended with {run.returncode}\n{run.stdout}")
-        code = run.returncode
+        if run.returncode != int(code):
+            sys.exit(f"{' '.join(words)} ended with {run.returncode}, not {code}\n{run.stdout}")
         runs.append(run.stdout)
     cpu, gpu = map(numbers, runs)
     if len(cpu) < 2 or len(cpu) != len(gpu):

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cctype>
 #include <chrono>
+#include <exception>
 #include <mutex>
 #include <thread>
 
@@ -41,9 +42,16 @@ constexpr StackLimit stackLimits[] = {
 /// The library's sine, cosine and tangent reduce large arguments by a table on the stack.
 constexpr int64_t stackOfLibrary = 48;
 
+bool calls(const std::string &text, std::string_view function) {
+  for (size_t at = 0; (at = text.find(function, at)) != std::string::npos; ++at)
+    if (at == 0 || !std::isalpha(static_cast<unsigned char>(text[at - 1]))) // Not asinf().
+      return true;
+  return false;
+}
+
 bool mayKeepStack(const std::string &text, std::string_view form, int64_t bytes) {
   for (const char *function : {"sinf(", "cosf(", "tanf(", "sin(", "cos(", "tan("})
-    if (text.find(function) != std::string::npos)
+    if (calls(text, function))
       return bytes <= stackOfLibrary;
   for (const StackLimit &limit : stackLimits)
     if (limit.form == form)
@@ -141,20 +149,30 @@ KernelSet::Report KernelSet::compile(const cuda::Nvrtc &nvrtc, int threads) cons
                                   std::to_string(kernel.registers) + " registers");
     }
   };
+  std::exception_ptr problem;
+  auto checkTogether = [&](const std::vector<const Entry *> &entries) {
+    try {
+      check(entries);
+    } catch (const cuda::Nvrtc::Failure &) {
+      for (const Entry *entry : entries) // One by one, to see whose fault it is.
+        try {
+          check({entry});
+        } catch (const cuda::Nvrtc::Failure &failure) {
+          std::lock_guard lock(mutex);
+          report.failures.push_back(entry->where + " does not compile:\n" + failure.log +
+                                    entry->kernel.source.text);
+        }
+    }
+  };
   auto work = [&] {
-    for (size_t turn; (turn = next++) < programs.size();) {
-      try {
-        check(programs[turn]);
-      } catch (const cuda::Nvrtc::Failure &) {
-        for (const Entry *entry : programs[turn]) // One by one, to see whose fault it is.
-          try {
-            check({entry});
-          } catch (const cuda::Nvrtc::Failure &failure) {
-            std::lock_guard lock(mutex);
-            report.failures.push_back(entry->where + " does not compile:\n" + failure.log +
-                                      entry->kernel.source.text);
-          }
-      }
+    try {
+      for (size_t turn; (turn = next++) < programs.size();)
+        checkTogether(programs[turn]);
+    } catch (...) {
+      std::lock_guard lock(mutex);
+      if (!problem)
+        problem = std::current_exception();
+      next = programs.size();
     }
   };
   std::vector<std::thread> workers;
@@ -163,6 +181,8 @@ KernelSet::Report KernelSet::compile(const cuda::Nvrtc &nvrtc, int threads) cons
   work();
   for (std::thread &worker : workers)
     worker.join();
+  if (problem)
+    std::rethrow_exception(problem);
   return report;
 }
 

@@ -7,6 +7,7 @@
 #include "tools/support/Roofline.h"
 
 #include "sinter/ir/base/Trace.h"
+#include "sinter/ir/base/ArrayFiles.h"
 #include "sinter/runtime/LibraryLoader.h"
 #include "sinter/runtime/Report.h"
 #include "sinter/runtime/Session.h"
@@ -148,7 +149,7 @@ DimBinding dimsOf(const std::vector<Argument> &arguments, const NamedArrays &inp
 
 /// Every parameter must be in the file; optimizer state may start from its initial value.
 void loadParameters(State &state, const Program &program, const std::string &path) {
-  ArrayMap given = readNpz(path);
+  ArrayMap given = readArrays(path);
   for (const Argument &argument : program.arguments)
     if (argument.kind == ArgumentKind::Parameter && !given.contains(argument.name))
       throw Error("'" + path + "' lacks the parameter '" + argument.name + "'", argument.location);
@@ -202,7 +203,7 @@ int compareResults(const std::vector<std::pair<std::string, Array>> &results,
   for (const auto &[name, array] : results)
     names.push_back(name);
   int mismatches = 0;
-  for (const auto &[name, expected] : readNpz(request.expectFile)) {
+  for (const auto &[name, expected] : readArrays(request.expectFile)) {
     auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end())
       throw Error("'" + request.expectFile + "' expects '" + name + "', which the model does not " +
@@ -220,7 +221,7 @@ int run(const RunRequest &request) {
   std::optional<uint64_t> seed = seedOf(request);
   Inputs given;
   if (!request.inputFile.empty())
-    for (auto &[name, array] : readNpz(request.inputFile))
+    for (auto &[name, array] : readArrays(request.inputFile))
       given.emplace_back(name, array);
   for (const std::string &text : request.inputs)
     given.push_back(parseInput(text));
@@ -241,7 +242,7 @@ int run(const RunRequest &request) {
     for (const auto &[name, array] : results)
       std::cout << name << " = " << summary(array) << "\n";
   if (!request.outputFile.empty())
-    writeNpz(request.outputFile, ArrayMap(results.begin(), results.end()));
+    writeArrays(request.outputFile, ArrayMap(results.begin(), results.end()));
   return request.expectFile.empty() ? 0 : compareResults(results, request);
 }
 
@@ -270,20 +271,21 @@ int main(int argc, char **argv) {
                  "Graph as .mlir text (- for standard input), an .onnx model, or a library")
       ->required();
   app.add_option("--input", request.inputs,
-                 "NAME=@file.npy or NAME=2x2xf32=1,2,3,4; an ONNX model whose sizes depend on an "
+                 "NAME=@file.npy, NAME=@file.safetensors (its array NAME), NAME=2x2xf32=@file.bin (raw "
+                 "elements) or NAME=2x2xf32=1,2,3,4; an ONNX model whose sizes depend on an "
                  "input takes its value as fixed, and says so")
       ->allow_extra_args(false)
       ->take_all();
-  app.add_option("--inputs", request.inputFile, "Inputs by name, from an .npz file");
+  app.add_option("--inputs", request.inputFile, "Inputs by name, from an .npz or .safetensors file");
   app.add_option("--params", request.parameterFile,
-                 "Parameters and state by name, from an .npz file; else they are drawn");
+                 "Parameters and state by name, from an .npz or .safetensors file; else they are drawn");
   app.add_option(
       "--seed", request.seed,
       "Seed of drawn parameters (default: 0), and of the random numbers of an ONNX model");
   app.add_option("--outputs", request.outputFile,
-                 "Write outputs and updated variables to an .npz file");
+                 "Write outputs and updated variables to this file: .safetensors, else .npz");
   app.add_option("--expect", request.expectFile,
-                 "Compare with this .npz file; exit code 6 on a mismatch");
+                 "Compare with this .npz or .safetensors file; exit code 6 on a mismatch");
   app.add_option("--rtol", request.tolerance.rtol, "Relative tolerance (default: by dtype)")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--atol", request.tolerance.atol, "Absolute tolerance (default: by dtype)")

@@ -3,6 +3,8 @@
 
 #include "tools/support/CommandLine.h"
 
+#include "sinter/ir/base/ArrayFiles.h"
+
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -10,7 +12,8 @@
 namespace sinter::tools {
 namespace {
 
-constexpr const char *form = "NAME=@file.npy or NAME=2x2xf32=1,2,3,4";
+constexpr const char *form =
+    "NAME=@file.npy, NAME=@file.safetensors, NAME=2x2xf32=@file.bin or NAME=2x2xf32=1,2,3,4";
 
 [[noreturn]] void failForm(const std::string &text, const std::string &why) {
   failUsage("--input '" + text + "': " + why, std::string("it takes ") + form);
@@ -59,12 +62,26 @@ std::vector<std::string> dtypeNames() {
   return names;
 }
 
+/// An .npy file, or the array called `name` of a file that has several.
+Array readNamed(const std::string &name, const std::string &path) {
+  if (!path.ends_with(".safetensors") && !path.ends_with(".npz"))
+    return readNpy(path);
+  ArrayMap arrays = readArrays(path);
+  auto found = arrays.find(name);
+  if (found != arrays.end())
+    return found->second;
+  std::vector<std::string> names;
+  for (const auto &[known, array] : arrays)
+    names.push_back(known);
+  throw Error("'" + path + "' has no array '" + name + "'" + didYouMean(name, names));
+}
+
 } // namespace
 
 std::pair<std::string, Array> parseInput(const std::string &text) {
   auto [name, content] = parseAssignment("--input", text, form);
   if (content.starts_with("@"))
-    return {name, readNpy(content.substr(1))};
+    return {name, readNamed(name, content.substr(1))};
   size_t equals = content.find('=');
   if (equals == std::string::npos)
     failForm(text, "the values are missing");
@@ -74,8 +91,12 @@ std::pair<std::string, Array> parseInput(const std::string &text) {
   std::optional<DType> dtype = parseDType(dtypeName);
   if (!dtype)
     failForm(text, "unknown dtype '" + dtypeName + "'" + didYouMean(dtypeName, dtypeNames()));
-  Array array(*dtype, cross == std::string::npos ? std::vector<int64_t>{}
-                                                 : parseSizes("--input", type.substr(0, cross)));
+  std::vector<int64_t> sizes;
+  if (cross != std::string::npos)
+    sizes = parseSizes("--input", type.substr(0, cross));
+  if (content.compare(equals + 1, 1, "@") == 0)
+    return {name, readRaw(content.substr(equals + 2), *dtype, sizes)};
+  Array array(*dtype, sizes);
   std::vector<std::string> values = splitValues(content.substr(equals + 1));
   int64_t count = array.numElements();
   if (values.size() != 1 && static_cast<int64_t>(values.size()) != count)

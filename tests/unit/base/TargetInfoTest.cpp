@@ -9,7 +9,7 @@ namespace {
 
 TEST(TargetInfoTest, TextRoundTrips) {
   for (const char *text : {"cpu:native", "cpu:x86-64", "cpu:x86-64-v2", "cpu:x86-64-v3",
-                           "cpu:x86-64-v4", "cuda", "cuda:sm_80", "cuda:sm_90a", "cuda:sm_100"})
+                           "cpu:x86-64-v4", "cpu:aarch64", "cuda", "cuda:sm_80", "cuda:sm_90a", "cuda:sm_100"})
     EXPECT_EQ(TargetInfo::parse(text).str(), text);
   EXPECT_EQ(TargetInfo::parse("cpu").str(), "cpu:native");
 }
@@ -30,7 +30,7 @@ TEST(TargetInfoTest, LevelsHaveTheirVectors) {
 }
 
 TEST(TargetInfoTest, UnknownTargetsAreUsageErrors) {
-  for (const char *text : {"", "cpu:", "cpu:x86-64-v5", "gpu", "cuda:", "cuda:sm_1", "cpu:nativ"}) {
+  for (const char *text : {"", "cpu:", "cpu:x86-64-v5", "cpu:aarch64,+sve", "cpu:,+avx", "gpu", "cuda:", "cuda:sm_1", "cpu:nativ"}) {
     try {
       TargetInfo::parse(text);
       ADD_FAILURE() << text;
@@ -43,6 +43,57 @@ TEST(TargetInfoTest, UnknownTargetsAreUsageErrors) {
   } catch (const Error &error) {
     EXPECT_NE(error.message().find("did you mean 'cpu:native'?"), std::string::npos);
   }
+}
+
+TEST(TargetInfoTest, ListsAreCutBetweenTargets) {
+  auto texts = [](std::string_view list) {
+    std::vector<std::string> result;
+    for (const TargetInfo &target : TargetInfo::parseList(list))
+      result.push_back(target.exactStr());
+    return result;
+  };
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(texts("cpu:x86-64"), Texts{"cpu:x86-64"});
+  EXPECT_EQ(texts("cpu:x86-64-v2,cpu:x86-64-v3"), (Texts{"cpu:x86-64-v2", "cpu:x86-64-v3"}));
+  EXPECT_EQ(texts("cpu:x86-64,+avx,-fma,cpu:aarch64"), (Texts{"cpu:x86-64,+avx,-fma", "cpu:aarch64"}));
+  for (const char *text : {"", ",", "cpu:x86-64,", ",cpu:x86-64", "cpu:x86-64,,cpu:aarch64", "cpu:x86-64 cpu:aarch64"})
+    EXPECT_THROW(TargetInfo::parseList(text), Error) << text;
+}
+
+TEST(TargetInfoTest, AnotherInstructionSetIsNotRunnable) {
+#if defined(__x86_64__)
+  TargetInfo arm = TargetInfo::parse("cpu:aarch64");
+  EXPECT_EQ(arm.isa, TargetInfo::Isa::Aarch64);
+  EXPECT_EQ(arm.vectorBytes, 16);
+  EXPECT_EQ(arm.vectorRegisters, 32);
+  EXPECT_TRUE(arm.hasFma);
+  try {
+    arm.requireRunnable();
+    ADD_FAILURE();
+  } catch (const Error &error) {
+    EXPECT_EQ(error.kind(), ErrorKind::Device);
+    EXPECT_NE(error.message().find("another instruction set"), std::string::npos);
+  }
+#endif
+}
+
+// What generated code asks of CPUID is what requireRunnable() asks.
+TEST(TargetInfoTest, CpuTestsNameEveryBit) {
+  EXPECT_TRUE(TargetInfo::parse("cpu:x86-64").cpuTests().words.empty());
+  EXPECT_TRUE(TargetInfo::parse("cpu:aarch64").cpuTests().words.empty());
+  auto bits = [](const TargetInfo &target) {
+    int count = 0;
+    for (const TargetInfo::CpuTest &test : target.cpuTests().words)
+      count += __builtin_popcount(test.mask);
+    return count;
+  };
+  EXPECT_EQ(bits(TargetInfo::parse("cpu:x86-64-v2")), 7);
+  EXPECT_EQ(bits(TargetInfo::parse("cpu:x86-64-v3")), 7 + 8);
+  EXPECT_EQ(bits(TargetInfo::parse("cpu:x86-64-v4")), 7 + 8 + 5);
+  EXPECT_EQ(bits(TargetInfo::parse("cpu:x86-64-v2,+avx,-fma")), 7 + 1);
+  EXPECT_EQ(TargetInfo::parse("cpu:x86-64-v2").cpuTests().savedStates, 0u);
+  EXPECT_EQ(TargetInfo::parse("cpu:x86-64-v3").cpuTests().savedStates, 0x6u);
+  EXPECT_EQ(TargetInfo::parse("cpu:x86-64-v4").cpuTests().savedStates, 0xe6u);
 }
 
 TEST(TargetInfoTest, TheHostRunsItself) {

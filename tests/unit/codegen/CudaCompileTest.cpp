@@ -194,6 +194,26 @@ TEST_F(CudaCompile, OnlyWhatIsNewIsCompiled) {
   EXPECT_EQ(compileCached(kernels).numCompiled, 5u);
 }
 
+// A library's bytes: neither the number of threads nor what the cache holds shows.
+TEST_F(CudaCompile, ReproducibleImagesFollowFromTheKernels) {
+  std::vector<CudaKernel> kernels;
+  for (int i = 0; i < 11; ++i)
+    kernels.push_back(adder("add" + std::to_string(i), i));
+  compileCached({kernels[7], kernels[2]}); // In another company.
+  options.reproducible = true;
+  options.threads = 1;
+  const CompiledCuda wanted = compileKernels(program, kernels, options);
+  EXPECT_GT(wanted.images.size(), 1u);
+  for (int threads : {1, 2, 16}) {
+    options.threads = threads;
+    for (const CompiledCuda &result : {compileKernels(program, kernels, options), compileCached(kernels)}) {
+      EXPECT_EQ(result.images, wanted.images) << threads;
+      EXPECT_EQ(result.imageOf, wanted.imageOf) << threads;
+      EXPECT_EQ(result.numCompiled, result.times.load == 0 ? 0u : 11u);
+    }
+  }
+}
+
 TEST_F(CudaCompile, ManyKernelsAreSharedOutToPrograms) {
   std::vector<CudaKernel> kernels;
   for (int i = 0; i < 70; ++i)

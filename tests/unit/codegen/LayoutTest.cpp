@@ -108,7 +108,7 @@ TEST(Layout, WideLayersBecomeSeveralRows) {
     edges.push_back({0, i});
   Layout layout = layOut(nodes, edges);
   expectReadable(nodes, edges, layout);
-  EXPECT_LT(layout.width, 8 * (130 + 18) + 33 * (3 + 18));
+  EXPECT_LT(layout.width, 1040 + 130 + 40 * (3 + 9));
 }
 
 TEST(Layout, AThousandBoxesWithoutOrderStayReadable) {

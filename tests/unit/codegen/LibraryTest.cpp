@@ -4,6 +4,7 @@
 #include "HandWritten.h"
 
 #include "sinter/codegen/ProgramText.h"
+#include "sinter/codegen/cpu/Interface.h"
 #include "sinter/codegen/cpu/Jit.h"
 #include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/runtime/LibraryLoader.h"
@@ -73,18 +74,42 @@ protected:
   fs::path folder;
 };
 
-const std::set<std::string> exported = {"model_run", "model_sizes", "model_arena_bytes",
-                                        "model_program"};
+/// Of a library of one version. The program has no variables, so there are no functions for them.
+std::set<std::string> exported() {
+  const ProgramSymbols bare("model");
+  const InterfaceSymbols checked("model");
+  return {bare.run,
+          bare.sizes,
+          bare.arenaBytes,
+          bare.program,
+          checked.check,
+          checked.call,
+          checked.arenaNeed,
+          checked.errorText,
+          checked.threadsBytes,
+          checked.threadsStart,
+          checked.threadsStop};
+}
+
+/// libc has it (pthread is part of it) or libm, and it is nothing of the heap.
+bool isPlain(const std::string &symbol) {
+  static void *const libraries[] = {dlopen("libc.so.6", RTLD_NOW), dlopen("libm.so.6", RTLD_NOW)};
+  for (const char *heap :
+       {"malloc", "calloc", "realloc", "free", "aligned_alloc", "posix_memalign"})
+    if (symbol == heap)
+      return false;
+  return dlsym(libraries[0], symbol.c_str()) || dlsym(libraries[1], symbol.c_str());
+}
 
 } // namespace
 
-TEST_F(LibraryTest, NeedsOnlyMemoryFunctions) {
+TEST_F(LibraryTest, NeedsOnlyTheCLibrary) {
   for (auto [form, name] :
        {std::pair(LibraryForm::Object, "model.o"), std::pair(LibraryForm::Shared, "libmodel.so")}) {
     fs::path path = write(form, name);
-    EXPECT_EQ(symbols(path, /*undefined=*/false), exported) << name;
+    EXPECT_EQ(symbols(path, /*undefined=*/false), exported()) << name;
     for (const std::string &symbol : symbols(path, /*undefined=*/true))
-      EXPECT_TRUE(symbol == "memcpy" || symbol == "memset" || symbol == "memmove") << symbol;
+      EXPECT_TRUE(isPlain(symbol)) << symbol;
   }
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 2); // No stray temporary files.
 }
@@ -151,6 +176,143 @@ TEST_F(LibraryTest, UnwritablePathLeavesNothing) {
   EXPECT_TRUE(fs::is_empty(folder));
 }
 
+// -- Several versions, other machines -------------------------------------------------------------
+
+/// A program with its kernels for each of some targets.
+struct Versions {
+  explicit Versions(const std::vector<std::string> &targets) {
+    for (size_t i = 0; i < targets.size(); ++i) {
+      hands.push_back(std::make_unique<HandWritten>());
+      programs.push_back(
+          std::make_unique<Program>(HandWritten::program(versionName("model", i, targets.size()))));
+      TargetInfo target = TargetInfo::parse(targets[i]);
+      kernels.push_back(hands[i]->compile(*programs[i], target));
+      programs[i]->name = "model";
+      programs[i]->target = target.str();
+    }
+    for (size_t i = 0; i < targets.size(); ++i)
+      versions.push_back(
+          {programs[i].get(), views(kernels[i].objects), TargetInfo::parse(targets[i])});
+  }
+  std::vector<std::unique_ptr<HandWritten>> hands;
+  std::vector<std::unique_ptr<Program>> programs;
+  std::vector<CompiledKernels> kernels;
+  std::vector<LibraryVersion> versions;
+};
+
+std::string libraryOf(const std::vector<std::string> &targets,
+                      LibraryForm form = LibraryForm::Shared) {
+  return libraryBytes(form, Versions(targets).versions, "libmodel.so");
+}
+
+TEST_F(LibraryTest, TheLastVersionThatTheMachineRunsIsTaken) {
+  // The last one is for a machine that there is not: every feature of x86 at once.
+  const std::vector<std::string> targets = {
+      "cpu:x86-64", "cpu:x86-64-v2",
+      "cpu:x86-64-v4,+avx512fp16,+avx512bf16,+avxvnni,+gfni,+vaes,+avx512vpopcntdq,+avx512ifma"};
+  size_t best = 0;
+  for (size_t i = 0; i < targets.size(); ++i)
+    try {
+      TargetInfo::parse(targets[i]).requireRunnable();
+      best = i;
+    } catch (const Error &) {
+    }
+  writeFileAtomically(folder / "libmodel.so", libraryOf(targets));
+  std::set<std::string> all = exported();
+  all.insert({"model_version", "model_programs"});
+  EXPECT_EQ(symbols(folder / "libmodel.so", /*undefined=*/false), all);
+  void *library = dlopen((folder / "libmodel.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(library, nullptr) << dlerror();
+  auto version = reinterpret_cast<int64_t (*)()>(dlsym(library, "model_version"));
+  EXPECT_EQ(version(), static_cast<int64_t>(best));
+  EXPECT_EQ(version(), static_cast<int64_t>(best)); // Out of its memory.
+  dlclose(library);
+
+  Executable exe = loadLibrary(folder / "libmodel.so");
+  EXPECT_EQ(exe.program().target, TargetInfo::parse(targets[best]).str());
+  Array x(f32, {100});
+  x.fill(3);
+  EXPECT_EQ(exe({{"x", x}})[0].toVector<float>(), std::vector<float>(100, 20));
+}
+
+TEST_F(LibraryTest, VersionsShareTheirConstants) {
+  Versions both({"cpu:x86-64", "cpu:x86-64-v2"});
+  Array large(f32, {5000});
+  large.fill(0.5);
+  for (auto &program : both.programs)
+    program->constants[0] = large.clone();
+  const std::string one = libraryBytes(LibraryForm::Shared, {both.versions[0]}, "libmodel.so");
+  const std::string two = libraryBytes(LibraryForm::Shared, both.versions, "libmodel.so");
+  EXPECT_GT(one.size(), 20000u);
+  EXPECT_LT(two.size(), one.size() + 16000u);
+}
+
+TEST_F(LibraryTest, BytesFollowFromTheArguments) {
+  for (LibraryForm form : {LibraryForm::Object, LibraryForm::Static, LibraryForm::Shared})
+    for (const std::vector<std::string> &targets : {std::vector<std::string>{"cpu:x86-64-v3"},
+                                                    {"cpu:aarch64"},
+                                                    {"cpu:x86-64", "cpu:x86-64-v3"}})
+      EXPECT_EQ(libraryOf(targets, form), libraryOf(targets, form)) << targets[0];
+}
+
+TEST_F(LibraryTest, MakesCodeForAarch64) {
+  for (LibraryForm form : {LibraryForm::Object, LibraryForm::Shared}) {
+    writeFileAtomically(folder / "libmodel.so", libraryOf({"cpu:aarch64"}, form));
+    auto file = llvm::object::ObjectFile::createObjectFile((folder / "libmodel.so").string());
+    ASSERT_TRUE(bool(file));
+    EXPECT_EQ(file->getBinary()->getArch(), llvm::Triple::aarch64);
+    EXPECT_EQ(symbols(folder / "libmodel.so", /*undefined=*/false), exported());
+    for (const std::string &symbol : symbols(folder / "libmodel.so", /*undefined=*/true))
+      EXPECT_TRUE(isPlain(symbol)) << symbol;
+  }
+  try {
+    loadLibrary(folder / "libmodel.so");
+    ADD_FAILURE();
+  } catch (const Error &error) {
+    EXPECT_EQ(error.kind(), ErrorKind::Device);
+    EXPECT_NE(error.message().find("built for aarch64"), std::string::npos) << error.message();
+  }
+}
+
+TEST_F(LibraryTest, RefusesVersionsThatDoNotGoTogether) {
+  auto refusal = [](const std::vector<std::string> &targets) {
+    std::vector<TargetInfo> infos;
+    for (const std::string &target : targets)
+      infos.push_back(TargetInfo::parse(target));
+    try {
+      requireVersions(infos);
+    } catch (const Error &error) {
+      EXPECT_EQ(error.code(), ErrorCode::Usage);
+      return error.message();
+    }
+    return std::string();
+  };
+  EXPECT_EQ(refusal({"cpu:x86-64"}), "");
+  EXPECT_EQ(refusal({"cuda:sm_90a"}), "");
+  EXPECT_NE(refusal({}).find("1 to 16"), std::string::npos);
+  EXPECT_NE(refusal(std::vector<std::string>(17, "cpu:x86-64")).find("not 17"), std::string::npos);
+  EXPECT_NE(refusal({"cpu:x86-64", "cpu:aarch64"}).find("instruction sets"), std::string::npos);
+  EXPECT_NE(refusal({"cpu:x86-64", "cuda:sm_90a"}).find("no CPU"), std::string::npos);
+  EXPECT_NE(refusal({"cpu:x86-64", "cpu:x86-64"}).find("twice"), std::string::npos);
+  // What would be two interfaces.
+  Versions both({"cpu:x86-64", "cpu:x86-64-v2"});
+  both.programs[1]->results[0].name = "other";
+  EXPECT_THROW(libraryBytes(LibraryForm::Shared, both.versions, "libmodel.so"), Error);
+}
+
+TEST(ObjectCompilerTest, RefusesWhatLlvmDoesNotKnow) {
+  for (const char *target : {"cpu:z80,+avx", "cpu:x86-64,+avx1024", "cpu:x86-64-v2,avx"}) {
+    try {
+      ObjectCompiler compiler(TargetInfo::parse(target));
+      ADD_FAILURE() << target;
+    } catch (const Error &error) {
+      EXPECT_EQ(error.code(), ErrorCode::Usage) << target;
+    }
+  }
+}
+
+// -------------------------------------------------------------------------------------------------
+
 // The header and the objects in the hands of a C compiler: two programs in one executable.
 TEST_F(LibraryTest, LinksIntoACProgram) {
   write(LibraryForm::Object, "model.o", "model", "cpu:x86-64");
@@ -215,8 +377,9 @@ TEST(SizesTest, AgreeWithTheExpressions) {
   DimExpr n = DimExpr::symbol("N"), m = DimExpr::symbol("M"), w = DimExpr::symbol(workersSymbol);
   program.dims = {"N", "M"};
   // Quotients of either sign, in entries that are not negative: a call with a negative one fails.
-  program.table = {floorDiv(n - 7, m) + 8, ceilDiv(n - 7, m) + 8, max(n, 3 * m) + w, n * n * m, 5,
-                   floorDiv(n, m - n) + n + 1};
+  program.table = {
+      floorDiv(n - 7, m) + 8,    ceilDiv(n - 7, m) + 8, max(n, 3 * m) + w, n * n * m, 5,
+      floorDiv(n, m - n) + n + 1};
   program.arenaBytes = max(n * m, 64) * w;
   program.dims.push_back(workersSymbol);
   std::string object = runObject(program, TargetInfo::host(), false, true);

@@ -144,6 +144,29 @@ TEST(ProgramTextTest, RoundTrips) {
   EXPECT_EQ(programText(parseProgramText(programText(Program{}))), programText(Program{}));
 }
 
+TEST(ProgramTextTest, CompleteTextHasStepsForAnyTarget) {
+  Program original = gpuSample();
+  original.target = "cpu:x86-64-v3";
+  original.images.clear();
+  for (Kernel &kernel : original.kernels)
+    kernel.image = -1;
+  std::get<Launch>(original.steps[0]).grid = {};
+  std::get<Launch>(original.steps[2]).grid = {};
+  const CompleteProgramText complete = completeProgramText(original);
+  const Program parsed = parseCompleteProgram(complete.text, complete.data);
+  EXPECT_EQ(completeProgramText(parsed).text, complete.text);
+  EXPECT_EQ(completeProgramText(parsed).data, complete.data);
+  ASSERT_EQ(parsed.steps.size(), 3u);
+  EXPECT_EQ(std::get<Launch>(parsed.steps[0]).grid.threads, 0);
+  EXPECT_EQ(parsed.constants[0].as<float>()[2], 3);
+  // Elsewhere a program for a CPU has no steps.
+  EXPECT_THROW(parseProgram(complete.text, complete.data), Error);
+  EXPECT_THROW(parseCompleteProgram(complete.text, complete.data + " "), Error);
+  std::string text = complete.text;
+  text.replace(text.find("copy 2 1"), 8, "copy 2 9");
+  EXPECT_THROW(parseCompleteProgram(text, complete.data), Error);
+}
+
 TEST(ProgramTextTest, MalformedTextIsADiagnostic) {
   std::string good = programText(sample());
   auto expectError = [](std::string_view text) {

@@ -210,5 +210,17 @@ TEST_F(CudaFixture, ALaunchThatTheDriverRefuses) {
   EXPECT_EQ(values(step(state, {{"x", ramp(6)}})[0])[0], 5) << "it is no fault";
 }
 
+TEST_F(CudaFixture, AContextThatCannotBeTaken) {
+  Executable step = load(addProgram());
+  State state = stateOf(step, 6);
+  BoundCall call = step.bind(state, {{"x", ramp(6)}});
+  call();
+  recording->push = driver::Result{1};
+  expectHas(deviceError([&] { call(); }), "the driver cannot take its context: CUDA_ERROR_OTHER");
+  expectHas(deviceError([&] { load(addProgram()); }), "the driver cannot take its context");
+  recording->push = driver::Result::Success;
+  EXPECT_NO_THROW(call());
+}
+
 } // namespace
 } // namespace sinter::test

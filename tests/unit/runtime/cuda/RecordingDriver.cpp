@@ -199,6 +199,8 @@ Result cuDevicePrimaryCtxRelease_v2(Ordinal) {
 Result cuCtxPushCurrent_v2(Context context) {
   if (context != &state().context)
     Entry::problem("no context");
+  if (state().recording.push != Result::Success)
+    return state().recording.push;
   ++depth;
   return Result::Success;
 }

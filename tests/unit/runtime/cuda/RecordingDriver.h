@@ -25,7 +25,8 @@ struct Recording {
   int version = 13000, devices = 1, major = 9, minor = 0, multiprocessors = 4;
   int sharedBytes = 232448;
   size_t memory = size_t{1} << 30;
-  driver::Result init = driver::Result::Success, load = driver::Result::Success;
+  driver::Result init = driver::Result::Success, load = driver::Result::Success,
+                 push = driver::Result::Success;
   std::map<std::string, RecordedKernel> kernels;
   /// The launch of this kernel ends the context.
   std::string faulty;

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# Four Debian packages, one of each component (scripts/package):
+#   libsinter-runtime0.1  libsinter_runtime.so.0.1, which needs no LLVM
+#   libsinter0.1          libsinter.so.0.1
+#   libsinter-dev         headers, CMake package, pkg-config
+#   sinter-tools          graph-compile, graph-run, fused-bench with manual pages and completions
+
+set(CPACK_PACKAGE_NAME sinter)
+set(CPACK_PACKAGE_VENDOR Sinter)
+set(CPACK_PACKAGE_CONTACT "The Sinter project <sinter@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY ${PROJECT_DESCRIPTION})
+set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
+set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR}/packages)
+set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+set(CPACK_GENERATOR DEB)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_THREADS 0)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_COMPONENTS_ALL runtime compiler development tools)
+set(CPACK_COMPONENTS_GROUPING IGNORE)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/lib)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
+
+set(exact "(= ${PROJECT_VERSION})")
+# sinter_debian(<component> <package> <section> <summary> <text> [<dependency>...])
+macro(sinter_debian component package section summary text)
+  string(TOUPPER ${component} upper)
+  set(CPACK_DEBIAN_${upper}_PACKAGE_NAME ${package})
+  set(CPACK_DEBIAN_${upper}_PACKAGE_SECTION ${section})
+  set(CPACK_DEBIAN_${upper}_DESCRIPTION "${summary}\n${text}")
+  set(CPACK_COMPONENT_${upper}_DESCRIPTION "${summary}\n${text}")
+  list(JOIN ARGN ", " CPACK_DEBIAN_${upper}_PACKAGE_DEPENDS)
+  install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${package} COMPONENT ${component})
+endmacro()
+
+set(runtime_package libsinter-runtime${SINTER_SOVERSION})
+set(compiler_package libsinter${SINTER_SOVERSION})
+sinter_debian(runtime ${runtime_package} libs "Runs tensor programs that Sinter has compiled"
+  "Loads libraries that graph-compile has made, and runs them on the CPU or an NVIDIA GPU. It needs no LLVM.")
+sinter_debian(compiler ${compiler_package} libs "Tensor compiler as a library"
+  "Graphs with gradients and optimizers, compiled inside of a C++ program to fused vector code or CUDA kernels."
+  "${runtime_package} ${exact}")
+sinter_debian(development libsinter-dev libdevel "Tensor compiler for C++: headers and CMake package"
+  "What is needed to build programs against Sinter: headers, the CMake package Sinter, pkg-config."
+  "${compiler_package} ${exact}" "${runtime_package} ${exact}" "libstdc++-12-dev | libstdc++-dev")
+sinter_debian(tools sinter-tools devel "Tensor compiler: graph-compile, graph-run, fused-bench"
+  "Compile graphs and ONNX models to libraries with a C header, run them, and measure.")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS OFF)
+
+include(CPack)
