@@ -7,9 +7,10 @@ typedef struct {
   uint32_t key[2], stream[2];
 } Stream;
 
-static uint64_t bitsAt(const Stream *stream, uint64_t i) {
-  uint64_t block = i / 2; /* Two elements share a block of 128 bits. */
-  uint32_t c[4] = {(uint32_t)block, (uint32_t)(block >> 32), stream->stream[0], stream->stream[1]};
+/* Elements 2 * pair and 2 * pair + 1 of the stream, uniform in [0, 1): they share a block of 128
+ * bits. */
+static void drawPair(const Stream *stream, uint64_t pair, double *values) {
+  uint32_t c[4] = {(uint32_t)pair, (uint32_t)(pair >> 32), stream->stream[0], stream->stream[1]};
   uint32_t key[2] = {stream->key[0], stream->key[1]};
   for (int round = 0; round < 10; ++round) {
     uint64_t p0 = (uint64_t)0xD2511F53 * c[0], p1 = (uint64_t)0xCD9E8D57 * c[2];
@@ -19,18 +20,16 @@ static uint64_t bitsAt(const Stream *stream, uint64_t i) {
     key[0] += 0x9E3779B9;
     key[1] += 0xBB67AE85;
   }
-  uint64_t half = i % 2 * 2;
-  return c[half] | (uint64_t)c[half + 1] << 32;
+  for (int i = 0; i < 2; ++i)
+    values[i] = (double)((c[2 * i] | (uint64_t)c[2 * i + 1] << 32) >> 11) * 0x1p-53;
 }
 
-static double uniformAt(const Stream *stream, uint64_t i) {
-  return (double)(bitsAt(stream, i) >> 11) * 0x1p-53;
-}
-
-static double normalAt(const Math *math, const Stream *stream, uint64_t i) {
-  double radius = __builtin_sqrt(-2 * math->log(1 - uniformAt(stream, i & ~(uint64_t)1)));
-  double angle = 6.283185307179586 * uniformAt(stream, i | 1);
-  return radius * (i % 2 == 0 ? math->cos(angle) : math->sin(angle));
+/* Box and Muller: two uniform numbers become two normal ones. */
+static void makeNormal(const Math *math, double *values) {
+  double radius = __builtin_sqrt(-2 * math->log(1 - values[0]));
+  double angle = 6.283185307179586 * values[1];
+  values[0] = radius * math->cos(angle);
+  values[1] = radius * math->sin(angle);
 }
 
 /* The nearest number with `mantissaBits` and 15 - mantissaBits bits of exponent, ties to even, of a
@@ -144,9 +143,13 @@ void sinterDraw(const Descriptor *program, const Place *variable, uint64_t seed,
   double a = variable->initA, b = variable->initB;
   int isUniform = variable->init == initUniform;
   const double *limit = isUniform && a < b ? &b : 0;
-  for (int64_t i = 0; i < count; ++i)
-    store(data, variable->dtype, i,
-          isUniform ? a + (b - a) * uniformAt(&stream, (uint64_t)i)
-                    : a + b * normalAt(program->math, &stream, (uint64_t)i),
-          limit);
+  for (int64_t i = 0; i < count; i += 2) {
+    double values[2];
+    drawPair(&stream, (uint64_t)i / 2, values);
+    if (!isUniform)
+      makeNormal(program->math, values);
+    for (int64_t j = 0; j < 2 && i + j < count; ++j)
+      store(data, variable->dtype, i + j, isUniform ? a + (b - a) * values[j] : a + b * values[j],
+            limit);
+  }
 }
