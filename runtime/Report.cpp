@@ -118,8 +118,8 @@ void writeReport(const Graph &graph, const std::filesystem::path &path,
                                      : CpuDevice::shared(options.threads)->workers();
   Collector collector(collect);
   Times times;
+  CompileOptions traced = options; // Its trace lives until the collector has read it.
   if (report.runs > 0) {
-    CompileOptions traced = options;
     if (!traced.trace)
       traced.trace = std::make_shared<Trace>();
     const Executable executable = compileWith(

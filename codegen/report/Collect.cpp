@@ -350,6 +350,20 @@ void Collector::readPlan(Compilation &compilation) {
       }
     report.splits.push_back(std::move(split));
   }
+  // What a kernel's outputs are to the caller.
+  Operation *end = function.getBody().front().getTerminator();
+  for (const auto &[i, result] : llvm::enumerate(resultsOf(function, arguments))) {
+    auto value = dyn_cast<OpResult>(end->getOperand(static_cast<unsigned>(i)));
+    auto found = value ? numbers.find(value.getOwner()) : numbers.end();
+    if (found == numbers.end())
+      continue;
+    Operand &output =
+        report.kernels[static_cast<size_t>(found->second)].outputs[value.getResultNumber()];
+    output.name += " = " + (result.updates >= 0
+                                ? "new " + arguments.at(static_cast<size_t>(result.updates)).name
+                                : result.name);
+  }
+
   for (const auto &launch : compilation.planned.launches)
     if (auto found = numbers.find(launch.fused); found != numbers.end())
       report.kernels[static_cast<size_t>(found->second)].steps.push_back(launch.step);

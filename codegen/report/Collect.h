@@ -23,7 +23,8 @@ class Collector {
 public:
   explicit Collector(CollectOptions options) : options(std::move(options)) {}
 
-  /// Sets what it needs of a pipeline's options. The collector must outlive the run.
+  /// Sets what it needs of a pipeline's options. The collector must outlive the run, and a trace in
+  /// the options take() as well.
   void attach(PipelineOptions &pipeline);
   /// After the run, whose program may have been taken out since.
   Report take();

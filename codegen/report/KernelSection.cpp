@@ -5,12 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 namespace sinter::codegen::report {
 
 namespace {
 
-constexpr size_t mostCodeLines = 100, mostSplitsPerReason = 40;
+constexpr size_t mostCodeLines = 100, mostSplitsPerReason = 40, mostLines = 10;
 
 /// What the bars show.
 struct Shares {
@@ -89,7 +90,7 @@ std::string codeHtml(const KernelEntry &kernel) {
 std::string operandsHtml(const std::vector<Operand> &operands) {
   std::string html;
   for (const Operand &operand : operands) {
-    const size_t dot = operand.name.find('.');
+    const size_t dot = operand.name.find_first_of(". ");
     const std::string kernel = operand.name.substr(0, dot);
     const bool isKernel = kernel.size() > 1 && kernel[0] == 'k' &&
                           kernel.find_first_not_of("0123456789", 1) == std::string::npos;
@@ -146,10 +147,20 @@ std::string body(const Report &report, size_t number) {
                escape(flops) + (kernel.flopsFormula.empty()
                                     ? ""
                                     : " = <code>" + escape(kernel.flopsFormula) + "</code>"));
+  std::vector<std::pair<SourceLoc, int>> byOps = kernel.lines;
+  std::sort(byOps.begin(), byOps.end(), [](const auto &x, const auto &y) {
+    return std::tuple(-x.second, x.first.file, x.first.line) <
+           std::tuple(-y.second, y.first.file, y.first.line);
+  });
   std::string lines;
-  for (const auto &[line, count] : kernel.lines)
+  for (size_t i = 0; i < std::min(byOps.size(), mostLines); ++i) {
+    const auto &[line, count] = byOps[i];
     lines += (lines.empty() ? "" : "<br>") + lineHtml(report, line) + " <span class=\"soft\">" +
              std::to_string(count) + (count == 1 ? " op" : " ops") + "</span>";
+  }
+  if (byOps.size() > mostLines)
+    lines += "<br><span class=\"soft\">and " + std::to_string(byOps.size() - mostLines) +
+             " more, see below</span>";
   if (!lines.empty())
     html += fact("Your lines", lines);
   html += fact("Reads", operandsHtml(kernel.inputs)) + fact("Writes", operandsHtml(kernel.outputs));
