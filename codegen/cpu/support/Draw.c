@@ -7,21 +7,34 @@ typedef struct {
   uint32_t key[2], stream[2];
 } Stream;
 
-/* Elements 2 * pair and 2 * pair + 1 of the stream, uniform in [0, 1): they share a block of 128
- * bits. */
-static void drawPair(const Stream *stream, uint64_t pair, double *values) {
-  uint32_t c[4] = {(uint32_t)pair, (uint32_t)(pair >> 32), stream->stream[0], stream->stream[1]};
-  uint32_t key[2] = {stream->key[0], stream->key[1]};
-  for (int round = 0; round < 10; ++round) {
-    uint64_t p0 = (uint64_t)0xD2511F53 * c[0], p1 = (uint64_t)0xCD9E8D57 * c[2];
-    uint32_t next[4] = {(uint32_t)(p1 >> 32) ^ c[1] ^ key[0], (uint32_t)p1,
-                        (uint32_t)(p0 >> 32) ^ c[3] ^ key[1], (uint32_t)p0};
-    memcpy(c, next, sizeof c);
-    key[0] += 0x9E3779B9;
-    key[1] += 0xBB67AE85;
+enum { pairsAtOnce = 8 };
+
+/* Elements of the stream from 2 * `pair` on, uniform in [0, 1); two share a block of 128 bits. The
+ * loops over several blocks become vector code. */
+static void drawPairs(const Stream *stream, uint64_t pair, double *values) {
+  uint32_t c0[pairsAtOnce], c1[pairsAtOnce], c2[pairsAtOnce], c3[pairsAtOnce];
+  for (int i = 0; i < pairsAtOnce; ++i) {
+    c0[i] = (uint32_t)(pair + (uint64_t)i);
+    c1[i] = (uint32_t)((pair + (uint64_t)i) >> 32);
+    c2[i] = stream->stream[0];
+    c3[i] = stream->stream[1];
   }
-  for (int i = 0; i < 2; ++i)
-    values[i] = (double)((c[2 * i] | (uint64_t)c[2 * i + 1] << 32) >> 11) * 0x1p-53;
+  uint32_t key0 = stream->key[0], key1 = stream->key[1];
+  for (int round = 0; round < 10; ++round) {
+    for (int i = 0; i < pairsAtOnce; ++i) {
+      uint64_t p0 = (uint64_t)0xD2511F53 * c0[i], p1 = (uint64_t)0xCD9E8D57 * c2[i];
+      c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ key0;
+      c1[i] = (uint32_t)p1;
+      c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ key1;
+      c3[i] = (uint32_t)p0;
+    }
+    key0 += 0x9E3779B9;
+    key1 += 0xBB67AE85;
+  }
+  for (int i = 0; i < pairsAtOnce; ++i) {
+    values[2 * i] = (double)(int64_t)((c0[i] | (uint64_t)c1[i] << 32) >> 11) * 0x1p-53;
+    values[2 * i + 1] = (double)(int64_t)((c2[i] | (uint64_t)c3[i] << 32) >> 11) * 0x1p-53;
+  }
 }
 
 /* Box and Muller: two uniform numbers become two normal ones. */
@@ -143,12 +156,13 @@ void sinterDraw(const Descriptor *program, const Place *variable, uint64_t seed,
   double a = variable->initA, b = variable->initB;
   int isUniform = variable->init == initUniform;
   const double *limit = isUniform && a < b ? &b : 0;
-  for (int64_t i = 0; i < count; i += 2) {
-    double values[2];
-    drawPair(&stream, (uint64_t)i / 2, values);
-    if (!isUniform)
-      makeNormal(program->math, values);
-    for (int64_t j = 0; j < 2 && i + j < count; ++j)
+  for (int64_t i = 0; i < count; i += 2 * pairsAtOnce) {
+    double values[2 * pairsAtOnce];
+    int64_t rest = count - i, here = rest < 2 * pairsAtOnce ? rest : 2 * pairsAtOnce;
+    drawPairs(&stream, (uint64_t)i / 2, values);
+    for (int64_t j = 0; j < here && !isUniform; j += 2)
+      makeNormal(program->math, values + j);
+    for (int64_t j = 0; j < here; ++j)
       store(data, variable->dtype, i + j, isUniform ? a + (b - a) * values[j] : a + b * values[j],
             limit);
   }

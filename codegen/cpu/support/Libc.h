@@ -12,6 +12,10 @@ void *memcpy(void *to, const void *from, size_t bytes);
 void *memset(void *to, int value, size_t bytes);
 int memcmp(const void *a, const void *b, size_t bytes);
 size_t strlen(const char *text);
+/* The compiler may do better than a call, although the code is freestanding. */
+#define memcpy __builtin_memcpy
+#define memset __builtin_memset
+#define memcmp __builtin_memcmp
 
 int *__errno_location(void);
 int open(const char *path, int flags, ...);
