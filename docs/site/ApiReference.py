@@ -6,6 +6,7 @@ A public header that stands on no page, or a page without its header, is an erro
 and their options, are on docs/operators.md, which frontend/GenerateOps.py writes."""
 
 import argparse
+import dataclasses
 import pathlib
 import re
 import sys
@@ -76,6 +77,11 @@ def checkCoverage(source):
     return problems
 
 
+# What becomes code or a link in a comment: pages, Error(Kind), a::b, f(), classes, a_b, aB.
+WORD = re.compile(r"\bdocs/[\w/-]+\.md|\bError\(\w+\)|\b[A-Za-z_]\w*(?:::\w+)+(?:\(\))?|\b[A-Za-z_]\w*\(\)"
+                  r"|\b[A-Z][a-z]\w*\b|\b[A-Za-z]+_\w+\b|\b[a-z]+[A-Z]\w*\b")
+
+
 def identifier(*words):
     return re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
 
@@ -136,7 +142,9 @@ class Page:
                 linked.add(name)
                 page, anchor = self.known[name]
                 return f"[`{name}`]({'' if page == self.page else page + '.md'}#{anchor})"
-            return name if re.fullmatch(r"[A-Z]?[a-z]+", name) else f"`{name}`"
+            if page := re.fullmatch(r"docs/([\w/-]+)\.md", name):
+                return f"[{page[1]}](../{page[1]}.md)"
+            return name if re.fullmatch(r"[A-Z][A-Za-z]+", name) and name not in self.known else f"`{name}`"
 
         def inline(text):
             parts = re.split(r"(`[^`]*`)", text)
@@ -144,8 +152,7 @@ class Page:
                 if part.startswith("`"):
                     continue
                 part = part.replace("&", "&amp;").replace("<", "&lt;").replace("*", "\\*").replace("[", "\\[")
-                parts[i] = re.sub(r"\bError\(\w+\)|\b[A-Za-z_]\w*(?:::\w+)+(?:\(\))?|\b[A-Za-z_]\w*\(\)|\b[A-Z][a-z]\w*\b"
-                                  r"|\b[A-Za-z]+_\w+\b|\b[a-z]+[A-Z]\w*\b", link, part)
+                parts[i] = WORD.sub(link, part)
             return "".join(parts)
 
         def close():
@@ -196,6 +203,14 @@ class Page:
                 lines += textwrap.indent(text, indent + "  ").splitlines()
         return "\n".join(lines + [indent + "};"])
 
+    def fields(self, item):
+        """A struct with much to say about its members: bare, then what is said, which wraps on any screen."""
+        bare = [dataclasses.replace(m, doc=[], trailing="") for m in item.members if m.kind != "section"]
+        self.out += fence(self.plain(dataclasses.replace(item, members=bare))) + "\n"
+        for member in item.members:
+            if said := member.doc or [member.trailing] * bool(member.trailing):
+                self.out += f"- **`{member.name}`**: {self.prose(said, item.name).strip()}\n"
+
     def functions(self, level, group, owner):
         names = list(dict.fromkeys(item.name for item in group))
         named = [name for name in names if not name.startswith("operator")]
@@ -217,7 +232,10 @@ class Page:
         else:
             self.heading(level, item.name, owner, item.name)
             self.out += self.prose(item.doc, item.name)
-            self.out += fence(self.plain(item) if item.kind == "class" else declaration(item))
+            if item.kind == "class" and sum(len(m.doc) for m in item.members) > 5:
+                self.fields(item)
+            else:
+                self.out += fence(self.plain(item) if item.kind == "class" else declaration(item))
 
     def members(self, items, level, owner):
         """Functions that share a comment stay together, as do values."""
@@ -252,7 +270,7 @@ class Page:
             else:
                 close()
                 if item.kind == "section":
-                    self.out += f"\n**{item.name}**\n"
+                    self.out += f"\n**{self.prose([item.name]).strip()}**\n"
                 elif item.kind == "namespace":
                     if item.name not in ("detail",):
                         self.heading(level, f"namespace {item.name}", "namespace", item.name)
