@@ -177,7 +177,7 @@ void Collector::tag(Compilation &compilation) {
     node.name = op.getName().stripDialect().str();
     node.note = typeText(op.getResult(0));
     const SourceLoc line = ir::toSourceLoc(op.getLoc());
-    node.detail = node.name + ": " + node.note + (line.known() ? "\n" + line.str() : "");
+    node.detail = line.known() ? line.str() : node.name;
     for (Value operand : op.getOperands())
       if (auto from = nodes.find(operand); from != nodes.end())
         picture.edges.push_back({from->second, number, typeText(operand)});
@@ -214,7 +214,9 @@ void Collector::untag(Compilation &compilation) {
     for (int number : holders[i])
       in.push_back(kernelName(number));
     if (node.kind == GraphNode::Kind::Op)
-      node.detail += in.empty() ? "\nneeds no kernel" : "\nin " + listed(in, 80);
+      node.detail += in.empty()      ? "\nneeds no kernel"
+                     : in.size() > 1 ? "\nin " + listed(in, 80)
+                                     : "";
   }
 
   unfused = passes::unfusedEdges(function);

@@ -131,9 +131,7 @@ std::string graphPicture(const Graph &graph, const std::vector<KernelEntry> &ker
       entering[to].insert(from);
       continue;
     }
-    svg += "<path class=\"e\" d=\"" + curve(layout.edges[i]) + "\"><title>" +
-           escape(shortName(graph.nodes[from]) + " \xe2\x86\x92 " + shortName(graph.nodes[to]) +
-                  ": " + labels[i]) +
+    svg += "<path class=\"e\" d=\"" + curve(layout.edges[i]) + "\"><title>" + escape(labels[i]) +
            "</title></path>\n";
   }
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
