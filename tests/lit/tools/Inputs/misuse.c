@@ -16,7 +16,7 @@
 
 static ALIGNED float x[N * 8 + 16], loss[16], weights[1 << 12];
 static ALIGNED int32_t labels[N + 16];
-static ALIGNED char arena[1 << 20], state[4096], threadMemory[SINTER_THREADS_BYTES(4)];
+static ALIGNED char arena[1 << 22], state[4096], threadMemory[SINTER_THREADS_BYTES(4)];
 static int64_t xSizes[2] = {N, 8}, labelSizes[1] = {N};
 static SinterTensor inputs[STEP_NUM_INPUTS], outputs[STEP_NUM_OUTPUTS];
 static SinterCall call;
@@ -151,7 +151,7 @@ static void threadMistakes(void) {
 static int32_t inner;
 static void nested(void *pool, SinterKernel kernel, void *const *buffers, const int64_t *table, SinterStatus *status,
                    int64_t extent, int64_t grain) {
-  static ALIGNED char otherArena[1 << 20];
+  static ALIGNED char otherArena[1 << 22];
   SinterCall again = call;
   (void)pool, (void)grain;
   again.arena = otherArena;
@@ -162,7 +162,7 @@ static void nested(void *pool, SinterKernel kernel, void *const *buffers, const 
 }
 
 static void states(const char *folder) {
-  static ALIGNED char other[4096], bigArena[1 << 22], bigX[600000 * 8 * 4], bigY[600000 * 4];
+  static ALIGNED char other[4096], bigArena[1 << 23], bigX[600000 * 8 * 4], bigY[600000 * 4];
   char path[4096];
   SinterTensor tensor;
   SinterThreads threads = {nested, NULL, 1};
