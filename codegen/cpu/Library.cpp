@@ -15,10 +15,17 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
 #include <fstream>
 #include <mutex>
+#include <sys/stat.h>
 #include <system_error>
+#include <thread>
+#include <unistd.h>
+#include <utility>
 
 LLD_HAS_DRIVER(elf)
 
@@ -30,16 +37,23 @@ namespace {
   throw Error({.kind = ErrorKind::Internal}, message);
 }
 
+[[noreturn]] void failToWrite(const std::string &message) {
+  throw Error({.code = ErrorCode::FileAccess}, message);
+}
+
 /// Where the linker reads and writes: it knows only paths. Removed with everything in it.
 class TemporaryFolder {
 public:
   TemporaryFolder() {
     std::error_code problem;
     std::filesystem::path parent = std::filesystem::temp_directory_path(problem);
+    if (problem)
+      failToWrite("cannot use the folder for temporary files that TMPDIR names: " +
+                  problem.message());
     std::string pattern = (parent / "sinter-link-XXXXXX").string();
-    if (problem || !mkdtemp(pattern.data()))
-      throw Error({.kind = ErrorKind::User, .code = ErrorCode::FileAccess},
-                  "cannot create a temporary folder in '" + parent.string() + "'");
+    if (!mkdtemp(pattern.data()))
+      failToWrite("cannot create a temporary folder in '" + parent.string() +
+                  "': " + std::strerror(errno));
     path = pattern;
   }
   ~TemporaryFolder() {
@@ -54,12 +68,55 @@ public:
   void write(const std::string &file, std::string_view bytes) const {
     std::ofstream out(file, std::ios::binary);
     if (!out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush())
-      throw Error({.kind = ErrorKind::User, .code = ErrorCode::FileAccess},
-                  "cannot write '" + file + "'");
+      failToWrite("cannot write '" + file + "': " + std::strerror(errno));
   }
 
 private:
   std::filesystem::path path;
+};
+
+/// What the linker writes: it maps files, where a full disk is a signal, but not pipes.
+class OutputPipe {
+public:
+  explicit OutputPipe(const std::string &path) {
+    if (mkfifo(path.c_str(), 0600) == 0)
+      readEnd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    // Open until there is nothing more to come, so that the reader waits for the linker.
+    if (readEnd >= 0)
+      writeEnd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (writeEnd < 0 || fcntl(readEnd, F_SETFL, 0) != 0)
+      failToWrite("cannot create a pipe in the folder for temporary files: " +
+                  std::string(std::strerror(errno)));
+    thread = std::thread([this] {
+      char part[1 << 16];
+      for (ssize_t got; (got = read(readEnd, part, sizeof(part))) != 0;)
+        if (got > 0)
+          bytes.append(part, static_cast<size_t>(got));
+        else if (errno != EINTR)
+          return;
+    });
+  }
+  ~OutputPipe() {
+    finish();
+    if (readEnd >= 0)
+      close(readEnd);
+  }
+  OutputPipe(const OutputPipe &) = delete;
+  OutputPipe &operator=(const OutputPipe &) = delete;
+
+  /// All that was written, once no one else writes.
+  std::string finish() {
+    if (writeEnd >= 0)
+      close(std::exchange(writeEnd, -1));
+    if (thread.joinable())
+      thread.join();
+    return std::move(bytes);
+  }
+
+private:
+  int readEnd = -1, writeEnd = -1;
+  std::string bytes;
+  std::thread thread;
 };
 
 /// Runs lld in this process. It keeps global state, so one call at a time.
@@ -80,10 +137,6 @@ void link(const std::vector<std::string> &arguments) {
   if (result.retCode != 0)
     failInternal("linking failed: " + output);
 }
-
-} // namespace
-
-namespace {
 
 /// What does not name a part of the program: what it is called, and where its tensors lie.
 bool haveOneInterface(const Program &a, const Program &b) {
@@ -188,8 +241,9 @@ std::string linkObjects(LibraryForm form, const std::vector<std::string_view> &o
   }
   std::string linked = folder.file("linked");
   arguments.insert(arguments.end(), {"-o", linked});
+  OutputPipe output(linked);
   link(arguments);
-  std::string bytes = readFile(linked);
+  std::string bytes = output.finish();
   if (form != LibraryForm::Static)
     return bytes;
   llvm::NewArchiveMember member(llvm::MemoryBufferRef(bytes, "program.o"));
