@@ -76,7 +76,6 @@ ExecutableCode interpreted(const Graph &graph, mlir::OwningOpRef<mlir::ModuleOp>
 }
 
 ExecutableCode linked(codegen::ObjectProgram built, const std::shared_ptr<Trace> &trace) {
-  Trace::Span span(trace.get(), "compile", "link");
   // The code may refer to the constants where they lie.
   auto program = std::make_shared<const Program>(std::move(built.program));
   std::vector<std::string_view> objects(built.objects.begin(), built.objects.end());
@@ -98,6 +97,7 @@ ExecutableCode compiled(codegen::Compilation &compilation, const TargetInfo &tar
   if (target.kind == TargetInfo::Kind::Cuda)
     return {.program = std::make_shared<const Program>(std::move(compilation.program())),
             .trace = trace};
+  Trace::Span span(trace.get(), "compile", "link");
   codegen::ObjectProgram built = codegen::ObjectProgram::take(compilation, target);
   cache.store(built);
   return linked(std::move(built), trace);
