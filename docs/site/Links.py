@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the links within the Markdown pages of a checkout, or within a built site: files and anchors."""
+"""Checks the links within the Markdown pages of a checkout, or within a built site: files and anchors. In a checkout
+also that files which the text names are there."""
 
 import argparse
 import html.parser
@@ -11,6 +12,8 @@ import tempfile
 import urllib.parse
 
 FENCE = re.compile(r"^(```|~~~)")
+# A file of the checkout that a page names.
+FILE = re.compile(r"`((?:ir|frontend|passes|codegen|runtime|tools|tests|scripts|examples|cmake|docs)/[\w./*-]+)`")
 
 
 def slug(title, taken):
@@ -23,7 +26,7 @@ def slug(title, taken):
 
 
 def readMarkdown(path):
-    """(anchors, [(line, target)])"""
+    """(anchors, [(line, target)]), a file named in the text being a target "root:FILE"."""
     anchors, links, taken, fenced = set(), [], {}, False
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if FENCE.match(line.lstrip()):
@@ -34,6 +37,7 @@ def readMarkdown(path):
         if match := re.match(r"#{1,6} (.*?)(?:\s*\{ #([\w-]+) \})?\s*$", line):
             anchors.add(match[2] or slug(match[1], taken))
         anchors |= set(re.findall(r'<a (?:id|name)="([^"]+)"', line))
+        links += [(number, "root:" + file) for file in FILE.findall(line)]
         plain = re.sub(r"`[^`]*`", "", line)
         links += [(number, target) for target in re.findall(r"\]\(([^)\s]+)(?: \"[^\"]*\")?\)", plain)]
         links += [(number, target) for target in re.findall(r'(?:href|src)="([^"]+)"', plain)]
@@ -76,6 +80,10 @@ def check(pages, read, root):
             if target.startswith("//another host/ "):
                 problems.append(f"{page.relative_to(root)}:{line}: error: is loaded from{target[1:]}")
                 continue
+            if target.startswith("root:"):
+                if not any(root.glob(target[5:].rstrip("/"))) and not any(root.glob(target[5:] + ".*")):
+                    problems.append(f"{page.relative_to(root)}:{line}: error: no file '{target[5:]}'")
+                continue
             url = urllib.parse.urlsplit(target)
             if url.scheme or url.netloc:
                 continue
@@ -100,7 +108,7 @@ def selfTest():
         page.write_text("# Page\n[a](other.md) [b](other.md#ab-again) [c](#page) [d](other.md#twice-1) `[e](none.md)`\n"
                         "```text\n[f](none.md)\n```\n[g](https://example.org/none)\n")
         assert check([page], readMarkdown, root) == ([], 4), check([page], readMarkdown, root)
-        for bad in ["[a](none.md)", "[a](other.md#none)", "[a](#none)", "![a](none.svg)", "[a](../../etc/passwd)"]:
+        for bad in ["[a](none.md)", "[a](other.md#none)", "[a](#none)", "![a](none.svg)", "[a](../../etc/passwd)", "`docs/none.cpp`"]:
             page.write_text(bad + "\n")
             assert len(check([page], readMarkdown, root)[0]) == 1, bad
         site = root / "page.html"
