@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every public header compiles alone, with the standard library only, and names no third party's type.
+"""Every public header compiles alone, with the standard library only, names no third party's type, and exports what it
+declares.
 
 Public is what the roots below reach."""
 
@@ -13,11 +14,13 @@ import subprocess
 import sys
 import tempfile
 
-ROOTS = ["sinter/sinter.h", "sinter/codegen/Program.h", "sinter/runtime/Device.h"]
+ROOTS = ["sinter/sinter.h", "sinter/runtime.h", "sinter/codegen/Program.h", "sinter/runtime/Device.h"]
 # Folders whose files the standard library and the system may pull in.
 SYSTEM = re.compile(r"^/usr/(include/(c\+\+|x86_64-linux-gnu|bits|asm|asm-generic|linux|gnu|sys)/"
                     r"|include/[a-z0-9_-]+\.h$|lib/gcc/|lib/llvm-\d+/lib/clang/|lib/clang/)")
 THIRD_PARTY_HEADER = re.compile(r"^/usr/include/(zlib|zconf|png|pngconf|ffi|curl)\.h$")
+VISIBLE = (r"^#pragma GCC visibility push\(default\)$.*^namespace sinter\b.*^\} // namespace sinter\S*\n"
+           r"#pragma GCC visibility pop$")
 THIRD_PARTY_NAME = re.compile(r"\b(mlir|llvm|nlohmann|google::protobuf|onnx|CLI)\s*(::|\{)")
 
 
@@ -55,7 +58,11 @@ def checkUnit(compiler, includes, name):
         project = ownName(header, includes)
         if project:
             own.append(project)
-            for number, line in enumerate(pathlib.Path(header).read_text().splitlines(), 1):
+            text = pathlib.Path(header).read_text()
+            if re.search(r"^namespace sinter\b", text, re.M) and not re.search(VISIBLE, text, re.M | re.S):
+                problems.append(f"{project}: error: '#pragma GCC visibility push(default)' and 'pop' are not around what it "
+                                "declares: it would stay inside of the shared library")
+            for number, line in enumerate(text.splitlines(), 1):
                 code = line.split("//")[0]
                 if THIRD_PARTY_NAME.search(code):
                     problems.append(f"{project}:{number}: error: names a third party's type: {code.strip()}")
@@ -84,6 +91,9 @@ def selfTest(compiler):
         "Incomplete.h": ("#pragma once\ninline std::vector<int> f() { return {}; }\n", False),
         "Unguarded.h": ("struct Twice {};\n", False),
         "Forward.h": ("#pragma once\nnamespace mlir { class Operation; }\n", False),
+        "Visible.h": ("#pragma once\n#pragma GCC visibility push(default)\nnamespace sinter {\nint f();\n"
+                      "} // namespace sinter\n#pragma GCC visibility pop\n", True),
+        "Invisible.h": ("#pragma once\nnamespace sinter {\nint f();\n} // namespace sinter\n", False),
         "Zlib.h": ("#pragma once\n#include <zlib.h>\n", False),
     }
     wrong = 0
