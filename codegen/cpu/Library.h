@@ -12,12 +12,12 @@
 
 namespace sinter::cpu {
 
-/// What leaves the process. All need nothing but libc (and libm on CPUs without FMA or SSE4.1):
-/// no heap, no threads of their own, no Sinter, no LLVM.
+/// What leaves the process. All need nothing but libc, pthread, and libm on CPUs without FMA or
+/// SSE4.1 or to draw normal numbers: no heap, no Sinter, no LLVM.
 enum class LibraryForm {
   Object, ///< One relocatable object.
   Static, ///< An archive with that object.
-  Shared, ///< A shared library that exports NAME_run, NAME_sizes, NAME_arena_bytes, NAME_program.
+  Shared, ///< A shared library that exports what its header declares.
 };
 
 /// The program as the bytes of one object, archive or shared library called `fileName`; no outside

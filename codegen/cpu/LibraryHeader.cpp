@@ -280,9 +280,10 @@ private:
 
   void stateFunctions() {
     heading("State: parameters and what training keeps, one block of your memory");
-    line("/* A state may be copied and moved as bytes while no call uses it. The library whose "
-         "_state_init made it\n   must stay loaded. Another program takes it too if it holds that "
-         "program's variables, found by name. */");
+    line("/* Within its process a state may be copied and moved as bytes while no call uses it; "
+         "files "
+         "are for the rest.\n   The library whose _state_init made it must stay loaded. Another "
+         "program takes it too if it holds that\n   program's variables, found by name. */");
     line("#define " + macro("_STATE_ALIGNMENT") + " " + std::to_string(bufferAlignment));
     if (auto bytes = stateBytes(program))
       define("_STATE_BYTES", "INT64_C(" + std::to_string(*bytes) + ")");

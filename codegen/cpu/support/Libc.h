@@ -32,6 +32,7 @@ long readlink(const char *path, char *to, size_t bytes);
 int getpid(void);
 void *mmap(void *where, size_t bytes, int protection, int flags, int file, int64_t offset);
 int munmap(void *where, size_t bytes);
+unsigned long getauxval(unsigned long type);
 long sysconf(int name);
 long syscall(long number, ...);
 int clock_gettime(int clock, int64_t *secondsAndNanoseconds);

@@ -147,7 +147,9 @@ typedef struct SinterCall {
   const SinterTensor *inputs;   /* NAME_NUM_INPUTS of them */
   const SinterTensor *outputs;  /* NAME_NUM_OUTPUTS of them */
   void *state;                  /* made by NAME_state_init, or by that of another program whose
-                                   variables include those of this one; null without variables */
+                                   variables include those of this one. May be null without
+                                   variables, and where the library carries the values of all and
+                                   a call only reads them */
   void *arena;                  /* scratch memory, aligned */
   int64_t arenaBytes;           /* how much it is */
   const SinterThreads *threads; /* null: the calling thread alone */

@@ -230,7 +230,7 @@ static int evaluateAt(const int64_t *code, int64_t *dims, int64_t dim, int64_t v
   return isGood;
 }
 
-enum { settled, unsettled, contradicted };
+enum { settled, solved, unsettled, contradicted };
 
 /* Checks a size whose dims are known, or solves for the only unknown one if the size is linear in
  * it. */
@@ -256,25 +256,35 @@ static int settleAxis(const int64_t *code, int64_t size, int64_t number, Frame *
     return contradicted;
   dims[unknown] = candidate;
   frame->dimSources[unknown] = number;
-  return settled;
+  return solved;
 }
 
 int32_t sinterSettle(const Descriptor *program, const SinterCall *call, Frame *frame,
                      SinterReport *report) {
   int64_t places = program->numInputs + program->numVariables + program->numOutputs;
-  /* Each round that helps makes a dim known. */
-  for (int64_t round = 0; round <= program->numDims; ++round)
+  int isBetter = 1; /* The last round made a dim known, which may settle what it could not. */
+  while (isBetter) {
+    isBetter = 0;
     for (int64_t number = 0; number < places; ++number) {
       int64_t subject, index, expected;
       subjectOf(program, number, &subject, &index);
       const Place *place = sinterPlace(program, subject, index);
-      const SinterTensor *tensor = sinterTensorOf(call, frame, subject, index);
-      for (int64_t i = 0; i < place->rank; ++i)
-        if (place->axes[i].kind == axisExpression &&
-            settleAxis(program->code + place->axes[i].value, tensor->sizes[i], number, frame,
-                       &expected) == contradicted)
-          return failSize(report, subject, index, i, tensor->sizes[i], expected);
+      for (int64_t i = 0; i < place->rank; ++i) {
+        if (place->axes[i].kind != axisExpression)
+          continue;
+        int64_t size = sinterTensorOf(call, frame, subject, index)->sizes[i];
+        switch (settleAxis(program->code + place->axes[i].value, size, number, frame, &expected)) {
+        case contradicted:
+          return failSize(report, subject, index, i, size, expected);
+        case solved:
+          isBetter = 1;
+          break;
+        default:
+          break;
+        }
+      }
     }
+  }
   for (int64_t i = 0; i < program->numDims; ++i)
     if (frame->dims[i] < 0)
       return sinterFail(report, SINTER_UNKNOWN_SIZE, SINTER_DIM, i);

@@ -119,8 +119,13 @@ static int32_t loadTensor(int file, const unsigned char *header,
         return sinterReport(report, content);
       }
     found[walk.index] = 1;
-    return sinterReadAt(file, dataStart + entry->begin, staging + walk.dataAt,
-                        entry->end - entry->begin, report);
+    uint64_t bytes = entry->end - entry->begin;
+    unsigned char *to = (unsigned char *)staging + walk.dataAt;
+    int32_t code = sinterReadAt(file, dataStart + entry->begin, to, bytes, report);
+    /* A bool is 0 or 1, whatever the file says. */
+    for (uint64_t i = 0; i < bytes && tensor->dtype == SINTER_BOOL; ++i)
+      to[i] = to[i] != 0;
+    return code;
   }
   return sinterFailValue(report, SINTER_UNKNOWN, SINTER_PATH, 0, number, 0);
 }

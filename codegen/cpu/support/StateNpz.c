@@ -183,15 +183,14 @@ static int32_t takeMember(const unsigned char *member, uint64_t bytes, const Sta
   const unsigned char *data = member + start + length;
   if (bytes - start - length != (uint64_t)needed)
     return damaged(report);
-  if (tensor->dtype == SINTER_BOOL)
-    for (int64_t i = 0; i < needed; ++i)
-      if (data[i] > 1)
-        return damaged(report);
   if (header.isFortran && header.rank > 1 && needed > 0)
     transpose(&header, (const char *)data, staging + walk->dataAt, elementBytes,
               needed / elementBytes);
   else
     memcpy(staging + walk->dataAt, data, (size_t)needed);
+  /* A bool is 0 or 1, whatever the file says. */
+  for (int64_t i = 0; i < needed && tensor->dtype == SINTER_BOOL; ++i)
+    staging[walk->dataAt + i] = staging[walk->dataAt + i] != 0;
   return SINTER_OK;
 }
 

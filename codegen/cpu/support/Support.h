@@ -128,8 +128,8 @@ typedef struct {
   const Descriptor *maker;
   int64_t bytes;
   int64_t users; /* -1: a call updates it; else how many calls read it. */
-  uint64_t check;
-  int64_t reserved[2];
+  uint64_t headerCheck, sizesCheck;
+  int64_t reserved;
 } StateHeader;
 
 int32_t sinterCheckState(const void *state, SinterReport *report);

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 FILES = "access close fchmod fsync lseek mmap munmap open read readlink rename unlink write"
-PROCESS = "__errno_location clock_gettime getpid sysconf syscall pthread_create pthread_join pthread_sigmask sigfillset"
+PROCESS = "__errno_location clock_gettime getauxval getpid sysconf syscall pthread_create pthread_join pthread_sigmask sigfillset"
 MEMORY = "memcmp memcpy memmove memset strlen"
 MATH = "cos log sin ceil ceilf floor floorf fma fmaf rint rintf round roundeven roundevenf roundf trunc truncf"
 KNOWN = set(f"{FILES} {PROCESS} {MEMORY} {MATH} _GLOBAL_OFFSET_TABLE_".split())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""States.py STORED.npz FORTRAN.npz: states for support.c as numpy.savez writes them, without NumPy."""
+"""States.py STORED.npz FORTRAN.npz DEFLATED.npz: states for support.c as numpy.savez writes them, without NumPy."""
 import struct
 import sys
 import zipfile
@@ -12,9 +12,9 @@ def npy(dtype, shape, data, fortran=False, version=1):
     return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(header)) + header.encode() + data
 
 
-def write(path, fortran, version):
+def write(path, fortran, version, method=zipfile.ZIP_STORED):
     values = struct.pack("<15f", *range(15))
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(path, "w", method) as archive:
         for name, data in {
                 "w": npy("<f4", (5, 3), values, fortran, version),
                 "b": npy("<f2", (7,), bytes(range(14)), version=version),
@@ -26,3 +26,4 @@ def write(path, fortran, version):
 
 write(sys.argv[1], False, 1)
 write(sys.argv[2], True, 2)
+write(sys.argv[3], False, 1, zipfile.ZIP_DEFLATED)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every mistake that a caller of a generated library can make, in C99: each must be answered with its code, and
-   change nothing. Built with step.mlir and sizes.mlir (in AotInterface.test); `misuse FOLDER` writes files there. */
+   change nothing. Built with step.mlir, sizes.mlir and sums.mlir (AotInterface.test); `misuse FOLDER` writes files there. */
 #include "sizes.h"
 #include "step.h"
+#include "sums.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define N 37
@@ -187,6 +188,9 @@ static void states(const char *folder) {
   EXPECT(step_state_save(other, "unused", &report), SINTER_BAD_STATE, "");
   other[64] ^= 1;
   EXPECT(step_call(&call, &report), SINTER_OK, "");
+  other[17] ^= 1; /* Who made it: a pointer, as of another process. */
+  EXPECT(step_call(&call, &report), SINTER_BAD_STATE, "the state was not made");
+  other[17] ^= 1;
 
   /* One call updates a state at a time: large sizes, so that there is more than one chunk. */
   reset(), xSizes[0] = labelSizes[0] = dims[0], call.threads = &threads;
@@ -243,6 +247,39 @@ static void sizes(void) {
   EXPECT_SIZES(callSizes(4, 4, 0), SINTER_CONDITION, "slice at ");
 }
 
+static void unknown(void) {
+  int64_t size[] = {5};
+  SinterTensor in = sinterTensor(x, SINTER_F32, size, 1), out = sinterTensor(weights, SINTER_F32, size, 1);
+  SinterCall made = {0};
+  made.interfaceId = SUMS_INTERFACE;
+  made.inputs = &in, made.outputs = &out, made.arena = arena, made.arenaBytes = sizeof arena;
+  CHECK(sums_call(&made, &report) == SINTER_UNKNOWN_SIZE);
+  sums_error_text(&report, text, sizeof text);
+  CHECK(strstr(text, "does not follow from the tensors") && (strstr(text, "dimension 'N'") || strstr(text, "dimension 'M'")));
+}
+
+/* A system that gives no memory for a thread or a file. Sanitizers need more of it than any limit. */
+static void scarcity(const char *folder) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(NO_LIMITS)
+  struct rlimit before, little;
+  SinterThreads threads;
+  char path[4096];
+  CHECK(snprintf(path, sizeof path, "%s/state.safetensors", folder) < (int)sizeof path);
+  CHECK(getrlimit(RLIMIT_AS, &before) == 0);
+  little = before;
+  little.rlim_cur = 1 << 20;
+  CHECK(setrlimit(RLIMIT_AS, &little) == 0);
+  EXPECT(step_threads_start(&threads, threadMemory, sizeof threadMemory, 4, &report), SINTER_NO_THREAD, "starts no thread");
+  CHECK(!threads.parallelFor && report.value != 0);
+  EXPECT(step_state_load(state, path, &report), SINTER_NO_MEMORY, "no memory");
+  EXPECT(step_state_save(state, path, &report), SINTER_NO_MEMORY, "no memory");
+  CHECK(setrlimit(RLIMIT_AS, &before) == 0);
+  EXPECT(step_state_load(state, path, &report), SINTER_OK, "");
+#else
+  (void)folder;
+#endif
+}
+
 int main(int argc, char **argv) {
   ALIGNED char small[8];
   if (argc != 2)
@@ -253,6 +290,8 @@ int main(int argc, char **argv) {
   threadMistakes();
   states(argv[1]);
   sizes();
+  unknown();
+  scarcity(argv[1]);
   /* A kernel's own error names the operation and its line. */
   reset(), labels[5] = 7, EXPECT(step_call(&call, &report), SINTER_INDEX_OUT_OF_RANGE, "pick at ");
   CHECK(strstr(text, "step.mlir:") && strstr(text, " 7 is not in [0, 3)"));

@@ -102,7 +102,8 @@ static void files(char **argv) {
   REQUIRE(sinterStateInit(&program, state, sizeof state, 0, 1, &report) == SINTER_OK);
   REQUIRE(sinterStateSave(&program, state, argv[0], &report) == SINTER_OK);
   for (i = 0; i < 3; ++i)
-    damage(argv[i], argv[3]);
+    damage(argv[i], argv[4]);
+  REQUIRE(sinterStateLoad(&program, state, argv[3], &report) == SINTER_COMPRESSED);
 }
 
 /* -- Threads -- */
@@ -161,7 +162,7 @@ static void threads(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc == 6 && strcmp(argv[1], "files") == 0)
+  if (argc == 7 && strcmp(argv[1], "files") == 0)
     files(argv + 2);
   else if (argc == 2 && strcmp(argv[1], "threads") == 0)
     threads();
