@@ -44,6 +44,8 @@ void BoundCall::Impl::run() {
   SinterStatus status = call->run();
   if (status.code != static_cast<int64_t>(StatusCode::Ok))
     throwStatus(status);
+  if (executable->passedOn)
+    executable->passedOn->requireNumbers(*executable->code.program, arguments, results);
 }
 
 void BoundCall::Impl::interpret() {

@@ -55,6 +55,8 @@ Executable::Impl::Impl(ExecutableCode given, std::shared_ptr<Device> device)
   if (!code.interpreter)
     loaded = this->device->load(
         {code.program, code.entry, code.keepAlive, code.kernels, code.trace});
+  if (code.explain)
+    passedOn.emplace(*code.program);
   for (const Argument &argument : code.program->arguments)
     hasVariables |= argument.kind != ArgumentKind::Placeholder;
   for (const Result &result : code.program->results)

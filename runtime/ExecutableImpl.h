@@ -2,11 +2,13 @@
 #pragma once
 
 #include "sinter/runtime/Executable.h"
+#include "sinter/runtime/PassedOn.h"
 #include "sinter/runtime/SizeInference.h"
 #include "sinter/runtime/StateStorage.h"
 
 #include <atomic>
 #include <mutex>
+#include <optional>
 
 namespace sinter {
 
@@ -37,6 +39,8 @@ struct Executable::Impl {
   /// Null where an interpreter runs.
   std::shared_ptr<DeviceProgram> loaded;
   SizeInference sizes;
+  /// What checks look at besides kernels.
+  std::optional<PassedOn> passedOn;
   bool hasVariables = false;
   bool hasUpdates = false;
 

@@ -179,6 +179,26 @@ TEST(CheckNanTest, InputsAndConstantsAreNamed) {
   }
 }
 
+TEST(CheckNanTest, WhatIsPassedOnIsLookedAtToo) {
+  // No kernel makes these results.
+  for (Engine engine : engines) {
+    Graph g;
+    Tensor x = g.placeholder("x", f32, {4, 5}), mask = g.constant(with({3}, 1, -infinity));
+    Tensor v = g.state("v", f32, {20}, init::constant(1));
+    Executable checked = checkedOf(g, {x, mask}, {{v, x.reshape({20})}}, engine);
+    State state(g, 1);
+    EXPECT_FALSE(errorOf([&] { checked(state, {{"x", with({4, 5})}}); }));
+    auto error = errorOf([&] { checked(state, {{"x", with({4, 5}, 13, nan)}}); });
+    ASSERT_TRUE(error);
+    EXPECT_TRUE(contains(error->message(), "input 'x' holds NaN, element [2, 3] of f32[4, 5]"))
+        << error->what();
+    Executable update = checkedOf(g, {}, {{v, x.reshape({20})}}, engine);
+    error = errorOf([&] { update(state, {{"x", with({4, 5}, 13, infinity)}}); });
+    ASSERT_TRUE(error);
+    EXPECT_TRUE(contains(error->message(), "input 'x' holds inf, element [2, 3]")) << error->what();
+  }
+}
+
 // -- Infinities of the graph ----------------------------------------------------------------------
 
 TEST(CheckNanTest, MasksAreNoMistake) {
