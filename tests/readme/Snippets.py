@@ -95,9 +95,13 @@ def emitCpp(pages, out):
                 continue
             snippet = {"where": block.where, "name": re.sub(r"\W", "_", f"page_{page.stem}_{block.line}"), "body": body,
                        "throws": "throws" in words, "expected": [piece]}
+            if "int main() {" in body:  # A whole program, in a namespace of its own.
+                name = snippet["name"]
+                snippet["program"] = f"namespace {name}_program {{\n{body.replace('int main()', 'static void run()')}}}\n"
+                snippet["body"] = f"{name}_program::run();\n"
             snippets.append(snippet)
             going = going if snippet["throws"] else snippet
-    functions = [f"static void {s['name']}() {{\n{s['body']}}}\n" for s in snippets]
+    functions = [f"{s.get('program', '')}static void {s['name']}() {{\n{s['body']}}}\n" for s in snippets]
     table = [f'{{"{s["where"]}", {s["name"]}, {str(s["throws"]).lower()}, {{{", ".join(s["expected"])}}}}},\n'
              for s in snippets]
     program = pathlib.Path(__file__).with_name("Snippets.cpp.in").read_text()
