@@ -4,7 +4,7 @@
    where each word after -- is an argument (a file) or a result (=file:bytes), in the order of args; an argument
    that an update overwrites is not aliased. Ends with 3 where NAME_sizes fails, as it does on a CPU that runs
    none of the library's versions. Needs no headers of libc, so that it compiles for machines whose headers are
-   not installed. With START it is its own start-up file. */
+   not installed. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,15 +24,6 @@ long long atoll(const char *);
 void *dlopen(const char *, int);
 void *dlsym(void *, const char *);
 char *dlerror(void);
-
-#ifdef START
-int main(int, char **);
-int __libc_start_main(int (*)(int, char **), int, char **, void *, void *, void *, void *);
-__attribute__((used)) static void begin(uintptr_t *stack) {
-  __libc_start_main(main, (int)stack[0], (char **)(stack + 1), 0, 0, 0, stack);
-}
-__asm__(".globl _start\n_start:\n  mov x29, #0\n  mov x0, sp\n  b begin\n");
-#endif
 
 typedef struct {
   void *parallelFor, *pool;

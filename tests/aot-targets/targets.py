@@ -21,6 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 GRAPHS = sys.argv[4:] or [os.path.join(HERE, "graphs", name)
                           for name in sorted(os.listdir(os.path.join(HERE, "graphs")))]
 ARM_LIBC = "/usr/aarch64-linux-gnu/lib"
+ARM = ["qemu-aarch64", "-E", f"LD_LIBRARY_PATH={ARM_LIBC}"]
 ARM_TWIN = "cpu:x86-64-v2,+avx,+f16c,+fma"  # The same vectors, fused multiply-add and conversions.
 LEVELS = ["cpu:x86-64", "cpu:x86-64-v2", "cpu:x86-64-v3", "cpu:x86-64-v4"]
 LEVEL_FLAG = {"cpu:x86-64": "lm", "cpu:x86-64-v2": "sse4_2", "cpu:x86-64-v3": "avx2", "cpu:x86-64-v4": "avx512vl"}
@@ -157,10 +158,35 @@ class Graph:
                       f"first {different[:1]} {[pairs[i] for i in different[:1]]}")
 
 
-def caller(name, *flags):
+def program(name, *arguments):
     path = os.path.join(WORK, name)
-    run(CLANG, "-O1", "-Wall", "-Wextra", "-Werror", *flags, os.path.join(HERE, "call.c"), "-o", path)
+    run(CLANG, "-O1", *arguments, "-o", path)
     return path
+
+
+def arm_program(name, *arguments):
+    """Linked without a toolchain for aarch64."""
+    return program(name, "--target=aarch64-linux-gnu", "-nostdlib", "-fuse-ld=lld", os.path.join(HERE, "start.c"), *arguments,
+                   f"{ARM_LIBC}/libc.so.6", f"{ARM_LIBC}/libm.so.6", f"{ARM_LIBC}/ld-linux-aarch64.so.1",
+                   f"-Wl,-dynamic-linker,{ARM_LIBC}/ld-linux-aarch64.so.1")
+
+
+def arm_interface():
+    """The checked C interface on aarch64: the program that makes every mistake, with threads and files of states."""
+    inputs = os.path.join(HERE, "..", "lit", "tools", "Inputs")
+    folder = os.path.join(WORK, "interface")
+    os.makedirs(folder, exist_ok=True)
+    objects = []
+    for graph in ("step", "sizes", "sums"):
+        objects.append(os.path.join(folder, graph + ".o"))
+        tool("graph-compile", os.path.join(inputs, graph + ".mlir"), "--target=cpu:aarch64", "--emit=obj", "-o", objects[-1])
+    # With the headers of this machine's libc, which declare the same for any CPU of 64 bits.
+    headers = ["-D__x86_64__", "-isystem", "/usr/include/x86_64-linux-gnu", "-isystem", "/usr/include"]
+    misuse = arm_program("interface/misuse", "-std=gnu99", "-DNO_LIMITS", f"-I{folder}", *headers,
+                         os.path.join(inputs, "misuse.c"), *objects)
+    said = run(*ARM, misuse, folder)
+    check(said.strip() == "ok", f"the checked interface on aarch64: {said}")
+    print("interface on aarch64: done")
 
 
 def shared(graph, path, form, arm):
@@ -177,13 +203,13 @@ def main():
     os.makedirs(WORK, exist_ok=True)
     with open("/proc/cpuinfo", encoding="ascii") as cpuinfo:
         flags = next((line for line in cpuinfo if line.startswith("flags")), "").split()
-    native = caller("call")
+    strict = ["-Wall", "-Wextra", "-Werror", os.path.join(HERE, "call.c")]
+    native = program("call", *strict)
     x86 = shutil.which("qemu-x86_64")
     arm = None
     if shutil.which("qemu-aarch64") and os.path.exists(ARM_LIBC + "/libc.so.6"):
-        arm = ["qemu-aarch64", "-E", f"LD_LIBRARY_PATH={ARM_LIBC}",
-               caller("call-aarch64", "--target=aarch64-linux-gnu", "-ffreestanding", "-DSTART", "-nostdlib", "-fuse-ld=lld",
-                      f"{ARM_LIBC}/libc.so.6", f"-Wl,-dynamic-linker,{ARM_LIBC}/ld-linux-aarch64.so.1")]
+        arm = [*ARM, arm_program("call-aarch64", "-ffreestanding", *strict)]
+        arm_interface()
     else:
         left_out.append("aarch64: no qemu-aarch64 or no libc6-arm64-cross")
     here = [level for level in LEVELS if LEVEL_FLAG[level] in flags]
@@ -194,7 +220,8 @@ def main():
         graph = Graph(path)
         for target in here + ["cpu:native"] + (["cpu:aarch64"] if arm else []):
             isArm = target == "cpu:aarch64"
-            for form, suffix in (("lib", ".so"), ("obj", ".o"), ("static", ".a")):
+            # What is linked is the same for every graph, so one of them goes through all forms.
+            for form, suffix in (("lib", ".so"), ("obj", ".o"), ("static", ".a"))[:3 if path == GRAPHS[-1] else 1]:
                 output = target.replace(":", "-") + suffix
                 made = graph.compile(target, form, output)
                 with open(made, "rb") as file:
@@ -223,6 +250,8 @@ def main():
         machines = [([native], max((versions.index(v) for v in here if v in versions), default=-1))]
         if x86:
             machines += [([x86, "-cpu", "Haswell", native], 1), ([x86, "-cpu", "Nehalem", native], 0),
+                         # Registers that the system does not save; a CPU that ends before leaf 7.
+                         ([x86, "-cpu", "Haswell,-xsave", native], 0), ([x86, "-cpu", "Haswell,level=4", native], 0),
                          ([x86, "-cpu", "Penryn", native], -1)]
         else:
             left_out.append("other CPUs: no qemu-x86_64")

@@ -264,6 +264,44 @@ TEST(SessionTest, LibrariesComputeTheSame) {
     EXPECT_TRUE(sameBits(one.get(name), two.get(name))) << name;
 }
 
+TEST(SessionTest, LibrariesOfSeveralVersions) {
+  TemporaryFolder folder;
+  Model model;
+  CompileOptions options{.outputs = {model.loss}, .updates = model.step};
+  const std::vector<std::string> levels = {"x86-64", "x86-64-v3"};
+  LibraryFile file{.name = "step"};
+  for (const std::string &level : levels)
+    file.versions.push_back(Target::cpu(level));
+  compileToLibrary(model.g, folder.path / "libstep.so", options, file);
+  Executable loaded = loadLibrary(folder.path / "libstep.so");
+  options.target = Target::parse(loaded.program().target);
+  std::string best = "cpu:x86-64";
+  try {
+    Target::cpu("x86-64-v3").info().requireRunnable();
+    best = "cpu:x86-64-v3";
+  } catch (const Error &) {
+  }
+  EXPECT_EQ(options.target.str(), best);
+  State one(model.g, 1), two(model.g, 1);
+  NamedArrays inputs = {{"x", features(20)}, {"y", classes(20)}};
+  EXPECT_TRUE(sameBits(compile(model.g, options)(one, inputs)[0], loaded(two, inputs)[0]));
+  for (const std::string &name : one.names())
+    EXPECT_TRUE(sameBits(one.get(name), two.get(name))) << name;
+
+  auto refusal = [&](std::vector<Target> versions, LibraryKind kind, ErrorKind error,
+                     ErrorCode code) {
+    LibraryFile bad{.kind = kind, .versions = std::move(versions)};
+    return errorOf([&] { compileToLibrary(model.g, folder.path / "bad.so", options, bad); }, error,
+                   code);
+  };
+  const Target gpu = Target::cuda("sm_90a"), v2 = Target::cpu("x86-64-v2");
+  refusal({v2, v2}, LibraryKind::Shared, ErrorKind::User, ErrorCode::Usage);
+  refusal({v2, Target::cpu("aarch64")}, LibraryKind::Shared, ErrorKind::User, ErrorCode::Usage);
+  refusal({v2, gpu}, LibraryKind::Shared, ErrorKind::User, ErrorCode::Usage);
+  refusal({gpu}, LibraryKind::Static, ErrorKind::Unsupported, ErrorCode::Unsupported);
+  EXPECT_FALSE(std::filesystem::exists(folder.path / "bad.so"));
+}
+
 TEST(SessionTest, UnwritableLibrariesLeaveNothing) {
   TemporaryFolder folder;
   Model model;
