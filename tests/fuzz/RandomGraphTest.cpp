@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -212,6 +213,59 @@ std::string compareThreads(uint64_t seed) {
 TEST(RandomGraphTest, ThreadsDoNotChangeBits) {
   for (uint64_t batch = 0; batch < 4; ++batch)
     EXPECT_EQ(Isolated([&] { return compareThreads(fixedSeed + 100 * batch); }).wait().text, "")
+        << batch;
+}
+
+/// Tests of what kernels store change no bit, and see every NaN that reaches a result. Returns what
+/// is wrong.
+std::string compareChecked(uint64_t seed) {
+  Graph graph;
+  ArrayMap inputs;
+  const DimBinding dims = {{"N", 33}, {"M", 6}};
+  for (uint64_t i = 0; i < 8; ++i) {
+    Plan plan = generate(seed + i, {.symbolic = true, .gradients = i % 2 == 1});
+    std::string prefix = "g" + std::to_string(i) + "_";
+    build(plan, graph, prefix);
+    drawInputs(plan, dims, prefix, inputs);
+  }
+  CompileOptions options;
+  options.checkNan = true;
+  Executable plain = compile(graph), checked = compile(graph, options);
+  std::string text;
+  ArrayMap want = call(plain, graph, inputs, dims);
+  for (const auto &[name, array] : call(checked, graph, inputs, dims))
+    if (std::memcmp(array.data(), want.at(name).data(), static_cast<size_t>(array.numBytes())) != 0)
+      text += name + " has other bits\n";
+  for (auto &[name, array] : inputs) {
+    if (!isFloat(array.dtype()) || array.numElements() == 0)
+      continue;
+    const Array kept = array;
+    array = array.clone();
+    array.reshape({-1}).slice(0, array.numElements() / 2, array.numElements() / 2 + 1).fill(NAN);
+    std::string reached;
+    for (const auto &[result, values] : call(plain, graph, inputs, dims))
+      if (isFloat(values.dtype()))
+        for (double value : values.toVector<double>())
+          if (std::isnan(value) && result != name)
+            reached = result;
+    std::string said;
+    try {
+      call(checked, graph, inputs, dims);
+    } catch (const Error &error) {
+      said = error.what();
+      if (error.kind() != ErrorKind::User || said.find("NaN") == std::string::npos)
+        text += "a NaN in " + name + ": " + said + "\n";
+    }
+    if (!reached.empty() && said.empty())
+      text += "a NaN in " + name + " reached " + reached + " unnoticed\n";
+    array = kept;
+  }
+  return text;
+}
+
+TEST(RandomGraphTest, ChecksSeeNansAndChangeNothing) {
+  for (uint64_t batch = 0; batch < 4; ++batch)
+    EXPECT_EQ(Isolated([&] { return compareChecked(fixedSeed + 100 * batch); }).wait().text, "")
         << batch;
 }
 
