@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One checked call of a program. */
-#include "Support.h"
+#include "sinter/codegen/cpu/support/Support.h"
 
 static const Version *chosenVersion(const Descriptor *program) {
   int64_t number = program->version();

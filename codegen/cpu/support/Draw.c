@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* First values of variables: the bits that sinter::State draws (ir/base/Philox.cpp). Compiled
  * without contraction, so that products and sums round as they do there. */
-#include "Support.h"
+#include "sinter/codegen/cpu/support/Support.h"
 
 typedef struct {
   uint32_t key[2], stream[2];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files through the system's own calls: no heap, no buffers. */
-#include "Support.h"
+#include "sinter/codegen/cpu/support/Support.h"
 
 void *sinterMap(uint64_t bytes) {
   if (bytes == 0 || bytes > INT64_MAX)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors as codes, and in words. */
-#include "Support.h"
+#include "sinter/codegen/cpu/support/Support.h"
 
 #include "sinter/ir/base/SafetensorsFormat.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sizes of tensors: expressions, and dims that follow from what a caller passes. */
-#include "Support.h"
+#include "sinter/codegen/cpu/support/Support.h"
 
 int64_t sinterElementBytes(int64_t dtype) {
   switch (dtype) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The state block: parameters and optimizer state in the caller's memory. */
-#include "Support.h"
+#include "sinter/codegen/cpu/support/Support.h"
 
 static const char stateMagic[stateMagicSize] = {'S', 'i', 'n', 't', 'e', 'r', ' ',  's',
                                                 't', 'a', 't', 'e', ' ', '2', '\r', '\n'};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* States in files. */
-#include "Support.h"
+#include "sinter/codegen/cpu/support/Support.h"
 
 #include "sinter/ir/base/SafetensorsFormat.h"
 

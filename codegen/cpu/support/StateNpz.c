@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* States out of .npz files as numpy.savez writes them: a zip archive of .npy members, stored. */
-#include "Support.h"
+#include "sinter/codegen/cpu/support/Support.h"
 
 static uint64_t little(const unsigned char *at, int bytes) {
   uint64_t value = 0;

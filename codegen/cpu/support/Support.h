@@ -6,8 +6,8 @@
 #ifndef SINTER_SUPPORT_H
 #define SINTER_SUPPORT_H
 
-#include "Libc.h"
-#include "ProgramAbi.h"
+#include "sinter/codegen/cpu/support/Libc.h"
+#include "sinter/codegen/cpu/support/ProgramAbi.h"
 
 /* An expression over dims in postfix notation: positions in Descriptor.code up to opEnd. */
 enum { opEnd, opConstant, opDim, opAdd, opMul, opFloorDiv, opCeilDiv, opMax };

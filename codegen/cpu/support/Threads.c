@@ -2,7 +2,7 @@
 /* Threads in memory of the caller: fork-join over chunks of an index range, as runtime/ThreadPool
  * does it. The caller takes part as worker 0; each worker owns a contiguous part of the range and
  * takes from the others when its own is done. Threads that wait sleep on a futex. */
-#include "Support.h"
+#include "sinter/codegen/cpu/support/Support.h"
 
 /* Layout of Pool.state. A thread joins by compare-exchange while `open` is set, so it either counts
  * as joined before the launch closes or never touches the launch's data. */
