@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/runtime/CudaCall.h"
+#include "sinter/ir/base/Trace.h"
 #include "sinter/runtime/StateStorage.h"
 
 #include <algorithm>
@@ -95,15 +96,24 @@ SinterStatus CudaCall::run() {
   CudaContext &context = program->context();
   context.requireUsable();
   downloaded.clear();
-  for (const Staged &copy : in.staged)
-    copy.plan.gather(copy.user, copy.pinned);
-  for (const Streamed &copy : in.streamed)
-    context.upload(copy.device, copy.user, copy.bytes);
-  if (!variables.empty())
-    binding.state->residency.useOnDevice(variables);
-  SinterStatus status = frame->run();
+  Trace *const trace = program->trace();
+  {
+    Trace::Span span(trace, "run", "copy inputs");
+    for (const Staged &copy : in.staged)
+      copy.plan.gather(copy.user, copy.pinned);
+    for (const Streamed &copy : in.streamed)
+      context.upload(copy.device, copy.user, copy.bytes);
+    if (!variables.empty())
+      binding.state->residency.useOnDevice(variables);
+  }
+  SinterStatus status;
+  {
+    Trace::Span span(trace, "run", "kernels on the GPU");
+    status = frame->run();
+  }
   if (status.code != static_cast<int64_t>(StatusCode::Ok))
     return status;
+  Trace::Span span(trace, "run", "copy outputs");
   for (const Staged &copy : out.staged)
     copy.plan.scatter(copy.pinned, copy.user);
   for (const Streamed &copy : out.streamed)

@@ -71,7 +71,8 @@ std::shared_ptr<DeviceProgram> CudaDevice::load(ProgramCode code) {
     throw Error({.kind = ErrorKind::Device, .op = "load"},
                 "the GPU '" + name() + "' cannot run a program for '" + text + "'");
   requireCapability(target.arch, major, minor, name());
-  auto program = std::make_shared<CudaProgram>(context, std::move(code.program));
+  auto program = std::make_shared<CudaProgram>(context, std::move(code.program),
+                                               std::move(code.trace));
   context->offerReclaim(program);
   return program;
 }

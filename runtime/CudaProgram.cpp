@@ -65,8 +65,8 @@ std::string archOfCapability(int major, int minor, const std::string &deviceName
 }
 
 CudaProgram::CudaProgram(std::shared_ptr<CudaContext> context,
-                         std::shared_ptr<const Program> program)
-    : gpu(std::move(context)), code(std::move(program)) {
+                         std::shared_ptr<const Program> program, std::shared_ptr<Trace> trace)
+    : gpu(std::move(context)), code(std::move(program)), spans(std::move(trace)) {
   gpu->requireUsable();
   requireSound();
   try {

@@ -25,7 +25,9 @@ class CudaProgram : public DeviceProgram,
                     public CudaReclaimable,
                     public std::enable_shared_from_this<CudaProgram> {
 public:
-  CudaProgram(std::shared_ptr<CudaContext> context, std::shared_ptr<const Program> program);
+  /// `trace` collects what calls spend their time on; it may be null.
+  CudaProgram(std::shared_ptr<CudaContext> context, std::shared_ptr<const Program> program,
+              std::shared_ptr<Trace> trace = nullptr);
   ~CudaProgram() override;
 
   std::unique_ptr<DeviceCall> bind(CallBinding binding) override;
@@ -34,6 +36,7 @@ public:
   CudaContext &context() const { return *gpu; }
   const std::shared_ptr<CudaContext> &sharedContext() const { return gpu; }
   const Program &program() const { return *code; }
+  Trace *trace() const { return spans.get(); }
   driver::Function function(int kernel) const { return functions[static_cast<size_t>(kernel)]; }
   driver::DevicePointer constant(int number) const;
   /// Whether a step works on the buffer. Those that none does have no place.
@@ -54,6 +57,7 @@ private:
 
   std::shared_ptr<CudaContext> gpu;
   std::shared_ptr<const Program> code;
+  std::shared_ptr<Trace> spans;
   std::vector<driver::Module> modules;
   std::vector<driver::Function> functions; ///< One per kernel.
   std::shared_ptr<CudaMemory> constants;

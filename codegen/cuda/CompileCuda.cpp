@@ -2,6 +2,7 @@
 #include "sinter/codegen/cuda/CompileCuda.h"
 
 #include "sinter/codegen/cpu/ObjectCache.h"
+#include "sinter/ir/base/Trace.h"
 
 #include "llvm/Support/BLAKE3.h"
 
@@ -301,7 +302,10 @@ CompiledCuda compileKernels(const Program &program, const std::vector<CudaKernel
   // -- What is not --
   if (!jobs.empty()) {
     start = Clock::now();
-    compiler.load();
+    {
+      Trace::Span span(options.trace, "compile", "load NVRTC");
+      compiler.load();
+    }
     result.times.load = since(start);
     std::atomic<size_t> next = 0;
     std::mutex mutex;
@@ -310,9 +314,14 @@ CompiledCuda compileKernels(const Program &program, const std::vector<CudaKernel
       try {
         for (size_t turn; (turn = next++) < jobs.size();) {
           const Clock::time_point started = Clock::now();
+          Trace::Span span(options.trace, "compile", "NVRTC");
           Kernels together;
-          for (size_t i : jobs[turn].kernels)
+          std::string symbols;
+          for (size_t i : jobs[turn].kernels) {
             together.push_back(&kernels[i]);
+            symbols += (symbols.empty() ? "" : ", ") + kernels[i].name;
+          }
+          span.argument("kernels", std::move(symbols));
           result.images[jobs[turn].image] = compiler.compile(together, NvrtcResult::Cubin);
           std::lock_guard lock(mutex);
           result.times.compile += since(started);

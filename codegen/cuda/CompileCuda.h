@@ -8,6 +8,9 @@
 #include <string>
 #include <vector>
 
+namespace sinter {
+class Trace;
+}
 namespace sinter::cpu {
 class ObjectCache;
 }
@@ -21,6 +24,8 @@ struct CompileCudaOptions {
   bool reproducible = false;   ///< PipelineOptions::reproducible
   int threads = 0;             ///< 0: one per hardware thread.
   cpu::ObjectCache *cache = nullptr;
+  /// Collects what every thread compiled when; may be null.
+  Trace *trace = nullptr;
 };
 
 /// Milliseconds per phase; `compile` is summed over threads.

@@ -61,12 +61,18 @@ ArenaPlan arenaPlanOf(const Program &program, const DimBinding &binding,
       plan.blocks[static_cast<size_t>(block)].last = number;
     }
   }
-  std::vector<std::vector<std::pair<int64_t, int64_t>>> places(program.steps.size());
-  for (const MemoryBlock &block : plan.blocks)
-    for (size_t step = block.first; step <= block.last; ++step)
-      places[step].push_back({block.offset, block.offset + block.bytes});
-  for (auto &step : places)
-    plan.live.push_back(covered(step));
+  // Blocks are in the order of their first steps.
+  std::vector<const MemoryBlock *> live;
+  size_t next = 0;
+  for (size_t step = 0; step < program.steps.size(); ++step) {
+    std::erase_if(live, [&](const MemoryBlock *block) { return block->last < step; });
+    for (; next < plan.blocks.size() && plan.blocks[next].first == step; ++next)
+      live.push_back(&plan.blocks[next]);
+    std::vector<std::pair<int64_t, int64_t>> places;
+    for (const MemoryBlock *block : live)
+      places.push_back({block->offset, block->offset + block->bytes});
+    plan.live.push_back(covered(places));
+  }
   plan.isKnown = true;
   return plan;
 }

@@ -72,23 +72,31 @@ std::string legend(const Report &report) {
   return html + "</div>\n";
 }
 
+/// Browsers are slow with more boxes than that, and nobody reads them.
+constexpr size_t mostBoxes = 5000;
+
+std::string graphOf(const Report &report, const Graph &graph, const char *name) {
+  if (graph.nodes.size() > mostBoxes)
+    return "<p>These are too many for a picture; <code>--emit=dot</code> writes the graph as "
+           "text.</p>\n";
+  return scrolled(graphPicture(graph, report.kernels), name);
+}
+
 std::string graphs(const Report &report) {
-  const std::string after = graphPicture(report.after, report.kernels);
-  const std::string before = graphPicture(report.before, report.kernels);
   std::string html = legend(report);
   html += "<p class=\"soft\">Rounded boxes are inputs and outputs, dashed ones parameters and "
           "state. Lines that would cross much of the picture are named at both ends instead of "
           "drawn.</p>\n";
   html += "<details class=\"fold\" open><summary>After fusion: " +
           std::to_string(report.kernels.size()) + " kernels</summary>\n" +
-          scrolled(after, "Graph of kernels") + "</details>\n";
+          graphOf(report, report.after, "Graph of kernels") + "</details>\n";
   const auto ops =
       std::count_if(report.before.nodes.begin(), report.before.nodes.end(),
                     [](const GraphNode &node) { return node.kind == GraphNode::Kind::Op; });
   html += "<details class=\"fold\"" + std::string(ops <= 60 ? " open" : "") +
           "><summary>Before fusion: " + std::to_string(ops) +
           " simplified ops, each with the kernel that holds it (constants left out)</summary>\n" +
-          scrolled(before, "Graph of ops") + "</details>\n";
+          graphOf(report, report.before, "Graph of ops") + "</details>\n";
   return html;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Launch plans, graphs, memory and variables of the GPU's device against a driver that records and
 // checks.
+#include "sinter/ir/base/Trace.h"
 #include "tests/unit/runtime/cuda/CudaFixture.h"
 
 #include <cstring>
@@ -266,6 +267,18 @@ TEST_F(CudaFixture, MeasuresWithoutCopies) {
   EXPECT_EQ(times, (std::vector<double>{0.5, 0.5, 0.5}));
   EXPECT_EQ(recording->lines("instantiate"), (Lines{"instantiate 6", "instantiate 4"}));
   EXPECT_EQ(recording->lines("graph").size(), 4u);
+}
+
+TEST_F(CudaFixture, ATraceHasThePartsOfACall) {
+  open();
+  auto trace = std::make_shared<Trace>();
+  Executable step({.program = addProgram(), .trace = trace}, device);
+  State state = stateOf(step, 6);
+  EXPECT_EQ(values(step(state, {{"x", ramp(6)}})[0])[0], 5);
+  Lines names;
+  for (const Trace::Event &event : trace->events())
+    names.push_back(event.name);
+  EXPECT_EQ(names, (Lines{"call", "copy inputs", "kernels on the GPU", "copy outputs"}));
 }
 
 TEST_F(CudaFixture, CheckedKernelsRunOneByOne) {
