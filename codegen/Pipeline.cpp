@@ -277,7 +277,8 @@ void cudaProgram(Compilation &compilation, const PipelineOptions &options) {
                                                       .lineInfo = options.lineInfo,
                                                       .reproducible = options.reproducible,
                                                       .threads = options.threads,
-                                                      .cache = &cache});
+                                                      .cache = &cache,
+                                                      .trace = options.trace});
   compilation.cache = cache.report();
   Program &program = compilation.program();
   program.images = std::move(compiled.images);
