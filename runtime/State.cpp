@@ -121,6 +121,15 @@ void State::set(std::string_view name, const Array &value) {
   replace(name, value);
 }
 
+ArrayMap State::values() const {
+  StateUse use(shared.get(), /*update=*/false);
+  shared->residency.useOnHost(Residency::HostUse::Read);
+  ArrayMap copies;
+  for (const auto &[name, array] : shared->arrays)
+    copies.emplace(name, array.clone());
+  return copies;
+}
+
 void State::save(const std::filesystem::path &path) const {
   StateUse use(shared.get(), /*update=*/false);
   shared->residency.useOnHost(Residency::HostUse::Read);

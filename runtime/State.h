@@ -43,6 +43,8 @@ public:
   /// see later updates, or to write again, get() it again. Error(User) for an unknown name, or
   /// while a call on a GPU updates the State.
   Array get(std::string_view name) const;
+  /// Copies of all variables as they are now.
+  ArrayMap values() const;
   /// Copies `value` in; dtype and sizes must be those of the variable.
   void set(std::string_view name, const Array &value);
 

@@ -5,6 +5,7 @@
 #include "sinter/frontend/Graph.h"
 #include "sinter/frontend/Optim.h"
 #include "sinter/frontend/Training.h"
+#include "sinter/frontend/onnx/Export.h"
 #include "sinter/frontend/onnx/Onnx.h"
 #include "sinter/ir/base/Array.h"
 #include "sinter/ir/base/ArrayFiles.h"

@@ -40,10 +40,11 @@ Grouped group(OpExport &op, const Name &x, const Shape &from, llvm::ArrayRef<int
   return {op.reshape(op.transpose(x, order), moved, joined), joined};
 }
 
+/// Integers are multiplied with a sign: the bits are the same, and more programs can do it.
 DType multipliedIn(DType operands, DType result) {
-  if (isFloat(operands) || byteSize(operands) >= 4)
+  if (isFloat(operands))
     return operands;
-  return byteSize(result) >= 4 ? result : isUnsigned(operands) ? u32 : i32;
+  return std::max(byteSize(operands), byteSize(result)) == 8 ? i64 : i32;
 }
 
 void exportDotGeneral(OpExport &op) {

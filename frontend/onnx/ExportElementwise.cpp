@@ -45,6 +45,11 @@ void exportNeg(OpExport &op) {
                                     : op.node("Neg", {x}));
 }
 
+void exportRelu(OpExport &op) {
+  Name x = op.operand(0);
+  op.result(isUnsigned(op.dtype(0)) ? x : op.node("Relu", {x}));
+}
+
 /// Near 0 by way of tanh, which keeps the digits that exp(x) - 1 loses.
 Name expm1(OpExport &op, const Name &x, DType dtype) {
   Name one = op.scalar(dtype, 1);
@@ -98,8 +103,17 @@ Name trunc(OpExport &op, const Name &x, DType) {
   return op.node("Mul", {op.node("Sign", {x}), op.node("Floor", {op.node("Abs", {x})})});
 }
 
+/// Integers are neither NaN nor infinite.
+template <const char *type> void exportClass(OpExport &op) {
+  if (!isFloat(op.dtype(0)))
+    return op.result(op.node("Not", {op.node("Equal", {op.operand(0), op.operand(0)})}));
+  op.result(op.node(type, {op.operand(0)}));
+}
+
 void exportIsFinite(OpExport &op) {
   Name x = op.operand(0);
+  if (!isFloat(op.dtype(0)))
+    return op.result(op.node("Equal", {x, x}));
   op.result(op.node("Not", {op.node("Or", {op.node("IsNaN", {x}), op.node("IsInf", {x})})}));
 }
 
@@ -284,14 +298,13 @@ constexpr char absType[] = "Abs", signType[] = "Sign", expType[] = "Exp", logTyp
                asinType[] = "Asin", acosType[] = "Acos", atanType[] = "Atan", sinhType[] = "Sinh",
                coshType[] = "Cosh", asinhType[] = "Asinh", acoshType[] = "Acosh",
                atanhType[] = "Atanh", tanhType[] = "Tanh", sigmoidType[] = "Sigmoid",
-               erfType[] = "Erf", reluType[] = "Relu", floorType[] = "Floor", ceilType[] = "Ceil",
-               roundType[] = "Round", notType[] = "Not", isNanType[] = "IsNaN",
-               isInfType[] = "IsInf", addType[] = "Add", subType[] = "Sub", mulType[] = "Mul",
-               maxType[] = "Max", minType[] = "Min", andType[] = "And", orType[] = "Or",
-               xorType[] = "Xor", bitNotType[] = "BitwiseNot", bitAndType[] = "BitwiseAnd",
-               bitOrType[] = "BitwiseOr", bitXorType[] = "BitwiseXor", equalType[] = "Equal",
-               lessType[] = "Less", lessEqualType[] = "LessOrEqual", greaterType[] = "Greater",
-               greaterEqualType[] = "GreaterOrEqual";
+               erfType[] = "Erf", floorType[] = "Floor", ceilType[] = "Ceil", roundType[] = "Round",
+               notType[] = "Not", isNanType[] = "IsNaN", isInfType[] = "IsInf", addType[] = "Add",
+               subType[] = "Sub", mulType[] = "Mul", maxType[] = "Max", minType[] = "Min",
+               andType[] = "And", orType[] = "Or", xorType[] = "Xor", bitNotType[] = "BitwiseNot",
+               bitAndType[] = "BitwiseAnd", bitOrType[] = "BitwiseOr", bitXorType[] = "BitwiseXor",
+               equalType[] = "Equal", lessType[] = "Less", lessEqualType[] = "LessOrEqual",
+               greaterType[] = "Greater", greaterEqualType[] = "GreaterOrEqual";
 
 } // namespace
 
@@ -325,7 +338,7 @@ std::span<const ExportHandler> exportElementwiseHandlers() {
       {"sinter.tanh", exportAs<tanhType>},
       {"sinter.sigmoid", exportAs<sigmoidType>},
       {"sinter.erf", exportAs<erfType>},
-      {"sinter.relu", exportAs<reluType>},
+      {"sinter.relu", exportRelu},
       {"sinter.floor", exportAs<floorType>},
       {"sinter.ceil", exportAs<ceilType>},
       {"sinter.round", exportAs<roundType, no16>},
@@ -334,8 +347,8 @@ std::span<const ExportHandler> exportElementwiseHandlers() {
       {"sinter.with_gradient", exportIdentity},
       {"sinter.not", exportTest<notType>},
       {"sinter.bit_not", exportAs<bitNotType>},
-      {"sinter.is_nan", exportTest<isNanType>},
-      {"sinter.is_inf", exportTest<isInfType>},
+      {"sinter.is_nan", exportClass<isNanType>},
+      {"sinter.is_inf", exportClass<isInfType>},
       {"sinter.is_finite", exportIsFinite},
       {"sinter.add", exportAs<addType>},
       {"sinter.sub", exportAs<subType>},

@@ -2,18 +2,17 @@
 // Reductions, running sums and order.
 #include "sinter/frontend/onnx/Exporter.h"
 
+#include <limits>
+
 namespace sinter::onnx {
 namespace {
 
 constexpr char sumType[] = "ReduceSum", prodType[] = "ReduceProd", maxType[] = "ReduceMax",
                minType[] = "ReduceMin";
 
-/// Sums and products of fewer than 32 bits wrap at the end as well as on the way.
-DType accumulatedIn(DType dtype) {
-  if (isFloat(dtype) || byteSize(dtype) >= 4)
-    return dtype;
-  return isUnsigned(dtype) ? u32 : i32;
-}
+/// Sums and products of integers wrap at the end as well as on the way; what ONNX makes of those
+/// that overflow is open.
+DType accumulatedIn(DType dtype) { return isFloat(dtype) ? dtype : i64; }
 
 /// ONNX has largest and smallest of bytes, but not of two.
 DType comparedIn(DType dtype) { return dtype == i16 || dtype == u16 ? i32 : dtype; }
@@ -56,6 +55,42 @@ void exportArgsort(OpExport &op) {
   op.result(op.cast(both[1], i64, op.resultDType()));
 }
 
+/// Running combinations that ONNX has no operator for: each step combines with what is 1, 2, 4, …
+/// further back.
+template <const char *type, typename Op> void exportRunning(OpExport &op, double neutral) {
+  auto running = op.as<Op>();
+  auto axis = static_cast<int64_t>(running.getAxis());
+  Shape shape = op.shape(0);
+  std::optional<int64_t> size = shape[axis].constant();
+  if (!size)
+    op.unsupported("ONNX has no operator for it along a named size");
+  DType dtype = op.dtype(0);
+  DType inside = isFloat(dtype) ? (byteSize(dtype) == 2 ? f32 : dtype) : i64;
+  Name value = op.cast(op.constant(Array::scalar(neutral).cast(dtype)), dtype, inside);
+  bool reverse = running.getReverse();
+  // The elements `by` places further back, and the neutral one before the first.
+  auto shifted = [&](const Name &x, int64_t by) {
+    std::vector<int64_t> pads(static_cast<size_t>(2 * shape.rank()), 0);
+    pads[static_cast<size_t>(reverse ? axis + shape.rank() : axis)] = by;
+    Name padded = op.node("Pad", {x, op.ints(pads), value});
+    return op.node("Slice", {padded, op.ints({reverse ? by : 0}),
+                             op.ints({reverse ? by + *size : *size}), op.ints({axis})});
+  };
+  Name x = op.cast(op.operand(0), dtype, inside);
+  if (running.getExclusive())
+    x = shifted(x, 1);
+  for (int64_t by = 1; by < *size; by *= 2)
+    x = op.node(type, {x, shifted(x, by)});
+  op.result(op.cast(x, inside, dtype));
+}
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr char mulType[] = "Mul", largerType[] = "Max", smallerType[] = "Min";
+
+void exportCumprod(OpExport &op) { exportRunning<mulType, ir::CumprodOp>(op, 1); }
+void exportCummax(OpExport &op) { exportRunning<largerType, ir::CummaxOp>(op, -infinity); }
+void exportCummin(OpExport &op) { exportRunning<smallerType, ir::CumminOp>(op, infinity); }
+
 } // namespace
 
 std::span<const ExportHandler> exportReduceHandlers() {
@@ -66,6 +101,9 @@ std::span<const ExportHandler> exportReduceHandlers() {
       {"sinter.reduce_min", exportReduce<minType, comparedIn, ir::ReduceMinOp>},
       {"sinter.argmax", exportArgmax},
       {"sinter.cumsum", exportCumsum},
+      {"sinter.cumprod", exportCumprod},
+      {"sinter.cummax", exportCummax},
+      {"sinter.cummin", exportCummin},
       {"sinter.argsort", exportArgsort},
   };
   return table;

@@ -8,7 +8,7 @@
 #include "sinter/frontend/onnx/onnx-ml.pb.h"
 
 #include <algorithm>
-#include <cstring>
+#include <set>
 
 using namespace mlir;
 
@@ -128,13 +128,6 @@ void Exporter::addArguments() {
       if (name && argument.name == name.getValue())
         present.emplace_back(&argument, value);
   }
-  // The sizes of values that are given fix the dims of the arguments that they are for.
-  for (auto &[argument, value] : present)
-    if (auto given = options.values.find(argument->name);
-        given != options.values.end() && argument->kind != ArgumentKind::Placeholder)
-      for (int64_t i = 0; i < argument->shape.rank() && i < given->second.rank(); ++i)
-        if (resolve(argument->shape[i]).isSymbol())
-          sizes.emplace(argument->shape[i].str(), DimExpr(given->second.sizes()[size_t(i)]));
   for (auto &[argument, value] : present) {
     if (argument->kind != ArgumentKind::Placeholder) {
       if (needed.contains(value))
@@ -146,9 +139,26 @@ void Exporter::addArguments() {
     Shape shape = shapeOf(value);
     declare(*out.add_input(), name, argument->dtype, shape);
     for (int64_t i = 0; i < shape.rank(); ++i)
-      if (shape[i].isSymbol())
-        symbols.emplace(shape[i].str(), Source{name, i});
+      addSymbol(shape[i], name, i);
   }
+}
+
+void Exporter::addSymbol(const DimExpr &size, const Name &input, int64_t axis) {
+  std::set<std::string> found;
+  size.collectSymbols(found);
+  if (found.size() != 1)
+    return;
+  const std::string &symbol = *found.begin();
+  // size = scale * symbol + offset
+  auto at = [&](int64_t value) {
+    return size.substitute({{symbol, DimExpr(value)}}).constant().value_or(0);
+  };
+  int64_t offset = at(0), scale = at(1) - offset;
+  if (scale <= 0 || size != DimExpr(scale) * DimExpr::symbol(symbol) + DimExpr(offset))
+    return;
+  auto [known, isNew] = symbols.emplace(symbol, Source{input, axis, offset, scale});
+  if (!isNew && size.isSymbol() && (known->second.scale != 1 || known->second.offset != 0))
+    known->second = {input, axis, 0, 1};
 }
 
 void Exporter::addOutputs(func::ReturnOp results) {
@@ -332,8 +342,11 @@ Name OpExport::dim(const DimExpr &size) {
             auto source = exporter.symbols.find(symbol);
             if (source == exporter.symbols.end())
               unsupported("the size '" + symbol + "' is not a size of an input");
-            return node("Shape", {source->second.input},
-                        {{"start", source->second.axis}, {"end", source->second.axis + 1}});
+            const Exporter::Source &from = source->second;
+            Name size = node("Shape", {from.input}, {{"start", from.axis}, {"end", from.axis + 1}});
+            if (from.offset != 0)
+              size = node("Sub", {size, ints({from.offset})});
+            return from.scale == 1 ? size : node("Div", {size, ints({from.scale})});
           },
       .add = binary("Add"),
       .mul = binary("Mul"),
@@ -386,11 +399,20 @@ Name OpExport::reshape(const Name &x, const Shape &from, const Shape &to) {
 Name OpExport::expand(const Name &x, const Shape &from, const Shape &to) {
   if (from == to)
     return x;
-  // A 1 keeps the operand's size.
+  // A 1 keeps the operand's size. To none at all it is cut, which every program agrees on.
   std::vector<DimExpr> dims;
-  for (int64_t i = 0; i < to.rank(); ++i)
-    dims.push_back(from[i] == to[i] ? DimExpr(1) : to[i]);
-  return node("Expand", {x, vector(dims)});
+  std::vector<int64_t> none, start;
+  for (int64_t i = 0; i < to.rank(); ++i) {
+    bool isCut = to[i] == DimExpr(0) && from[i] != to[i];
+    dims.push_back(isCut || from[i] == to[i] ? DimExpr(1) : to[i]);
+    if (isCut) {
+      none.push_back(i);
+      start.push_back(0);
+    }
+  }
+  Name cut = none.empty() ? x : node("Slice", {x, ints(start), ints(start), ints(none)});
+  bool rest = llvm::any_of(dims, [](const DimExpr &dim) { return dim != DimExpr(1); });
+  return rest ? node("Expand", {cut, vector(dims)}) : cut;
 }
 
 Name OpExport::unsqueeze(const Name &x, const std::vector<int64_t> &at) {

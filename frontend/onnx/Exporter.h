@@ -71,6 +71,7 @@ private:
   void findNeeded();
   void addArguments();
   void addParameter(const Argument &argument, mlir::Value value);
+  void addSymbol(const DimExpr &size, const Name &input, int64_t axis);
   void addOutputs(mlir::func::ReturnOp results);
   void declare(proto::ValueInfoProto &info, const Name &name, DType dtype, const Shape &shape);
   void exportOp(mlir::Operation *op);
@@ -86,9 +87,10 @@ private:
   const OnnxExportOptions &options;
   proto::GraphProto &out;
   std::map<std::string, DimExpr, std::less<>> sizes; ///< Named dims that are fixed.
+  /// An axis of an input has the size scale * symbol + offset.
   struct Source {
     Name input;
-    int64_t axis;
+    int64_t axis, offset, scale;
   };
   std::map<std::string, Source> symbols; ///< Where a named dim can be read off.
   llvm::DenseMap<mlir::Value, Name> names;

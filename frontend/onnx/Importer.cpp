@@ -159,6 +159,20 @@ static std::string dimName(const std::string &text) {
   return name;
 }
 
+/// A size with a name is free. An expression over names that are free sizes of inputs means what it
+/// says; exporters, ours among them, write those.
+DimExpr Importer::namedSize(const std::string &text) {
+  std::optional<DimExpr> size = DimExpr::parse(text);
+  if (!size || size->isSymbol())
+    return sinter::dim(dimName(text));
+  std::set<std::string> symbols;
+  size->collectSymbols(symbols);
+  for (const std::string &symbol : symbols)
+    if (!freeSizes.contains(symbol))
+      return sinter::dim(dimName(text));
+  return symbols.empty() ? sinter::dim(dimName(text)) : *size;
+}
+
 std::optional<Shape> Importer::shapeOf(const proto::TypeProto_Tensor &type,
                                        const std::string &owner) {
   if (!type.has_shape())
@@ -181,7 +195,7 @@ std::optional<Shape> Importer::shapeOf(const proto::TypeProto_Tensor &type,
                                                     std::to_string(options.limits.elements));
       shape.push_back(size);
     } else if (!dim.dim_param().empty()) {
-      shape.push_back(sinter::dim(dimName(dim.dim_param())));
+      shape.push_back(namedSize(dim.dim_param()));
     } else {
       shape.push_back(sinter::dim(dimName(owner + "_" + std::to_string(shape.rank()))));
     }
@@ -255,6 +269,11 @@ void Importer::addInput(const proto::ValueInfoProto &info) {
 
 void Importer::addInputs() {
   std::set<std::string> seen;
+  for (const proto::ValueInfoProto &info : model.graph().input())
+    if (!frames.front().values.contains(info.name()) && !fixed.contains(info.name()))
+      for (const auto &dim : info.type().tensor_type().shape().dim())
+        if (DimExpr::isValidName(dim.dim_param()) && dimName(dim.dim_param()) == dim.dim_param())
+          freeSizes.insert(dim.dim_param());
   for (const proto::ValueInfoProto &info : model.graph().input()) {
     if (!seen.insert(info.name()).second)
       invalid("the input " + inQuotes(info.name()) + " is there twice");

@@ -78,6 +78,7 @@ private:
   /// The shape that a type declares; nullopt when it has none. Unnamed dims are named after
   /// `owner`.
   std::optional<Shape> shapeOf(const proto::TypeProto_Tensor &type, const std::string &owner);
+  DimExpr namedSize(const std::string &text);
   void define(Frame &frame, const std::string &name, Tensor value);
   std::string graphName(const std::string &name, std::map<std::string, int> &taken);
 
@@ -115,6 +116,7 @@ private:
   std::map<std::string, const proto::ValueInfoProto *, std::less<>> declared;
   std::vector<std::string> argumentNames; ///< The model's names of the graph's arguments.
   std::map<std::string, int> inputNames, outputNames;
+  std::set<std::string> freeSizes; ///< Names that alone are a size of an input.
   std::deque<Frame> frames; ///< References stay valid while calls are entered.
   int64_t numNodes = 0;
 };

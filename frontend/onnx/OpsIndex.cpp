@@ -159,11 +159,19 @@ static void importTopK(Node &node) {
   Tensor x = node.input(0);
   requireRank(node, x, 1, "the input");
   int64_t axis = node.axis(node.intAttribute("axis", -1), x.rank());
-  int64_t k = node.opset() >= 10 ? node.knownInt(1) : node.intAttribute("k");
   bool largest = node.opset() < 11 || node.flagAttribute("largest", true);
   node.ignoreAttribute("sorted"); // Sorted is one of the orders that 0 allows.
-  if (k < 0 || x.size(axis).constant().value_or(k) < k)
-    node.invalid("k is " + std::to_string(k) + " for " + x.str());
+  std::vector<DimExpr> given;
+  if (node.opset() >= 10)
+    given = node.knownDims(1);
+  else
+    given.push_back(node.intAttribute("k"));
+  if (given.size() != 1)
+    node.invalid("k has " + std::to_string(given.size()) + " elements");
+  const DimExpr &k = given[0];
+  if (std::optional<int64_t> count = k.constant();
+      count && (*count < 0 || x.size(axis).constant().value_or(*count) < *count))
+    node.invalid("k is " + k.str() + " for " + x.str());
   TopK found = topK(x, k, axis, largest);
   node.output(0, found.values);
   node.output(1, found.indices);

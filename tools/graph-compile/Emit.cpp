@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/graph-compile/Emit.h"
 
+#include "tools/graph-compile/EmitOnnx.h"
 #include "tools/graph-compile/Specialize.h"
 #include "tools/graph-compile/Statistics.h"
 #include "tools/support/CommandLine.h"
@@ -51,6 +52,7 @@ enum class Form {
   Ptx,
   Cubin,
   Dot,
+  Onnx,
   Nothing
 };
 
@@ -76,6 +78,7 @@ constexpr EmitRow emitTable[] = {
     {"ptx", Form::Ptx, StageId::Kernels},
     {"cubin", Form::Cubin, StageId::Kernels, ".cubin"},
     {"dot", Form::Dot, StageId::Fused},
+    {"onnx", Form::Onnx, StageId::Traced},
 };
 
 const EmitRow &emitRow(const std::string &name) {
@@ -343,9 +346,10 @@ int compileAndEmit(const CompileRequest &request) {
   if ((isLibrary(row.form) || row.form == Form::Cubin) && !onlyStats)
     library = libraryPath(request, row);
 
-  if (request.params.empty() == request.embed)
+  if (row.form != Form::Onnx && request.params.empty() == request.embed)
     failUsage(request.embed ? "--embed needs the values: --params=FILE"
-                            : "--params is for values that a library carries: --embed");
+                            : "--params is for values that a library carries, with --embed, or "
+                              "an ONNX model");
   if (request.embed && (!isLibrary(row.form) || onlyStats))
     failUsage("--embed goes with --emit=lib, obj and static");
   const ArrayMap embedded = request.embed ? readArrays(request.params) : ArrayMap();
@@ -366,6 +370,10 @@ int compileAndEmit(const CompileRequest &request) {
   reportFixedInputs(model);
   Graph &graph = model.graph;
   addGradients(graph, request);
+  if (row.form == Form::Onnx) {
+    emitOnnx(graph, request);
+    return 0;
+  }
   auto module = extract(graph, graph.outputs(), graph.updates());
   specialize(*module, request.dims, request.shapes);
   loading.reset();
@@ -457,6 +465,7 @@ int compileAndEmit(const CompileRequest &request) {
   case Form::Dot:
     writeText(request.output, report::dotText(compilation.graph()));
     break;
+  case Form::Onnx: // Written before, from the graph.
   case Form::Nothing:
     break;
   }

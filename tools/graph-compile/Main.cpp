@@ -58,7 +58,7 @@ int main(int argc, char **argv) {
   app.add_option("--mem-budget", request.memBudget,
                  "Refuse (exit code 7) when the planned peak is above this, e.g. 64M");
   app.add_option("--params", request.params,
-                 "Values of parameters and state, .safetensors or .npz; goes with --embed");
+                 "Values of parameters and state, .safetensors or .npz, for --embed and --emit=onnx");
   app.add_flag("--embed", request.embed,
                "The library carries the values of --params; its state starts from them");
   app.add_flag("--check-nan", request.checkNan,

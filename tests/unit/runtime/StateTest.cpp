@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 #include <unistd.h>
 
@@ -30,8 +31,9 @@ std::vector<Argument> variables() {
 }
 
 struct TemporaryFile {
+  std::string suffix = ".npz";
   std::filesystem::path path = std::filesystem::temp_directory_path() /
-                               ("sinter-state-" + std::to_string(getpid()) + ".npz");
+                               ("sinter-state-" + std::to_string(getpid()) + suffix);
   ~TemporaryFile() { std::filesystem::remove(path); }
 };
 
@@ -81,8 +83,10 @@ TEST(StateTest, SetChecksAndCopies) {
             std::string::npos);
 }
 
-TEST(StateTest, SavesAndLoads) {
-  TemporaryFile file;
+class StateFiles : public testing::TestWithParam<const char *> {};
+
+TEST_P(StateFiles, SavesAndLoads) {
+  TemporaryFile file{GetParam()};
   State state(variables(), 1), other(variables(), 2);
   state.save(file.path);
   other.load(file.path);
@@ -96,6 +100,55 @@ TEST(StateTest, SavesAndLoads) {
   EXPECT_NE(errorOf([&] { state.load(file.path); }).find("no value for 'step'"), std::string::npos);
   EXPECT_EQ(fewer.get("w").toVector<float>(), before);
   errorOf([&] { state.load("/nonexistent/p.npz"); }, ErrorKind::User, ErrorCode::FileAccess);
+  errorOf([&] { state.save("/dev/full"); }, ErrorKind::User, ErrorCode::FileAccess);
+}
+
+INSTANTIATE_TEST_SUITE_P(Suffixes, StateFiles, testing::Values(".npz", ".safetensors"),
+                         [](const auto &info) { return std::string(info.param).substr(1); });
+
+TEST(StateTest, ADamagedFileChangesNothing) {
+  TemporaryFile file{".safetensors"};
+  std::vector<Argument> all = {variables()[1], variables()[3]};
+  State(all, 1).save(file.path);
+  std::string good = readFile(file.path);
+  State state(all, 2);
+  std::vector<float> before = state.get("w").toVector<float>();
+  std::vector<float> saved = State(all, 1).get("w").toVector<float>();
+  // What loads all the same says the same; for the rest nothing has changed.
+  int refused = 0;
+  auto expectAllOrNothing = [&](const std::string &bytes) {
+    std::filesystem::remove(file.path);
+    std::ofstream(file.path, std::ios::binary) << bytes;
+    try {
+      state.load(file.path);
+      ASSERT_EQ(state.get("w").toVector<float>(), saved);
+      ASSERT_EQ(state.get("step").item<int64_t>(), 7);
+      state.set("w", Array::from(before, {4, 5}));
+    } catch (const Error &) {
+      ++refused;
+      ASSERT_EQ(state.get("w").toVector<float>(), before);
+    }
+  };
+  for (size_t length = 0; length < good.size(); ++length)
+    expectAllOrNothing(good.substr(0, length));
+  EXPECT_EQ(refused, static_cast<int>(good.size())) << "every truncation";
+  size_t header = good.size() - 4 * 20 - 8;
+  for (size_t i = 0; i < header; ++i)
+    for (int flip : {0x01, 0x02, 0x08, 0x20, 0x80, 0xff}) {
+      std::string bad = good;
+      bad[i] = static_cast<char>(bad[i] ^ flip);
+      expectAllOrNothing(bad);
+    }
+}
+
+TEST(StateTest, ValuesAreCopies) {
+  State state(variables(), 1);
+  ArrayMap values = state.values();
+  EXPECT_EQ(values.size(), 3u);
+  values.at("w").fill(0);
+  EXPECT_NE(state.get("w").at({0, 0}), 0);
+  state.set("w", values.at("w"));
+  EXPECT_EQ(state.get("w").at({0, 0}), 0);
 }
 
 TEST(StateTest, SymbolicVariablesNeedASize) {
