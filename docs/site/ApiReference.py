@@ -33,7 +33,7 @@ PAGES = [
     ("trace", "Traces and reports", "Where time goes, and what was compiled: [Read a report](../howto/read-a-report.md).",
      ["ir/base/Trace.h", "runtime/Report.h"]),
     ("error", "Errors", "The one exception type, and the exit codes of the tools.", ["ir/base/Error.h"]),
-    ("onnx", "ONNX", "What is supported is on [ONNX models](../onnx.md).", ["frontend/onnx/Onnx.h"]),
+    ("onnx", "ONNX", "What is supported is on [ONNX models](../onnx.md).", ["frontend/onnx/Onnx.h", "frontend/onnx/Export.h"]),
     ("device", "Devices", "Where programs run. Most applications name a target and need none of this.",
      ["runtime/Device.h", "runtime/CpuDevice.h", "runtime/CudaDevice.h", "runtime/ThreadPool.h"]),
     ("program", "Program", "A compiled graph as data, and the C interface of its kernels.",
