@@ -379,9 +379,6 @@ private:
 InterfaceMacros::InterfaceMacros(const std::string &name, const Program &program)
     : prefix(upper(toIdentifier(name))) {
   UniqueNames unique;
-  // Names that the header gives a meaning of its own.
-  for (const char *taken : {"_NUM_DIMS", "_NUM_INPUTS", "_NUM_OUTPUTS", "_NUM_VARIABLES"})
-    unique(prefix + taken, "");
   for (const std::string &dim : interfaceDims(program))
     dims.push_back(unique(prefix + "_DIM_", dim));
   for (const Argument &argument : program.arguments) {

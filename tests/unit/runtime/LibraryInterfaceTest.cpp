@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstring>
 #include <dlfcn.h>
 #include <filesystem>
@@ -21,6 +22,25 @@ namespace capi {
 } // namespace capi
 
 using namespace sinter;
+
+// The same structs and numbers on either side.
+static_assert(sizeof(capi::SinterStatus) == sizeof(SinterStatus));
+static_assert(sizeof(capi::SinterContext) == sizeof(SinterContext));
+static_assert(offsetof(capi::SinterContext, status) == offsetof(SinterContext, status));
+static_assert(capi::SINTER_INDEX_OUT_OF_RANGE == static_cast<int>(StatusCode::IndexOutOfRange));
+static_assert(capi::SINTER_NON_FINITE == static_cast<int>(StatusCode::NonFinite));
+static_assert(SINTER_ALIGNMENT == bufferAlignment);
+static_assert(capi::SINTER_F32 == static_cast<int>(f32) &&
+              capi::SINTER_F64 == static_cast<int>(f64));
+static_assert(capi::SINTER_I32 == static_cast<int>(i32) &&
+              capi::SINTER_I64 == static_cast<int>(i64));
+static_assert(capi::SINTER_BOOL == static_cast<int>(boolean));
+static_assert(capi::SINTER_F16 == static_cast<int>(f16) &&
+              capi::SINTER_BF16 == static_cast<int>(bf16));
+static_assert(capi::SINTER_I8 == static_cast<int>(i8) && capi::SINTER_I16 == static_cast<int>(i16));
+static_assert(capi::SINTER_U8 == static_cast<int>(u8) && capi::SINTER_U16 == static_cast<int>(u16));
+static_assert(capi::SINTER_U32 == static_cast<int>(u32) &&
+              capi::SINTER_U64 == static_cast<int>(u64));
 namespace fs = std::filesystem;
 
 namespace {

@@ -122,6 +122,15 @@ static void kernel(void *const *buffers, const int64_t *table, SinterStatus *sta
     ++counts[i]; /* Not atomic: a unit that two threads computed would be a race. */
 }
 
+/* Threads that compute cannot be ended. */
+static SinterThreads *busyThreads;
+static void stopInside(void *const *buffers, const int64_t *table, SinterStatus *status, int64_t begin, int64_t end, int64_t worker) {
+  SinterReport report;
+  SinterThreads copy = *busyThreads;
+  (void)buffers, (void)table, (void)status, (void)begin, (void)end, (void)worker;
+  REQUIRE(sinterThreadsStop(&copy, &report) == SINTER_BUSY && report.subject == SINTER_THREADS);
+}
+
 static void *launch(void *value) {
   Caller *caller = value;
   void *buffers[] = {caller->counts};
@@ -157,6 +166,9 @@ static void threads(void) {
     for (i = 0; i < callers; ++i)
       for (j = 0; j < elements - 6; ++j)
         REQUIRE(all[i].counts[j] == launches);
+    busyThreads = &made;
+    if (workers > 1)
+      made.parallelFor(made.pool, stopInside, 0, 0, 0, 100, 1);
     REQUIRE(sinterThreadsStop(&made, 0) == SINTER_OK && !made.parallelFor);
   }
 }
