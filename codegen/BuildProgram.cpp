@@ -70,6 +70,14 @@ std::vector<Result> resultsOf(func::FuncOp graph, const std::vector<Argument> &a
   return results;
 }
 
+std::map<size_t, int64_t> firstSitesOf(const PlannedProgram &planned) {
+  std::map<size_t, int64_t> sites;
+  for (const PlannedLaunch &launch : planned.launches)
+    if (launch.firstSite >= 0)
+      sites[launch.step] = launch.firstSite;
+  return sites;
+}
+
 int64_t siteOf(Program &program, Operation *op) {
   Site site{op->getName().stripDialect().str(), "index", toSourceLoc(op->getLoc())};
   for (auto [number, known] : llvm::enumerate(program.sites))

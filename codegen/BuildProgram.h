@@ -6,6 +6,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+#include <map>
 #include <vector>
 
 namespace sinter::codegen {
@@ -29,6 +30,9 @@ struct PlannedProgram {
 /// Orders are those of the block; results that update an argument are computed in its own buffer
 /// where no later step reads the old value. Fails with diagnostics on IR that is not scheduled.
 mlir::FailureOr<PlannedProgram> buildProgram(mlir::func::FuncOp graph, const TargetInfo &target);
+
+/// The sites of launches that test what they store, by step.
+std::map<size_t, int64_t> firstSitesOf(const PlannedProgram &planned);
 
 /// The number of an op that can report a run-time error, in Program::sites.
 int64_t siteOf(Program &program, mlir::Operation *op);

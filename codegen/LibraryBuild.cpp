@@ -48,7 +48,8 @@ void LibraryBuild::write(cpu::LibraryForm form, const fs::path &path,
       const Compilation &each = compiled[i];
       versions.push_back({.program = &each.planned.program,
                           .kernelObjects = {each.objects.begin(), each.objects.end()},
-                          .target = targets[i]});
+                          .target = targets[i],
+                          .firstSites = firstSitesOf(each.planned)});
       programs.push_back(versions.back().program);
     }
     library = cpu::libraryBytes(form, versions, fileName, values);

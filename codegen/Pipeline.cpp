@@ -253,12 +253,8 @@ void kernels(Compilation &compilation, const PipelineOptions &options) {
       continue;
     namesSites = false;
     compilation.kernels.push_back(cpu::emitKernel(launch.fused, plan, launch.stage, kernelOptions));
-    if (checksStores(launch.fused)) {
-      namesSites = true;
-      checked[launch.fused] |= addStoreChecks(
-          *compilation.kernels.back(), launch.fused,
-          {.firstSite = launch.firstSite, .step = static_cast<int64_t>(launch.step)});
-    }
+    if (checksStores(launch.fused))
+      checked[launch.fused] |= addStoreChecks(*compilation.kernels.back(), launch.fused);
     if (namesSites)
       known.erase(place);
   }

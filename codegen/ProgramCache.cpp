@@ -113,7 +113,8 @@ ObjectProgram ObjectProgram::take(Compilation &compilation, const TargetInfo &ta
   result.isPortable = bytes <= mostEmbedded;
   result.objects.push_back(cpu::runObject(result.program, target,
                                           /*embedConstants=*/result.isPortable,
-                                          /*exportInterface=*/false));
+                                          /*exportInterface=*/false,
+                                          firstSitesOf(compilation.planned)));
   return result;
 }
 

@@ -32,9 +32,9 @@ struct Store {
 
 class Checker {
 public:
-  Checker(ModuleOp module, FusedOp fused, const StoreCheckNames &names)
-      : module(module), fused(fused), names(names), builder(module.getContext()),
-        loc(module.getLoc()), i64(builder.getI64Type()) {
+  Checker(ModuleOp module, FusedOp fused)
+      : module(module), fused(fused), builder(module.getContext()), loc(module.getLoc()),
+        i64(builder.getI64Type()) {
     for (auto function : module.getOps<func::FuncOp>())
       if (function.isPublic())
         entry = function;
@@ -322,7 +322,7 @@ private:
   void report(llvm::ArrayRef<std::pair<const Store *, Value>> tests) {
     Value site, position;
     for (auto &[store, bad] : llvm::reverse(tests)) {
-      Value ownSite = number(names.firstSite + store->output), own = positionOf(*store, bad);
+      Value ownSite = number(store->output), own = positionOf(*store, bad);
       if (site) {
         Value isHere = anyOf(bad);
         ownSite = arith::SelectOp::create(builder, loc, isHere, ownSite, site);
@@ -385,19 +385,17 @@ private:
     auto branch = scf::IfOp::create(builder, loc, first, /*withElseRegion=*/false);
     func::ReturnOp::create(builder, loc);
     builder.setInsertionPointToStart(branch.thenBlock());
-    for (auto [field, value] :
-         {std::pair(1, function.getArgument(1)), std::pair(2, function.getArgument(2)),
-          std::pair(3, BlockArgument())}) {
+    for (int field : {1, 2}) {
       Value at = LLVM::GEPOp::create(builder, loc, pointer, i64, status,
                                      llvm::ArrayRef<LLVM::GEPArg>{field});
-      LLVM::StoreOp::create(builder, loc, value ? Value(value) : number(names.step), at, 8);
+      LLVM::StoreOp::create(builder, loc, function.getArgument(static_cast<unsigned>(field)), at,
+                            8);
     }
     return function;
   }
 
   ModuleOp module;
   FusedOp fused;
-  const StoreCheckNames names;
   OpBuilder builder;
   Location loc;
   Type i64;
@@ -409,8 +407,8 @@ private:
 
 } // namespace
 
-llvm::BitVector addStoreChecks(ModuleOp kernel, FusedOp fused, const StoreCheckNames &names) {
-  return Checker(kernel, fused, names).run();
+llvm::BitVector addStoreChecks(ModuleOp kernel, FusedOp fused) {
+  return Checker(kernel, fused).run();
 }
 
 } // namespace sinter::codegen

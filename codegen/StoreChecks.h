@@ -8,21 +8,14 @@
 
 namespace sinter::codegen {
 
-/// Whom a kernel names when it has computed a NaN or an infinity.
-struct StoreCheckNames {
-  int64_t firstSite = 0; ///< Of the region's first output; the others' follow.
-  int64_t step = 0;      ///< Position in Program::steps.
-};
-
 /// Makes the kernel of a region that markStoreChecks() has seen test the floats that it stores to
 /// the region's outputs. Elements that are stored together are stored if all are good; else the
-/// kernel leaves memory as it is and reports StatusCode::NonFinite with the output's site, the
-/// position of the first bad element in `value` and the step in `bound`. Where an output overwrites
-/// an input, what made a bad element is thus still there.
+/// kernel leaves memory as it is and reports StatusCode::NonFinite with the output's number
+/// as site and the position of the first bad element as value; whoever launches it adds the rest.
+/// Where an output overwrites an input, what made a bad element is thus still there.
 ///
 /// The module is one of cpu::emitKernel(), before it is lowered. Returns the outputs that it
 /// stores to.
-llvm::BitVector addStoreChecks(mlir::ModuleOp kernel, ir::FusedOp fused,
-                               const StoreCheckNames &names);
+llvm::BitVector addStoreChecks(mlir::ModuleOp kernel, ir::FusedOp fused);
 
 } // namespace sinter::codegen

@@ -166,10 +166,12 @@ std::string plainObject(llvm::Module &module, const TargetInfo &target) {
 } // namespace
 
 std::string runObject(const Program &program, const TargetInfo &target, bool embedConstants,
-                      bool exportInterface) {
+                      bool exportInterface, const std::map<size_t, int64_t> &firstSites) {
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> module = buildRunModule(
-      program, context, {.embedConstants = embedConstants, .exportInterface = exportInterface});
+  std::unique_ptr<llvm::Module> module = buildRunModule(program, context,
+                                                        {.embedConstants = embedConstants,
+                                                         .exportInterface = exportInterface,
+                                                         .firstSites = firstSites});
   return plainObject(*module, target);
 }
 
@@ -196,6 +198,7 @@ std::string libraryBytes(LibraryForm form, const std::vector<LibraryVersion> &ve
     if (!haveOneInterface(first, *versions[i].program))
       failInternal("versions of a library differ in more than their code");
     RunFunctionOptions options;
+    options.firstSites = versions[i].firstSites;
     if (count > 1) {
       options.symbolName = versionName(first.name, i, count);
       options.constantSymbols = constants.symbols[i];
@@ -220,7 +223,7 @@ void writeLibrary(LibraryForm form, const Program &program,
                   const std::vector<std::string_view> &kernelObjects, const TargetInfo &target,
                   const std::filesystem::path &path) {
   writeFileAtomically(
-      path, libraryBytes(form, {{&program, kernelObjects, target}}, path.filename().string()));
+      path, libraryBytes(form, {{&program, kernelObjects, target, {}}}, path.filename().string()));
 }
 
 std::string linkObjects(LibraryForm form, const std::vector<std::string_view> &objects,

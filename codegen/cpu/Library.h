@@ -6,6 +6,7 @@
 #include "sinter/codegen/cpu/Versions.h"
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,8 +41,9 @@ std::string linkObjects(LibraryForm form, const std::vector<std::string_view> &o
                         const std::string &fileName);
 
 /// The object of NAME_run (and, with `exportInterface`, of its companions).
+/// `firstSites`: see RunFunctionOptions.
 std::string runObject(const Program &program, const TargetInfo &target, bool embedConstants,
-                      bool exportInterface);
+                      bool exportInterface, const std::map<size_t, int64_t> &firstSites = {});
 
 /// The C header that goes with all three forms: a self-contained description of the program and of
 /// how to call it, for C99 and C++.

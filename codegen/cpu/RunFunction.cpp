@@ -133,8 +133,10 @@ private:
     buffers = builder.CreateAlloca(ArrayType::get(pointer, numPointers));
     builder.CreateStore(Constant::getNullValue(statusType), statusOf(ctx));
     exit = BasicBlock::Create(module->getContext(), "exit", run);
-    for (const Step &step : program.steps)
+    for (const Step &step : program.steps) {
       std::visit([&](const auto &value) { emit(value); }, step);
+      ++number;
+    }
     builder.CreateBr(exit);
     builder.SetInsertPoint(exit);
     builder.CreateRetVoid();
@@ -156,8 +158,31 @@ private:
         builder.CreateCall(launchHelper, {callee.getCallee(), buffers, table, ctx,
                                           sizes->value(launch.extent), sizes->value(launch.grain)});
     BasicBlock *next = BasicBlock::Create(module->getContext(), "step", run);
-    builder.CreateCondBr(failed, exit, next);
+    auto firstSite = options.firstSites.find(number);
+    BasicBlock *bad = firstSite == options.firstSites.end()
+                          ? exit
+                          : BasicBlock::Create(module->getContext(), "bad", run);
+    builder.CreateCondBr(failed, bad, next);
+    if (bad != exit) {
+      builder.SetInsertPoint(bad);
+      completeReport(firstSite->second);
+      builder.CreateBr(exit);
+    }
     builder.SetInsertPoint(next);
+  }
+
+  /// What a kernel that several launches share cannot know of a NaN: its site, and its step.
+  void completeReport(int64_t firstSite) {
+    Value *status = statusOf(ctx);
+    auto field = [&](unsigned at) { return builder.CreateStructGEP(statusType, status, at); };
+    Value *isNonFinite =
+        builder.CreateICmpEQ(builder.CreateLoad(i64, field(0)),
+                             builder.getInt64(static_cast<uint64_t>(StatusCode::NonFinite)));
+    Value *site = builder.CreateLoad(i64, field(1)), *bound = builder.CreateLoad(i64, field(3));
+    Value *own = builder.CreateAdd(site, builder.getInt64(static_cast<uint64_t>(firstSite)));
+    builder.CreateStore(builder.CreateSelect(isNonFinite, own, site), field(1));
+    builder.CreateStore(builder.CreateSelect(isNonFinite, builder.getInt64(number), bound),
+                        field(3));
   }
 
   void emit(const Copy &copy) {
@@ -226,6 +251,7 @@ private:
   Function *launchHelper = nullptr, *run = nullptr;
   Value *args = nullptr, *table = nullptr, *arena = nullptr, *ctx = nullptr, *buffers = nullptr;
   BasicBlock *exit = nullptr;
+  size_t number = 0; ///< Of the step.
   std::optional<SizeEmitter> sizes;
 };
 

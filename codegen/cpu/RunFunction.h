@@ -3,6 +3,7 @@
 
 #include "sinter/codegen/Program.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +41,9 @@ struct RunFunctionOptions {
   /// With embedConstants, hidden data of another module, one for each constant; empty: each is data
   /// of this one.
   std::vector<std::string> constantSymbols = {};
+  /// Of launches that test what they store, by step: the site of the first output. Their kernels,
+  /// which equal launches share, report NonFinite with the output's number as site.
+  std::map<size_t, int64_t> firstSites = {};
 };
 
 /// `name` as a C identifier: other characters become '_'.

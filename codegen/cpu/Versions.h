@@ -4,6 +4,7 @@
 #include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/ir/base/TargetInfo.h"
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@ struct LibraryVersion {
   const Program *program = nullptr;
   std::vector<std::string_view> kernelObjects; ///< They define the symbols of Program::kernels.
   TargetInfo target;
+  std::map<size_t, int64_t> firstSites = {}; ///< RunFunctionOptions::firstSites
 };
 
 /// What the symbols of version `index` of `count` begin with: `name` where there is only one, else
