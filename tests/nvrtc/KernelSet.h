@@ -50,4 +50,7 @@ private:
   std::vector<std::string> unsupported;
 };
 
+/// SINTER_NVRTC_ALL=1: every case of every row. It takes some 15 minutes.
+bool isExhaustive();
+
 } // namespace sinter::nvrtctest

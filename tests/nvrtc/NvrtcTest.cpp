@@ -14,6 +14,7 @@
 namespace sinter {
 namespace {
 
+using nvrtctest::isExhaustive;
 using nvrtctest::KernelSet;
 using ops::Case;
 using ops::Row;
@@ -58,9 +59,6 @@ Tensor placeholder(Graph &graph, const std::string &name, DType dtype, const Sha
   std::vector<DimExpr> dims(shape.vector().rbegin(), shape.vector().rend());
   return transpose(graph.placeholder(name, dtype, Shape(dims)));
 }
-
-/// SINTER_NVRTC_ALL=1: every case of every row. It takes some 15 minutes.
-bool isExhaustive() { return std::getenv("SINTER_NVRTC_ALL") != nullptr; }
 
 /// Shapes differ in numbers, so a few of them make all kinds of kernels that a row has.
 std::vector<Case> casesFor(const Row &row, DType dtype) {
@@ -137,6 +135,17 @@ TEST_P(NvrtcTest, Networks) {
   for (const tools::CaseRow &row : tools::caseTable())
     if (row.kind == tools::CaseKind::Kernel)
       set.add(row.name, row.make(row.rows).graph);
+  expectCompiles(set);
+}
+
+/// The benchmark's cases for a GPU, at the sizes that choose its largest tiles, clusters and pairs
+/// of blocks. They take minutes.
+TEST_P(NvrtcTest, LargeNetworks) {
+  if (!isExhaustive())
+    return;
+  KernelSet set(GetParam());
+  for (const tools::CaseRow &row : tools::gpuCaseTable())
+    set.add(row.name, row.make(row.rows).graph);
   expectCompiles(set);
 }
 
