@@ -26,9 +26,9 @@ ARM_TWIN = "cpu:x86-64-v2,+avx,+f16c,+fma"  # The same vectors, fused multiply-a
 LEVELS = ["cpu:x86-64", "cpu:x86-64-v2", "cpu:x86-64-v3", "cpu:x86-64-v4"]
 LEVEL_FLAG = {"cpu:x86-64": "lm", "cpu:x86-64-v2": "sse4_2", "cpu:x86-64-v3": "avx2", "cpu:x86-64-v4": "avx512vl"}
 DIMS = {"N": 37}
-SIZES = {"f32": 4, "f64": 8, "i8": 1, "u8": 1, "bool": 1, "i32": 4, "i64": 8, "u32": 4, "u64": 8}
-NPY = {"f32": "<f4", "f64": "<f8", "i8": "|i1", "u8": "|u1", "i32": "<i4", "i64": "<i8"}
-CODE = {"f32": "f", "f64": "d", "i8": "b", "u8": "B", "i32": "i", "i64": "q"}
+# Format of struct, what NumPy calls it.
+DTYPES = {"f16": ("e", "<f2"), "f32": ("f", "<f4"), "f64": ("d", "<f8"), "bool": ("?", "|b1"), "i8": ("b", "|i1"), "u8": ("B", "|u1"),
+          "i16": ("h", "<i2"), "u16": ("H", "<u2"), "i32": ("i", "<i4"), "u32": ("I", "<u4"), "i64": ("q", "<i8"), "u64": ("Q", "<u8")}
 
 failures = []
 left_out = []
@@ -59,7 +59,7 @@ class Tensor:
         self.count = 1
         for size in self.sizes:
             self.count *= size
-        self.bytes = self.count * SIZES[dtype]
+        self.bytes = self.count * struct.calcsize(DTYPES[dtype][0])
 
 
 class Graph:
@@ -101,11 +101,11 @@ class Graph:
                     values = [numbers.randint(-128, 127) for _ in range(tensor.count)]
                 else:
                     values = [numbers.randint(0, 2) for _ in range(tensor.count)]
-                data = struct.pack(f"<{tensor.count}{CODE[tensor.dtype]}", *values)
+                data = struct.pack(f"<{tensor.count}{DTYPES[tensor.dtype][0]}", *values)
                 with open(self.file(tensor.name + ".bin"), "wb") as file:
                     file.write(data)
                 shape = "(" + "".join(f"{size}, " for size in tensor.sizes) + ")"
-                header = f"{{'descr': '{NPY[tensor.dtype]}', 'fortran_order': False, 'shape': {shape}, }}"
+                header = f"{{'descr': '{DTYPES[tensor.dtype][1]}', 'fortran_order': False, 'shape': {shape}, }}"
                 header += " " * (-(len(header) + 11) % 64) + "\n"
                 archive.writestr(tensor.name + ".npy",
                                  b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data)
@@ -150,7 +150,7 @@ class Graph:
     def compare(self, what, results, target):
         for tensor, got, wanted in zip(self.results, results, self.jit(target)):
             if got != wanted:
-                code = CODE[tensor.dtype]
+                code = DTYPES[tensor.dtype][0]
                 pairs = list(zip(struct.iter_unpack("<" + code, got), struct.iter_unpack("<" + code, wanted)))
                 different = [i for i, (a, b) in enumerate(pairs) if a != b and not (a != a and b != b)
                              and not (a[0] != a[0] and b[0] != b[0])]
