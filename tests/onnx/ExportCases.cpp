@@ -3,7 +3,7 @@
 
 #include "tests/ops/Values.h"
 
-#include "sinter/runtime/Session.h"
+#include "sinter/sinter.h"
 
 #include <algorithm>
 #include <set>
@@ -58,6 +58,99 @@ std::vector<DType> exportDTypes(const ops::Row &row) {
   addFirst([](DType dtype) { return dtype == i32; });
   addFirst([](DType dtype) { return dtype == u8; });
   return dtypes;
+}
+
+namespace {
+
+/// A network under construction, with parameters that are drawn.
+struct Network {
+  ExportCase result;
+  Network() { result.tolerance = 1e-4; }
+  Tensor parameter(const std::string &name, const Shape &shape, double mean, double deviation) {
+    Tensor value = result.graph.parameter(name, f32, shape);
+    Array array(f32, *shape.evaluate({}));
+    RandomStream(1, name).fillNormal(array, mean, deviation);
+    result.values.emplace(name, std::move(array));
+    return value;
+  }
+  Tensor weight(const std::string &name, const Shape &shape) {
+    return parameter(name, shape, 0, 0.1);
+  }
+  Tensor input(const std::string &name, const Shape &shape, const Array &value) {
+    result.inputs.emplace(name, value);
+    return result.graph.placeholder(name, value.dtype(), shape);
+  }
+  Tensor dense(const std::string &name, const Tensor &x, int64_t from, int64_t to) {
+    return linear(x, weight(name + ".w", {from, to}), weight(name + ".b", {to}));
+  }
+};
+
+Array drawn(std::vector<int64_t> sizes) {
+  Array array(f32, std::move(sizes));
+  RandomStream(2, "input").fillNormal(array, 0, 1);
+  return array;
+}
+
+ExportCase perceptron() {
+  Network net;
+  Tensor x = net.input("x", {dim("N"), 784}, drawn({5, 784}));
+  Tensor h = net.dense("out", net.dense("hidden", x, 784, 64).relu(), 64, 10);
+  net.result.graph.output("probabilities", softmax(h));
+  net.result.graph.output("label", h.argmax(1));
+  return net.result;
+}
+
+/// Strided, grouped and padded convolutions, normalisation, both kinds of pooling.
+ExportCase convolutional() {
+  Network net;
+  auto convolve = [&](const std::string &name, const Tensor &x, int64_t from, int64_t to,
+                      int64_t size, const ConvOptions &options) {
+    Tensor w = net.weight(name + ".w", {to, from / options.groups, size, size});
+    Tensor gamma = net.parameter(name + ".gamma", {to}, 1, 0.1);
+    Tensor beta = net.weight(name + ".beta", {to}), mean = net.weight(name + ".mean", {to});
+    Tensor variance = net.parameter(name + ".variance", {to}, 2, 0.1);
+    return relu6(batchNorm(conv2d(x, w, options), gamma, beta, mean, variance));
+  };
+  Tensor h = net.input("image", {dim("N"), 3, 19, 19}, drawn({2, 3, 19, 19}));
+  h = convolve("stem", h, 3, 8, 3, {.strides = {2}, .padding = Padding::same()});
+  h = maxPool(h, {3, 3}, {.strides = {2}, .padding = 1});
+  h = convolve("depthwise", h, 8, 8, 3, {.padding = 1, .groups = 8});
+  h = convolve("pointwise", h, 8, 16, 1, {});
+  h = avgPool(h, {2, 2});
+  h = convolve("dilated", h, 16, 16, 2, {.dilations = {1}}) + 0.5;
+  net.result.graph.output("logits", net.dense("out", globalAvgPool(h).flatten(1), 16, 10));
+  return net.result;
+}
+
+/// One block of a language model over sequences of any length.
+ExportCase transformer() {
+  Network net;
+  constexpr int64_t width = 16, words = 11;
+  DimExpr n = dim("N"), length = dim("L");
+  Array tokens =
+      Array::from(std::vector<int64_t>{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7}, {2, 7});
+  Tensor ids = net.input("ids", {n, length}, tokens);
+  Tensor h = embedding(net.weight("table", {words, width}), ids);
+  auto normalized = [&](const std::string &name, const Tensor &x) {
+    return x.layerNorm(net.parameter(name + ".gamma", {width}, 1, 0.1),
+                       net.weight(name + ".beta", {width}));
+  };
+  AttentionWeights weights{net.weight("q", {width, width}), net.weight("k", {width, width}),
+                           net.weight("v", {width, width}), net.weight("o", {width, width})};
+  Tensor a = normalized("norm1", h);
+  h = h + multiHeadAttention(a, a, a, weights, 4, {.causal = true});
+  Tensor m = normalized("norm2", h);
+  h = h + net.dense("down", gelu(net.dense("up", m, width, 4 * width)), 4 * width, width);
+  net.result.graph.output("logits", net.dense("head", h, width, words));
+  return net.result;
+}
+
+} // namespace
+
+std::vector<std::pair<std::string, ExportCase>> exportNetworks() {
+  return {{"perceptron", perceptron()},
+          {"convolutional", convolutional()},
+          {"transformer", transformer()}};
 }
 
 bool hasNoOnnxForm(const std::string &op, DType dtype) {

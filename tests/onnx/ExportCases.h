@@ -12,6 +12,7 @@ namespace sinter::onnxtest {
 struct ExportCase {
   Graph graph;
   ArrayMap inputs;
+  ArrayMap values = {}; ///< Of parameters.
   double tolerance = 0; ///< Relative, and absolute below 1.
 };
 
@@ -20,6 +21,9 @@ ExportCase exportCase(const ops::Row &row, DType dtype);
 
 /// One dtype, those of 16 bits, and two integers, where there are.
 std::vector<DType> exportDTypes(const ops::Row &row);
+
+/// Whole networks, with batches of a named size.
+std::vector<std::pair<std::string, ExportCase>> exportNetworks();
 
 /// What exportOnnx() may refuse: ops that ONNX has no operators for.
 bool hasNoOnnxForm(const std::string &op, DType dtype);

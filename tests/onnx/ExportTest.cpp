@@ -117,6 +117,19 @@ INSTANTIATE_TEST_SUITE_P(Rows, ExportTable, testing::Range(size_t{0}, ops::table
                            return ops::table()[info.param].name;
                          });
 
+TEST(OnnxExport, NetworksComeBack) {
+  for (const auto &[name, one] : exportNetworks()) {
+    OnnxModel model = reimport(exportOnnx(one.graph, {.values = one.values}));
+    State state(one.graph);
+    state.assign(one.values);
+    ArrayMap wanted = compile(one.graph, {.engine = Engine::Interpreter}).run(state, one.inputs);
+    ArrayMap got = interpret(model.graph, one.inputs);
+    ASSERT_EQ(got.size(), wanted.size());
+    for (const auto &[output, array] : wanted)
+      EXPECT_EQ(difference(got.at(output), array, one.tolerance), "") << name << " " << output;
+  }
+}
+
 //===--- The form of models ---===//
 
 TEST(OnnxExport, ALayerIsWhatAPersonWouldWrite) {

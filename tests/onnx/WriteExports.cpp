@@ -21,6 +21,14 @@ int main(int argc, char **argv) {
     std::filesystem::path folder = argv[1];
     std::filesystem::create_directories(folder);
     std::ofstream index(folder / "index.txt");
+    for (const auto &[name, one] : onnxtest::exportNetworks()) {
+      exportOnnx(one.graph, folder / (name + ".onnx"), {.values = one.values});
+      writeNpz(folder / (name + ".in.npz"), one.inputs);
+      State state(one.graph);
+      state.assign(one.values);
+      writeNpz(folder / (name + ".out.npz"), compile(one.graph).run(state, one.inputs));
+      index << name << " exported " << one.tolerance << "\n";
+    }
     for (const ops::Row &row : ops::table())
       for (DType dtype : onnxtest::exportDTypes(row)) {
         std::string file = row.name + "_" + std::string(name(dtype));
