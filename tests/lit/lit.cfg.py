@@ -2,6 +2,7 @@
 """The lit suite: text in, text out. Tools (sinter-opt, graph-compile, FileCheck, not, ...) are on PATH."""
 
 import os
+import shutil
 import subprocess
 
 import lit.formats
@@ -33,6 +34,14 @@ with open("/proc/cpuinfo") as cpuinfo:
     flags = next((line for line in cpuinfo if line.startswith("flags")), "").split()
 for feature in ("avx2", "avx512f"):
     if feature in flags:
+        config.available_features.add(feature)
+
+# REQUIRES: aarch64-gcc, musl-gcc: other C libraries and another processor, where they are installed.
+for feature, programs in (("aarch64-gcc", ("aarch64-linux-gnu-gcc", "qemu-aarch64")), ("musl-gcc", ("musl-gcc",))):
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        lit_config.note(f"{' and '.join(missing)} not found, so tests that need {feature} are left out")
+    else:
         config.available_features.add(feature)
 
 # REQUIRES: nvrtc
