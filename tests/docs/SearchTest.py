@@ -20,7 +20,8 @@ def found(word):
     """The pages that a search for `word` lists."""
     with tempfile.TemporaryDirectory() as profile:
         run = subprocess.run(
-            [browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
+            [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+             f"--user-data-dir={profile}",
              "--virtual-time-budget=10000", "--dump-dom", f"{(site / 'howto/tune.html').resolve().as_uri()}?q={word}"],
             capture_output=True, text=True, timeout=120)
     if "md-search-result" not in run.stdout:
