@@ -31,6 +31,9 @@ struct InterfaceVersion {
 std::string interfaceObject(const std::string &name, const std::vector<InterfaceVersion> &versions,
                             const ArrayMap &values, TargetInfo::Isa isa);
 
+/// A target for people: "cpu:znver4 with 27 extensions" for a machine that is spelled out.
+std::string shortTarget(const std::string &target);
+
 /// Named dims of a program in the order in which C callers pass them.
 std::vector<std::string> interfaceDims(const Program &program);
 

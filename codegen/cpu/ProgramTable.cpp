@@ -114,7 +114,7 @@ public:
     version->setDSOLocal(true);
     std::string target;
     for (const InterfaceVersion &one : versions)
-      target += (target.empty() ? "" : " or ") + one.program->target;
+      target += (target.empty() ? "" : " or ") + shortTarget(one.program->target);
     Constant *table =
         record({number(static_cast<int64_t>(interfaceId(program))), text(name), text(target),
                 array(inputs), array(outputs), array(variables), count(inputs), count(outputs),
@@ -338,6 +338,15 @@ GlobalVariable *buildProgramTable(Module &module, const std::string &name,
   GlobalVariable *table = builder.build(name, symbols);
   counts = builder.counts;
   return table;
+}
+
+std::string shortTarget(const std::string &target) {
+  constexpr int64_t readable = 3;
+  int64_t extensions = std::count(target.begin(), target.end(), '+');
+  size_t comma = target.find(',');
+  if (extensions <= readable || comma == std::string::npos)
+    return target;
+  return target.substr(0, comma) + " with " + std::to_string(extensions) + " extensions";
 }
 
 std::vector<std::string> interfaceDims(const Program &program) {
