@@ -6,10 +6,27 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 namespace sinter::tools {
 namespace {
+
+/// Seconds per call; of one thread the time on its processor, which no other process adds to.
+double secondsOf(BoundCall &call, int64_t times, bool isAlone) {
+  if (!isAlone)
+    return timeCalls(call, times);
+  call();
+  auto now = [] {
+    timespec time = {};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  };
+  const double start = now();
+  for (int64_t i = 0; i < times; ++i)
+    call();
+  return (now() - start) / static_cast<double>(times);
+}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -33,6 +50,7 @@ void requireSameResults(const CaseRow &row, BoundCase &plain, BoundCase &checked
 
 int measureCheckNan(const std::vector<CaseRow> &cases, const CheckNanOptions &options) {
   auto device = std::make_shared<CpuDevice>(CpuDeviceOptions{.pool = {.threads = options.threads}});
+  const bool isAlone = device->workers() == 1;
   std::printf("%-38s %10s %10s %9s %10s %10s\n", "case", "ms", "checked", "overhead", "compile",
               "checked");
   for (const CaseRow &row : cases) {
@@ -50,8 +68,8 @@ int measureCheckNan(const std::vector<CaseRow> &cases, const CheckNanOptions &op
     std::vector<std::pair<double, double>> pairs; // Without and with checks.
     for (int64_t i = 0; i < options.runs; ++i) {
       const bool first = i % 2 == 0; // Neither is always the one after.
-      double a = timeCalls(first ? plain.call : checked.call, calls),
-             b = timeCalls(first ? checked.call : plain.call, calls);
+      double a = secondsOf(first ? plain.call : checked.call, calls, isAlone),
+             b = secondsOf(first ? checked.call : plain.call, calls, isAlone);
       pairs.push_back(first ? std::pair(a, b) : std::pair(b, a));
     }
     // What other processes disturb is slow: the faster half counts.
