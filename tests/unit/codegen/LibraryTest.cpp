@@ -228,6 +228,17 @@ TEST_F(LibraryTest, TheLastVersionThatTheMachineRunsIsTaken) {
   EXPECT_EQ(version(), static_cast<int64_t>(best)); // Out of its memory.
   dlclose(library);
 
+  // All descriptions are examined before any code is loaded.
+  const std::string bytes = readFile(folder / "libmodel.so");
+  size_t found = 0;
+  for (size_t at = 0; (at = bytes.find("sinter-program ", at)) != bytes.npos; at += 15, ++found) {
+    std::string damaged = bytes;
+    damaged[at + 15] = '9';
+    writeFileAtomically(folder / "damaged.so", damaged);
+    EXPECT_THROW(loadLibrary(folder / "damaged.so"), Error) << found;
+  }
+  EXPECT_EQ(found, targets.size());
+
   Executable exe = loadLibrary(folder / "libmodel.so");
   EXPECT_EQ(exe.program().target, TargetInfo::parse(targets[best]).str());
   Array x(f32, {100});

@@ -121,6 +121,7 @@ TEST_F(LibraryLoaderTest, RefusesOtherMachinesAndVersions) {
   bytes[at + 15] = '9';
   writeFileAtomically(folder / "v9.so", bytes);
   const std::string message = refusal(folder / "v9.so");
+  EXPECT_NE(message.find("compile it again"), std::string::npos) << message;
   EXPECT_NE(message.find("version 9, but this Sinter reads version"), std::string::npos) << message;
 }
 
