@@ -112,6 +112,24 @@ TEST(CheckNanTest, AcrossKernels) {
   EXPECT_EQ(error->op(), "exp") << error->what();
 }
 
+TEST(CheckNanTest, EqualKernelsKnowWhichOneTheyAre) {
+  Graph g;
+  Tensor x = g.placeholder("x", f32, {32, 48}), w = g.placeholder("w", f32, {48, 48});
+  Tensor first = x.matmul(w).log();
+  Tensor second = first.matmul(w).log();
+  const unsigned line = __LINE__ - 1;
+  Executable checked = checkedOf(g, {second});
+  EXPECT_EQ(checked.program().kernels.size(), 1u);
+  EXPECT_EQ(checked.program().steps.size(), 2u);
+  Array weights(f32, {48, 48}); // Sums below 1 in one column: its logarithm is negative.
+  weights.fill(0.01);
+  auto error = errorOf([&] { checked({{"x", with({32, 48})}, {"w", weights}}); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->op(), "log");
+  EXPECT_TRUE(contains(error->message(), "made NaN out of -")) << error->what();
+  EXPECT_EQ(error->location().line, line) << error->what();
+}
+
 TEST(CheckNanTest, ANaNInTheGradientIsFound) {
   for (Engine engine : engines) {
     Graph g;
