@@ -235,6 +235,27 @@ void exportHypot(OpExport &op) {
   });
 }
 
+/// The angle in the first quadrant, reflected by the signs, which zeros have too.
+void exportAtan2(OpExport &op) {
+  DType dtype = wide(op.dtype(0));
+  computeIn(op, dtype, [&](const Names &in) {
+    Name zero = op.scalar(dtype, 0);
+    auto isNegative = [&](const Name &x) {
+      Name inverse = op.node("Reciprocal", {x});
+      return op.node("Or", {op.node("Less", {x, zero}), op.node("Less", {inverse, zero})});
+    };
+    Name y = op.node("Abs", {in[0]}), x = op.node("Abs", {in[1]});
+    Name angle = op.node("Atan", {op.node("Div", {y, x})});
+    Name origin = op.node("Equal", {op.node("Max", {y, x}), zero});
+    Name infinite = op.node("And", {op.node("IsInf", {y}), op.node("IsInf", {x})});
+    angle = op.select(infinite, op.scalar(dtype, std::numbers::pi / 4), angle);
+    angle = op.select(origin, zero, angle);
+    Name left = op.node("Sub", {op.scalar(dtype, std::numbers::pi), angle});
+    angle = op.select(isNegative(in[1]), left, angle);
+    return op.select(isNegative(in[0]), op.node("Neg", {angle}), angle);
+  });
+}
+
 void exportLogaddexp(OpExport &op) {
   DType dtype = wide(op.dtype(0));
   computeIn(op, dtype, [&](const Names &in) {
@@ -360,6 +381,7 @@ std::span<const ExportHandler> exportElementwiseHandlers() {
       {"sinter.rem", exportRem},
       {"sinter.mod", exportMod},
       {"sinter.floor_div", exportFloorDiv},
+      {"sinter.atan2", exportAtan2},
       {"sinter.hypot", exportHypot},
       {"sinter.logaddexp", exportLogaddexp},
       {"sinter.bit_and", exportAs<bitAndType>},

@@ -154,9 +154,9 @@ std::vector<std::pair<std::string, ExportCase>> exportNetworks() {
 }
 
 bool hasNoOnnxForm(const std::string &op, DType dtype) {
-  static const std::set<std::string> never = {"gradients", "jvp",         "random_bits", "bitcast",
-                                              "erfinv",    "lgamma",      "digamma",     "trigamma",
-                                              "atan2",     "window_write"};
+  static const std::set<std::string> never = {"gradients", "jvp",      "random_bits",
+                                              "bitcast",   "erfinv",   "lgamma",
+                                              "digamma",   "trigamma", "window_write"};
   // Padding by a named size, and running combinations along one.
   static const std::set<std::string> sometimes = {"convolution", "cumprod", "cummax", "cummin"};
   static const std::set<std::string> ofIntegers = {"pow", "shift_right", "convolution"};
