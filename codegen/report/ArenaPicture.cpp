@@ -9,7 +9,7 @@ namespace {
 
 constexpr double axisWidth = 70, planHeight = 340, curveHeight = 90, gap = 34, top = 8;
 constexpr double leastWidth = 720, usualWidth = 1100, mostWidth = 2800;
-constexpr double wantedStep = 60, leastStep = 3;
+constexpr double wantedStep = 60, leastStep = 1.4;
 
 /// A round number of bytes, about a fifth of `most`.
 int64_t tickOf(int64_t most) {

@@ -110,7 +110,8 @@ std::string graphPicture(const Graph &graph, const std::vector<KernelEntry> &ker
     boxes.push_back(
         {.width = std::max(width + 20, 64.0),
          .height = (isKernel ? 3 : 2) * lineHeight + 10,
-         .sinks = node.kind == GraphNode::Kind::Input || node.kind == GraphNode::Kind::Parameter});
+         .sinks = node.kind == GraphNode::Kind::Input || node.kind == GraphNode::Kind::Parameter,
+         .floats = node.kind == GraphNode::Kind::Parameter});
   }
   std::vector<std::pair<size_t, size_t>> edges;
   std::vector<std::string> labels;

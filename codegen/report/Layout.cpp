@@ -42,12 +42,22 @@ private:
     std::vector<size_t> layer(nodes.size(), 0);
     for (auto [from, to] : sorted())
       layer[to] = std::max(layer[to], layer[from] + 1);
-    std::vector<size_t> first(nodes.size(), std::numeric_limits<size_t>::max());
-    for (auto [from, to] : edges)
-      first[from] = std::min(first[from], layer[to]);
+    std::vector<bool> isGiven(nodes.size(), false);
+    std::vector<std::vector<size_t>> readers(nodes.size());
     for (size_t i = 0; i < nodes.size(); ++i)
-      if (nodes[i].sinks && first[i] != std::numeric_limits<size_t>::max() && first[i] > 0)
-        layer[i] = first[i] - 1;
+      isGiven[i] = nodes[i].sinks && !nodes[i].floats;
+    for (auto [from, to] : sorted()) {
+      isGiven[to] = isGiven[to] || isGiven[from];
+      readers[from].push_back(to);
+    }
+    for (size_t i = nodes.size(); i-- > 0;) {
+      const bool isLate = nodes[i].sinks || !isGiven[i];
+      size_t first = std::numeric_limits<size_t>::max();
+      for (size_t reader : readers[i])
+        first = std::min(first, layer[reader]);
+      if (isLate && !readers[i].empty() && first > 0)
+        layer[i] = std::max(layer[i], first - 1);
+    }
     // Layers that are too wide become several rows of about the same width.
     const size_t layers = nodes.empty() ? 0 : *std::max_element(layer.begin(), layer.end()) + 1;
     std::vector<std::vector<size_t>> members(layers);
@@ -55,6 +65,8 @@ private:
       members[layer[i]].push_back(i);
     items.resize(nodes.size());
     for (const std::vector<size_t> &row : members) {
+      if (row.empty())
+        continue;
       double all = 0;
       for (size_t i : row)
         all += nodes[i].width + options.nodeGap;

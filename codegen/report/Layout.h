@@ -12,6 +12,8 @@ struct LayoutNode {
   double width = 0, height = 0;
   /// Is drawn just above the first node that it leads to, e.g. an input.
   bool sinks = false;
+  /// So is what follows from such boxes alone, e.g. the cast of a parameter.
+  bool floats = false;
 };
 
 struct LayoutOptions {

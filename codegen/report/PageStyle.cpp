@@ -92,6 +92,9 @@ var root=document.documentElement,list=document.getElementById('list');root.clas
 function open(){var id=location.hash.slice(1),e=id&&document.getElementById(id);
 if(e&&e.tagName==='DETAILS'){e.open=true;e.scrollIntoView()}}
 addEventListener('hashchange',open);open();
+[].forEach.call(document.querySelectorAll('svg.graph'),function(g){var s=g.parentNode,d=s.parentNode;
+function center(){s.scrollLeft=(s.scrollWidth-s.clientWidth)/2}
+center();d.addEventListener('toggle',center)});
 if(!list)return;
 var items=[].slice.call(list.children),buttons=[].slice.call(document.querySelectorAll('button[data-sort]'));
 buttons.forEach(function(b){b.onclick=function(){var key=b.dataset.sort;

@@ -88,6 +88,17 @@ TEST(Layout, InputsLieJustAboveTheirFirstReader) {
   EXPECT_EQ(layout.centers[1].y, layout.centers[3].y);
 }
 
+TEST(Layout, WhatFollowsFromParametersAloneLiesWhereItIsRead) {
+  // 0 is an input, 1 a parameter whose cast, 2, is read at the end of the chain 3, 4, 5.
+  std::vector<LayoutNode> nodes = boxes(6);
+  nodes[0].sinks = nodes[1].sinks = nodes[1].floats = true;
+  Edges edges = {{1, 2}, {0, 3}, {3, 4}, {4, 5}, {2, 5}};
+  Layout layout = layOut(nodes, edges);
+  expectReadable(nodes, edges, layout);
+  EXPECT_EQ(layout.centers[2].y, layout.centers[4].y);
+  EXPECT_EQ(layout.centers[1].y, layout.centers[3].y);
+}
+
 TEST(Layout, LongEdgesAreLeftOut) {
   std::vector<LayoutNode> nodes = boxes(12);
   Edges edges;
