@@ -22,6 +22,7 @@ set(CMAKE_CXX_COMPILE_OPTIONS_PIE -fPIC) # programs share the precompiled header
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON) # installing and packing build no tests: SinterInstallable is what they need
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
 if(NOT CMAKE_BUILD_TYPE)

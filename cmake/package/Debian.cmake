@@ -27,30 +27,30 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
 
 set(exact "(= ${PROJECT_VERSION})")
-# sinter_debian(<component> <package> <section> <summary> <text> [<dependency>...])
-macro(sinter_debian component package section summary text)
+# sinter_debian(<component> <package> <section> <text> [<dependency>...])
+macro(sinter_debian component package section text)
   string(TOUPPER ${component} upper)
   set(CPACK_DEBIAN_${upper}_PACKAGE_NAME ${package})
   set(CPACK_DEBIAN_${upper}_PACKAGE_SECTION ${section})
-  set(CPACK_DEBIAN_${upper}_DESCRIPTION "${summary}\n${text}")
-  set(CPACK_COMPONENT_${upper}_DESCRIPTION "${summary}\n${text}")
-  list(JOIN ARGN ", " CPACK_DEBIAN_${upper}_PACKAGE_DEPENDS)
+  set(CPACK_DEBIAN_${upper}_DESCRIPTION "${text}")
+  set(depends ${ARGN}) # ARGN is no variable in a macro
+  list(JOIN depends ", " CPACK_DEBIAN_${upper}_PACKAGE_DEPENDS)
   install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright
     DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${package} COMPONENT ${component})
 endmacro()
 
 set(runtime_package libsinter-runtime${SINTER_SOVERSION})
 set(compiler_package libsinter${SINTER_SOVERSION})
-sinter_debian(runtime ${runtime_package} libs "Runs tensor programs that Sinter has compiled"
+sinter_debian(runtime ${runtime_package} libs
   "Loads libraries that graph-compile has made, and runs them on the CPU or an NVIDIA GPU. It needs no LLVM.")
-sinter_debian(compiler ${compiler_package} libs "Tensor compiler as a library"
-  "Graphs with gradients and optimizers, compiled inside of a C++ program to fused vector code or CUDA kernels."
+sinter_debian(compiler ${compiler_package} libs
+  "The compiler as a library: graphs with gradients and optimizers, compiled inside of a C++ program to fused vector code or CUDA kernels."
   "${runtime_package} ${exact}")
-sinter_debian(development libsinter-dev libdevel "Tensor compiler for C++: headers and CMake package"
+sinter_debian(development libsinter-dev libdevel
   "What is needed to build programs against Sinter: headers, the CMake package Sinter, pkg-config."
   "${compiler_package} ${exact}" "${runtime_package} ${exact}" "libstdc++-12-dev | libstdc++-dev")
-sinter_debian(tools sinter-tools devel "Tensor compiler: graph-compile, graph-run, fused-bench"
-  "Compile graphs and ONNX models to libraries with a C header, run them, and measure.")
+sinter_debian(tools sinter-tools devel
+  "graph-compile makes libraries with a C header of graphs and ONNX models, graph-run runs them, fused-bench measures.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS OFF)
 
 include(CPack)

@@ -79,3 +79,10 @@ if(SINTER_BUILD_TOOLS)
   endforeach()
   add_custom_target(SinterManual ALL DEPENDS ${pages})
 endif()
+
+# -- All of it, without tests and examples ------------------------------------------------------------------------------------
+
+add_custom_target(SinterInstallable DEPENDS SinterRuntimeShared SinterShared)
+if(SINTER_BUILD_TOOLS)
+  add_dependencies(SinterInstallable SinterManual)
+endif()

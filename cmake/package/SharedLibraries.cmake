@@ -36,7 +36,7 @@ sinter_shared_library(SinterRuntimeShared EXPORT runtime OUTPUT sinter_runtime
   HALVES SinterBase SinterDevice
   LIBS ZLIB::ZLIB Threads::Threads ${CMAKE_DL_LIBS})
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND SINTER_LLD)
-  target_link_options(SinterRuntimeShared PRIVATE LINKER:--icf=safe)
+  target_link_options(SinterRuntimeShared PRIVATE LINKER:--icf=safe LINKER:-z,pack-relative-relocs)
 endif()
 
 sinter_shared_library(SinterShared EXPORT sinter OUTPUT sinter
