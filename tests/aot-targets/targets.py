@@ -220,14 +220,15 @@ def main():
         graph = Graph(path)
         for target in here + ["cpu:native"] + (["cpu:aarch64"] if arm else []):
             isArm = target == "cpu:aarch64"
-            # What is linked is the same for every graph, so one of them goes through all forms.
-            for form, suffix in (("lib", ".so"), ("obj", ".o"), ("static", ".a"))[:3 if path == GRAPHS[-1] else 1]:
+            # How is linked and cached does not depend on the graph, so one of them goes through all of it.
+            isThorough = path == GRAPHS[-1]
+            for form, suffix in (("lib", ".so"), ("obj", ".o"), ("static", ".a"))[:3 if isThorough else 1]:
                 output = target.replace(":", "-") + suffix
                 made = graph.compile(target, form, output)
                 with open(made, "rb") as file:
                     first = file.read()
                 # One core, and code that comes out of a cache.
-                if form == "lib":
+                if form == "lib" and isThorough:
                     again = os.path.join(graph.folder, "again", output)
                     os.makedirs(os.path.dirname(again), exist_ok=True)
                     for _ in range(2):
