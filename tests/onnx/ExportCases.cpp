@@ -6,6 +6,8 @@
 #include "sinter/sinter.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <set>
 
 namespace sinter::onnxtest {
@@ -151,6 +153,37 @@ std::vector<std::pair<std::string, ExportCase>> exportNetworks() {
   return {{"perceptron", perceptron()},
           {"convolutional", convolutional()},
           {"transformer", transformer()}};
+}
+
+ExportCase exportSpecialValues() {
+  const float inf = std::numeric_limits<float>::infinity(), nan = std::nanf("");
+  const std::vector<float> special = {0,    -0.0f,  1,      -1,  0.25f, -0.3f,
+                                      7.5f, -1e30f, 1e-30f, inf, -inf,  nan};
+  std::vector<float> left, right;
+  for (float a : special)
+    for (float b : special) {
+      left.push_back(a);
+      right.push_back(b);
+    }
+  ExportCase result;
+  result.tolerance = 1e-5;
+  result.inputs = {{"a", Array::from(left)}, {"b", Array::from(right)}};
+  Graph &graph = result.graph;
+  auto count = static_cast<int64_t>(left.size());
+  Tensor a = graph.placeholder("a", f32, {count}), b = graph.placeholder("b", f32, {count});
+  graph.output("atan2", atan2(a, b));
+  graph.output("hypot", hypot(a, b));
+  graph.output("logaddexp", logaddexp(a, b));
+  graph.output("rem", rem(a, b));
+  graph.output("mod", mod(a, b));
+  graph.output("floorDiv", floorDiv(a, b));
+  graph.output("expm1", expm1(a));
+  graph.output("log1p", log1p(a));
+  graph.output("cbrt", cbrt(a));
+  graph.output("trunc", trunc(a));
+  graph.output("rsqrt", rsqrt(a));
+  graph.output("exp2", exp2(a));
+  return result;
 }
 
 bool hasNoOnnxForm(const std::string &op, DType dtype) {

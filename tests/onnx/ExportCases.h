@@ -25,6 +25,9 @@ std::vector<DType> exportDTypes(const ops::Row &row);
 /// Whole networks, with batches of a named size.
 std::vector<std::pair<std::string, ExportCase>> exportNetworks();
 
+/// Functions that become several operators, at zeros, infinities and NaN.
+ExportCase exportSpecialValues();
+
 /// What exportOnnx() may refuse: ops that ONNX has no operators for.
 bool hasNoOnnxForm(const std::string &op, DType dtype);
 

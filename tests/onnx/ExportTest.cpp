@@ -130,6 +130,24 @@ TEST(OnnxExport, NetworksComeBack) {
   }
 }
 
+TEST(OnnxExport, CompositesAtSpecialValues) {
+  ExportCase one = exportSpecialValues();
+  ArrayMap wanted = interpret(one.graph, one.inputs);
+  ArrayMap got = interpret(reimport(exportOnnx(one.graph)).graph, one.inputs);
+  std::vector<float> a = one.inputs.at("a").toVector<float>(),
+                     b = one.inputs.at("b").toVector<float>();
+  for (const auto &[name, array] : wanted)
+    for (size_t i = 0; i < a.size(); ++i) {
+      auto at = static_cast<int64_t>(i);
+      float x = got.at(name).at<float>({at}), y = array.at<float>({at});
+      bool same = std::isnan(y)             ? std::isnan(x)
+                  : std::isinf(y) || y == 0 ? x == y
+                                            : std::fabs(x - y) <= 2e-6f * std::fabs(y);
+      EXPECT_TRUE(same) << name << "(" << a[i] << ", " << b[i] << ") is " << x << " instead of "
+                        << y;
+    }
+}
+
 //===--- The form of models ---===//
 
 TEST(OnnxExport, ALayerIsWhatAPersonWouldWrite) {

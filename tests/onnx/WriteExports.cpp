@@ -21,7 +21,9 @@ int main(int argc, char **argv) {
     std::filesystem::path folder = argv[1];
     std::filesystem::create_directories(folder);
     std::ofstream index(folder / "index.txt");
-    for (const auto &[name, one] : onnxtest::exportNetworks()) {
+    auto graphs = onnxtest::exportNetworks();
+    graphs.emplace_back("special_values", onnxtest::exportSpecialValues());
+    for (const auto &[name, one] : graphs) {
       exportOnnx(one.graph, folder / (name + ".onnx"), {.values = one.values});
       writeNpz(folder / (name + ".in.npz"), one.inputs);
       State state(one.graph);
