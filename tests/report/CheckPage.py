@@ -124,7 +124,7 @@ def findBrowser():
 def browse(browser, arguments, folder):
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage",
                f"--user-data-dir={folder}/profile", "--virtual-time-budget=4000"] + arguments
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
 
 
 def checkInBrowser(path, browser, shots):
