@@ -2,7 +2,8 @@
 /* Trains a network on Fashion-MNIST in C: forward, backward and AdamW are one function of a library that Sinter
    compiled (Export.cpp). No Sinter, LLVM or C++ here: all memory is this file's, and none of it is on the heap.
 
-     06-c-program [--train N] [--test N] [--epochs N] [--threads N] [--save FILE] [--load FILE] [--min-accuracy PERCENT] */
+     06-c-program [--train N] [--test N] [--epochs N] [--threads N] [--save FILE] [--load FILE] [--min-accuracy PERCENT]
+                  [--data FOLDER] */
 #include "Batches.h"
 #include "fashion_evaluate.h"
 #include "fashion_step.h"
