@@ -10,9 +10,9 @@ import sys
 import tempfile
 
 site = pathlib.Path(sys.argv[1])
-browser = shutil.which("chromium")
+browser = next(filter(None, map(shutil.which, ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome"))), None)
 if not browser or not (site / "index.html").exists():
-    print("SKIPPED: needs chromium, and the site that docs_site builds (scripts/docs)")
+    print("SKIPPED: needs Chromium (scripts/check-report), and the site that docs_site builds (scripts/docs)")
     sys.exit(77)
 
 
