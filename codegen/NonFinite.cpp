@@ -7,8 +7,8 @@
 
 #include "llvm/ADT/DenseSet.h"
 
+#include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <optional>
 #include <set>
 
@@ -187,8 +187,7 @@ std::string numberText(double value) {
   if (std::isnan(value))
     return "NaN";
   char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return text;
+  return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::general, 6).ptr};
 }
 
 std::string placeText(Value value, int64_t position, const std::vector<int64_t> &sizes) {

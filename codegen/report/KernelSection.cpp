@@ -4,6 +4,7 @@
 #include "sinter/codegen/report/Pictures.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <tuple>
 
@@ -183,9 +184,11 @@ std::string body(const Report &report, size_t number) {
 }
 
 std::string data(const char *name, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, " data-%s=\"%.6g\"", name, std::max(value, 0.0));
-  return text;
+  char text[32];
+  auto end =
+      std::to_chars(text, text + sizeof text, std::max(value, 0.0), std::chars_format::general, 6)
+          .ptr;
+  return " data-" + std::string(name) + "=\"" + std::string(text, end) + "\"";
 }
 
 } // namespace

@@ -4,8 +4,8 @@
 #include "sinter/ir/base/Utf8.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
 
 namespace sinter::codegen::report {
 
@@ -14,6 +14,13 @@ namespace {
 constexpr const char *replacement = "\xef\xbf\xbd";
 constexpr const char *ellipsis = "\xe2\x80\xa6";
 constexpr const char *none = "\xe2\x80\x93";
+
+/// With this many digits after the point, whatever the language: printf writes a comma in some.
+std::string fixed(double value, int digits) {
+  char text[330]; // The largest double, and 9 digits.
+  auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, digits).ptr;
+  return {text, end};
+}
 
 /// 33600000 as "33.6 M".
 std::string scaled(double value) {
@@ -79,9 +86,7 @@ std::string numberText(double value, int digits) {
   if (value == 0)
     return "0";
   const int whole = static_cast<int>(std::floor(std::log10(std::abs(value)))) + 1;
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", std::clamp(digits - whole, 0, 9), value);
-  std::string result = text;
+  std::string result = fixed(value, std::clamp(digits - whole, 0, 9));
   if (result.find('.') != std::string::npos) {
     result.erase(result.find_last_not_of('0') + 1);
     if (result.back() == '.')
@@ -115,15 +120,11 @@ std::string rateText(double perSecond, const char *unit) {
 std::string percentText(double share) {
   if (share > 0 && share < 0.0005)
     return "< 0.1%";
-  char text[32];
-  std::snprintf(text, sizeof text, share >= 0.0995 ? "%.0f%%" : "%.1f%%", share * 100);
-  return text;
+  return fixed(share * 100, share >= 0.0995 ? 0 : 1) + "%";
 }
 
 std::string px(double value) {
-  char text[48];
-  std::snprintf(text, sizeof text, "%.1f", value);
-  std::string result = text;
+  std::string result = fixed(value, 1);
   if (result.ends_with(".0"))
     result.erase(result.size() - 2);
   return result == "-0" ? "0" : result;

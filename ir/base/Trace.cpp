@@ -4,6 +4,7 @@
 #include "sinter/ir/base/Utf8.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -46,9 +47,9 @@ void appendValue(std::string &json, const Trace::Value &value) {
   if (auto *number = std::get_if<int64_t>(&value)) {
     json += std::to_string(*number);
   } else if (auto *real = std::get_if<double>(&value)) {
-    char text[40];
-    std::snprintf(text, sizeof text, "%.6g", *real);
-    json += std::isfinite(*real) ? text : "null";
+    char text[40]; // Not by printf, which writes a comma in some languages.
+    auto end = std::to_chars(text, text + sizeof text, *real, std::chars_format::general, 6).ptr;
+    json += std::isfinite(*real) ? std::string_view(text, end) : "null";
   } else {
     appendString(json, std::get<std::string>(value));
   }
@@ -73,9 +74,9 @@ int Trace::thread(std::string_view name) {
   auto [place, isNew] =
       numbers.emplace(std::this_thread::get_id(), static_cast<int>(numbers.size()) + 1);
   if (isNew) {
-    char known[16] = "thread";
-    if (name.empty() && pthread_getname_np(pthread_self(), known, sizeof known) == 0)
-      name = known;
+    char known[16];
+    if (name.empty())
+      name = pthread_getname_np(pthread_self(), known, sizeof known) == 0 ? known : "thread";
     names.emplace_back(name);
   }
   return place->second;

@@ -53,22 +53,20 @@ enum {
   errorInterrupted = 4,
   errorExists = 17,
   errorIsFolder = 21,
-  errorInvalid = 22,
   errorNameTooLong = 36,
-  errorIllegalSeek = 29,
   maySeekEnd = 2,
   mayRead = 1,
   mayWrite = 2,
   mapPrivateAnonymous = 0x22,
-  availableCpus = 84, /* sysconf */
+  onlineCpus = 84, /* sysconf */
   monotonicClock = 1,
   setMask = 2, /* pthread_sigmask */
   accessWrite = 2
 };
 #if defined(__x86_64__)
-enum { callFutex = 202, callStatx = 332 };
+enum { callFutex = 202, callGetAffinity = 204, callStatx = 332 };
 #elif defined(__aarch64__)
-enum { callFutex = 98, callStatx = 291 };
+enum { callFutex = 98, callGetAffinity = 123, callStatx = 291 };
 #else
 #error "the support code does not know this processor"
 #endif

@@ -215,13 +215,19 @@ static void parallelFor(void *memory, SinterKernel kernel, void *const *buffers,
   __atomic_store_n(&pool->busy, 0, __ATOMIC_RELEASE);
 }
 
-static int64_t resolveWorkers(int64_t workers) {
-  if (workers == 0)
-    workers = sysconf(availableCpus);
-  if (workers == -1) /* The system does not say. */
-    workers = 1;
-  return workers;
+/* CPUs that the calling thread may use. */
+static int64_t availableCpus(void) {
+  uint64_t mask[128]; /* Of 8192. */
+  long bytes = syscall(callGetAffinity, 0L, (unsigned long)sizeof mask, mask);
+  int64_t count = 0;
+  for (long i = 0; i < bytes / 8; ++i)
+    count += __builtin_popcountll(mask[i]);
+  if (count == 0)
+    count = sysconf(onlineCpus);
+  return count < 1 ? 1 : count; /* The system may not say. */
 }
+
+static int64_t resolveWorkers(int64_t workers) { return workers == 0 ? availableCpus() : workers; }
 
 static int64_t bytesFor(int64_t workers) { return SINTER_THREADS_BYTES(workers); }
 
@@ -258,7 +264,7 @@ int32_t sinterThreadsStart(SinterThreads *threads, void *memory, int64_t bytes, 
   Pool *pool = memory;
   memset(pool, 0, (size_t)bytesFor(workers));
   pool->workers = workers;
-  pool->spin = workers > sysconf(availableCpus) ? 0 : spinNanoseconds;
+  pool->spin = workers > availableCpus() ? 0 : spinNanoseconds;
   /* Signals belong to the program's own threads. */
   uint64_t all[16], before[16];
   sigfillset(all);

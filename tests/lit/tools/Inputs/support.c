@@ -11,6 +11,7 @@ int64_t sinterStateBytes(const Descriptor *program, const int64_t *dims);
 int32_t sinterStateInit(const Descriptor *program, void *memory, int64_t bytes, const int64_t *dims, uint64_t seed, SinterReport *report);
 int32_t sinterStateLoad(const Descriptor *program, void *memory, const char *path, SinterReport *report);
 int32_t sinterStateSave(const Descriptor *program, void *memory, const char *path, SinterReport *report);
+int64_t sinterThreadsBytes(int64_t workers);
 int64_t sinterErrorText(const Descriptor *program, const SinterReport *report, char *to, int64_t capacity);
 int32_t sinterThreadsStart(SinterThreads *threads, void *memory, int64_t bytes, int64_t workers, SinterReport *report);
 int32_t sinterThreadsStop(SinterThreads *threads, SinterReport *report);
@@ -148,12 +149,26 @@ static void *launch(void *value) {
   return 0;
 }
 
+/* No more threads than the CPUs that the process is held to. */
+static void affinity(void) {
+  enum { callSetAffinity = callGetAffinity - 1 };
+  uint64_t all[128] = {0}, one[128] = {0};
+  long bytes = syscall(callGetAffinity, 0L, (unsigned long)sizeof all, all), i;
+  REQUIRE(bytes > 0);
+  for (i = 0; !one[i]; ++i)
+    one[i] = all[i] & (0 - all[i]);
+  REQUIRE(syscall(callSetAffinity, 0L, (unsigned long)bytes, one) == 0);
+  REQUIRE(sinterThreadsBytes(0) == SINTER_THREADS_BYTES(1));
+  REQUIRE(syscall(callSetAffinity, 0L, (unsigned long)bytes, all) == 0);
+}
+
 static void threads(void) {
   static _Alignas(64) char memory[SINTER_THREADS_BYTES(4)];
   static Caller all[callers];
   uintptr_t handles[callers];
   SinterThreads made;
   int64_t i, j, workers;
+  affinity();
   for (workers = 1; workers <= 4; ++workers) {
     REQUIRE(sinterThreadsStart(&made, memory, sizeof memory, workers, 0) == SINTER_OK && made.workers == workers);
     memset(all, 0, sizeof all);
