@@ -371,7 +371,13 @@ int compileAndEmit(const CompileRequest &request) {
   Graph &graph = model.graph;
   addGradients(graph, request);
   if (row.form == Form::Onnx) {
-    emitOnnx(graph, request);
+    loading.reset();
+    {
+      Trace::Span writing(traced, "compile", "write");
+      emitOnnx(graph, request);
+    }
+    if (trace)
+      trace->write(request.trace);
     return 0;
   }
   auto module = extract(graph, graph.outputs(), graph.updates());

@@ -31,21 +31,18 @@ std::vector<std::string> optionNames(CLI::App &app) {
   return names;
 }
 
-void refuseExtras(CLI::App &app, const std::vector<std::string> &later) {
+void refuseExtras(CLI::App &app) {
   for (const std::string &extra : app.remaining()) {
     if (extra.empty() || extra[0] != '-' || extra == "-")
       failUsage("unexpected argument '" + extra + "'");
     std::string name = extra.substr(0, extra.find('='));
-    if (std::find(later.begin(), later.end(), name) != later.end())
-      failUsage("'" + name + "' is not available in this version");
     failUsage("unknown option '" + name + "'" + didYouMean(name, optionNames(app)));
   }
 }
 
 } // namespace
 
-int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &body,
-            const std::vector<std::string> &later) {
+int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &body) {
   std::string usageHint = "run " + app.get_name() + " --help";
   app.allow_extras();
   app.get_formatter()->column_width(34);
@@ -56,12 +53,12 @@ int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &bo
       std::cout << app.help();
       return 0;
     } catch (const CLI::RequiredError &error) {
-      refuseExtras(app, later); // A misspelt option is the better explanation.
+      refuseExtras(app); // A misspelt option is the better explanation.
       failUsage(error.what(), usageHint);
     } catch (const CLI::ParseError &error) {
       failUsage(error.what(), usageHint);
     }
-    refuseExtras(app, later);
+    refuseExtras(app);
     int code = body();
     if (!std::cout.flush())
       throw Error({.kind = ErrorKind::User, .code = ErrorCode::FileAccess},

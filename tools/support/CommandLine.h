@@ -15,9 +15,8 @@
 namespace sinter::tools {
 
 /// Parses the arguments, runs `body` and returns the exit code. Errors go to stderr; an unknown
-/// option gets a 'did you mean', one of `later` the remark that its feature does not exist yet.
-int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &body,
-            const std::vector<std::string> &later = {});
+/// option gets a 'did you mean'.
+int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &body);
 
 /// --no-cache and --cache-dir.
 void addCacheOptions(CLI::App &app, CacheOptions &cache);
