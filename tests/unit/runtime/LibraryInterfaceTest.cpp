@@ -265,7 +265,8 @@ TEST_F(Training, HasTheBitsOfTheProcessOnAnyNumberOfThreads) {
     EXPECT_EQ(((*library).operator()<int32_t>("threads_stop", &threads, &library->report)),
               capi::SINTER_OK);
   }
-  EXPECT_TRUE(test::countsAllocations() || test::allocationCount() == 0);
+  if (test::countsAllocations())
+    EXPECT_GT(test::allocationCount(), 0); // What found nothing can find something.
 }
 
 TEST_F(Training, StatesGoThroughFilesOfEitherKind) {
@@ -286,10 +287,7 @@ TEST_F(Training, StatesGoThroughFilesOfEitherKind) {
   for (const std::string &name : names)
     arrays.emplace(name, wanted.get(name));
   writeNpz(folder.path / "s.npz", arrays);
-  int32_t code = library->load(other, folder.path / "s.npz");
-  if (code == capi::SINTER_COMPRESSED)
-    GTEST_SKIP() << "writeNpz compresses";
-  ASSERT_EQ(code, capi::SINTER_OK) << library->text();
+  ASSERT_EQ(library->load(other, folder.path / "s.npz"), capi::SINTER_OK) << library->text();
   EXPECT_EQ(other.content(), state.content()); // Equal states are equal bytes.
 }
 
