@@ -24,6 +24,8 @@ for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "HOME", "SINTER_NVRTC"):
 config.substitutions.append(("%cxx", config.cxx))
 config.substitutions.append(("%cc", config.cc))
 config.substitutions.append(("%python", config.python))
+config.substitutions.append(("%version", config.sinterVersion))
+config.substitutions.append(("%llvm-version", config.llvmVersion))
 config.substitutions.append(("%include", os.path.join(config.sinterToolsDir, "..", "include")))
 # %exits CODE COMMAND..., %npz FILE NAME=DTYPE[SIZES]:VALUES...
 for name, script in (("%exits", "Exits.py"), ("%npz", "Npz.py")):

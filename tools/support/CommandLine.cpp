@@ -22,6 +22,14 @@ int report(const std::string &text, ErrorCode code) {
   return static_cast<int>(code);
 }
 
+/// `code`, once what the tool has printed is written.
+int finish(int code) {
+  if (!std::cout.flush())
+    throw Error({.kind = ErrorKind::User, .code = ErrorCode::FileAccess},
+                "cannot write to the standard output");
+  return code;
+}
+
 /// The long options of a tool, as written.
 std::vector<std::string> optionNames(CLI::App &app) {
   std::vector<std::string> names;
@@ -43,6 +51,10 @@ void refuseExtras(CLI::App &app) {
 } // namespace
 
 int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &body) {
+  app.set_version_flag("--version",
+                       app.get_name() + " (Sinter) " SINTER_VERSION
+                                        "\nbuilt with LLVM " SINTER_LLVM_VERSION "\n",
+                       "Print the versions of Sinter and of the LLVM it was built with, and exit");
   std::string usageHint = "run " + app.get_name() + " --help";
   app.allow_extras();
   app.get_formatter()->column_width(34);
@@ -51,7 +63,10 @@ int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &bo
       app.parse(argc, argv);
     } catch (const CLI::CallForHelp &) {
       std::cout << app.help();
-      return 0;
+      return finish(0);
+    } catch (const CLI::CallForVersion &version) {
+      std::cout << version.what();
+      return finish(0);
     } catch (const CLI::RequiredError &error) {
       refuseExtras(app); // A misspelt option is the better explanation.
       failUsage(error.what(), usageHint);
@@ -59,11 +74,7 @@ int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &bo
       failUsage(error.what(), usageHint);
     }
     refuseExtras(app);
-    int code = body();
-    if (!std::cout.flush())
-      throw Error({.kind = ErrorKind::User, .code = ErrorCode::FileAccess},
-                  "cannot write to the standard output");
-    return code;
+    return finish(body());
   } catch (const Error &error) {
     return report(error.what(), error.code());
   } catch (const std::bad_alloc &) {

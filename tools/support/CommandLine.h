@@ -15,7 +15,7 @@
 namespace sinter::tools {
 
 /// Parses the arguments, runs `body` and returns the exit code. Errors go to stderr; an unknown
-/// option gets a 'did you mean'.
+/// option gets a 'did you mean'. --version is every tool's.
 int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &body);
 
 /// --no-cache and --cache-dir.
