@@ -7,14 +7,17 @@
 
 set(CPACK_PACKAGE_NAME sinter)
 set(CPACK_PACKAGE_VENDOR Sinter)
-set(CPACK_PACKAGE_CONTACT "The Sinter project <sinter@localhost>")
+# Debian's policy asks for "Name <address>". Sinter has no address; one below .invalid (RFC 2606) is well-formed and
+# reaches nobody, which is true. Who distributes the packages puts his own there.
+set(SINTER_PACKAGE_CONTACT "Sinter developers <sinter@package.invalid>" CACHE STRING "Maintainer of the .deb packages")
+set(CPACK_PACKAGE_CONTACT ${SINTER_PACKAGE_CONTACT})
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY ${PROJECT_DESCRIPTION})
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
 set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR}/packages)
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 set(CPACK_GENERATOR DEB)
 set(CPACK_STRIP_FILES ON)
-set(CPACK_THREADS 0)
+set(CPACK_THREADS 1) # what xz writes depends on it
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_COMPONENTS_ALL runtime compiler development tools)
 set(CPACK_COMPONENTS_GROUPING IGNORE)
@@ -39,10 +42,16 @@ macro(sinter_debian component package section text)
     DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${package} COMPONENT ${component})
 endmacro()
 
+# Relative relocations need a dynamic linker that knows them; dpkg-shlibdeps goes by functions alone.
+set(glibc)
+if(SINTER_RELATIVE_RELOCATIONS)
+  set(glibc "libc6 (>= 2.36)")
+endif()
 set(runtime_package libsinter-runtime${SINTER_SOVERSION})
 set(compiler_package libsinter${SINTER_SOVERSION})
 sinter_debian(runtime ${runtime_package} libs
-  "Loads libraries that graph-compile has made, and runs them on the CPU or an NVIDIA GPU. It needs no LLVM.")
+  "Loads libraries that graph-compile has made, and runs them on the CPU or an NVIDIA GPU. It needs no LLVM."
+  ${glibc})
 sinter_debian(compiler ${compiler_package} libs
   "The compiler as a library: graphs with gradients and optimizers, compiled inside of a C++ program to fused vector code or CUDA kernels."
   "${runtime_package} ${exact}")

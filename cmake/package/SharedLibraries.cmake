@@ -35,7 +35,9 @@ endfunction()
 sinter_shared_library(SinterRuntimeShared EXPORT runtime OUTPUT sinter_runtime
   HALVES SinterBase SinterDevice
   LIBS ZLIB::ZLIB Threads::Threads ${CMAKE_DL_LIBS})
+set(SINTER_RELATIVE_RELOCATIONS OFF)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND SINTER_LLD)
+  set(SINTER_RELATIVE_RELOCATIONS ON) # since glibc 2.36
   target_link_options(SinterRuntimeShared PRIVATE LINKER:--icf=safe LINKER:-z,pack-relative-relocs)
 endif()
 
