@@ -294,8 +294,17 @@ std::string emitHelp() {
   return names + " (default: lib)";
 }
 
+void requireInputsKept(const CompileRequest &request, const fs::path &written) {
+  for (const std::string &read : {request.input, request.params}) {
+    std::error_code problem; // A file that does not exist is another one.
+    if (fs::is_regular_file(read, problem) && fs::equivalent(read, written, problem))
+      failUsage("'" + written.string() + "' would be written over the input '" + read + "'");
+  }
+}
+
 int compileAndEmit(const CompileRequest &request) {
   // -- Everything that is wrong with the command line, before any work --
+  requireReportOptions(request.report, request.roofline, request.quoteSources);
   const bool describes = !request.stats.empty() || !request.report.empty();
   bool onlyStats =
       describes && request.emit.empty() && request.stopAfter.empty() && request.output.empty();
@@ -345,6 +354,13 @@ int compileAndEmit(const CompileRequest &request) {
     row.stage = StageId::Planned;
   if ((isLibrary(row.form) || row.form == Form::Cubin) && !onlyStats)
     library = libraryPath(request, row);
+  requireInputsKept(request, request.output);
+  requireInputsKept(request, request.report);
+  requireInputsKept(request, request.trace);
+  if (isLibrary(row.form) && !onlyStats) {
+    requireInputsKept(request, library);
+    requireInputsKept(request, fs::path(library).replace_extension(".h"));
+  }
 
   if (row.form != Form::Onnx && request.params.empty() == request.embed)
     failUsage(request.embed ? "--embed needs the values: --params=FILE"

@@ -3,6 +3,7 @@
 
 #include "sinter/ir/base/CacheOptions.h"
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -38,5 +39,7 @@ std::string emitHelp();
 
 /// Returns the exit code; throws Error.
 int compileAndEmit(const CompileRequest &request);
+/// Refuses to write `written` over a file that the request reads; such a command line is a slip.
+void requireInputsKept(const CompileRequest &request, const std::filesystem::path &written);
 
 } // namespace sinter::tools

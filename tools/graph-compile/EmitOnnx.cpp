@@ -30,6 +30,7 @@ void emitOnnx(const Graph &graph, const CompileRequest &request) {
   if (path.empty())
     path = (request.input == "-" ? "graph" : std::filesystem::path(request.input).stem().string()) +
            ".onnx";
+  requireInputsKept(request, path);
   exportOnnx(graph, path, options);
 }
 
