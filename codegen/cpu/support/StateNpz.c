@@ -48,6 +48,24 @@ static int accept(Cursor *text, const char *token) {
   return 1;
 }
 
+/* Any other string that NumPy writes for a type, as '>f4' (big-endian), '<c8' or '<U10'. */
+static int acceptOtherDType(Cursor *text) {
+  const char *at;
+  skipBlanks(text);
+  at = text->at;
+  if (text->end - at < 4 || at[0] != '\'' || !(at[1] == '<' || at[1] == '>' || at[1] == '|') ||
+      !((at[2] >= 'a' && at[2] <= 'z') || (at[2] >= 'A' && at[2] <= 'Z')))
+    return 0;
+  for (at += 3; at < text->end && *at >= '0' && *at <= '9';)
+    ++at;
+  if (at == text->end || *at != '\'')
+    return 0;
+  text->at = at + 1;
+  return 1;
+}
+
+enum { otherDType = -1, noDType = -2 };
+
 static int64_t parseDType(Cursor *text) {
   static const struct {
     char text[8];
@@ -60,7 +78,7 @@ static int64_t parseDType(Cursor *text) {
   for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
     if (accept(text, names[i].text))
       return names[i].dtype;
-  return -1;
+  return acceptOtherDType(text) ? otherDType : noDType;
 }
 
 enum { maxNpyRank = 32 };
@@ -102,7 +120,7 @@ static int parseNpyHeader(Cursor text, NpyHeader *header) {
     if (accept(&text, "'descr':")) {
       key = 1;
       header->dtype = parseDType(&text);
-      if (header->dtype < 0)
+      if (header->dtype == noDType)
         return 0;
     } else if (accept(&text, "'fortran_order':")) {
       key = 2;

@@ -105,6 +105,11 @@ static void files(char **argv) {
   for (i = 0; i < 3; ++i)
     damage(argv[i], argv[4]);
   REQUIRE(sinterStateLoad(&program, state, argv[3], &report) == SINTER_COMPRESSED);
+  for (i = 5; i < 7; ++i) { /* Types that only NumPy has are another type, and no damage. */
+    REQUIRE(sinterStateLoad(&program, state, argv[i], &report) == SINTER_BAD_DTYPE);
+    REQUIRE(report.subject == SINTER_VARIABLE && report.index == 0 && report.bound == SINTER_F32);
+  }
+  REQUIRE(sinterStateLoad(&program, state, argv[7], &report) == SINTER_BAD_FORMAT);
 }
 
 /* -- Threads -- */
@@ -189,7 +194,7 @@ static void threads(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc == 7 && strcmp(argv[1], "files") == 0)
+  if (argc == 10 && strcmp(argv[1], "files") == 0)
     files(argv + 2);
   else if (argc == 2 && strcmp(argv[1], "threads") == 0)
     threads();
