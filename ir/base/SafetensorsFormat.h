@@ -6,7 +6,8 @@
  * with spaces), and the data, which the tensors tile without gap or overlap.
  *
  * Accepted is what the format allows and nothing else: no unknown or repeated key, no tensor named
- * twice, valid UTF-8, whole numbers that do not overflow, sizes that agree with the data's. */
+ * twice, valid UTF-8, whole numbers that do not overflow, sizes that agree with the data's. That no
+ * key of __metadata__ is there twice is left to those who read it. */
 #ifndef SINTER_IR_BASE_SAFETENSORS_FORMAT_H
 #define SINTER_IR_BASE_SAFETENSORS_FORMAT_H
 
