@@ -225,6 +225,7 @@ int run(const RunRequest &request) {
       given.emplace_back(name, array);
   for (const std::string &text : request.inputs)
     given.push_back(parseInput(text));
+  requireReportOptions(request.reportFile, request.roofline, request.quoteSources);
   if (!request.reportFile.empty() && (isElf(request.model) || request.model == "-"))
     failUsage("--report is about a graph in a file");
   Executable executable = loadExecutable(request, given);

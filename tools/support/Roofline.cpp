@@ -34,6 +34,14 @@ double parseRate(const std::string &text) {
 /// Far beyond every cache.
 constexpr int64_t probeBytes = int64_t{256} << 20;
 
+/// "2T,60G"
+codegen::report::Roofs parseRoofs(const std::string &text) {
+  const size_t comma = text.find(',');
+  if (comma == std::string::npos)
+    failUsage("--roofline takes FLOPS,BYTES, not '" + text + "'", "e.g. 2T,60G");
+  return {parseRate(text.substr(0, comma)), parseRate(text.substr(comma + 1)), "as given"};
+}
+
 } // namespace
 
 std::string rooflineHelp() {
@@ -41,15 +49,20 @@ std::string rooflineHelp() {
          "roofs (default: measured where the target is this CPU)";
 }
 
+void requireReportOptions(const std::string &report, const std::string &roofline,
+                          bool quoteSources) {
+  if (report.empty() && (quoteSources || !roofline.empty()))
+    failUsage(std::string(quoteSources ? "--quote-sources" : "--roofline") +
+              " needs --report=FILE");
+  if (!roofline.empty() && roofline != "none")
+    parseRoofs(roofline);
+}
+
 codegen::report::Roofs roofsOf(const std::string &text, const TargetInfo &target) {
   if (text == "none")
     return {};
-  if (!text.empty()) {
-    const size_t comma = text.find(',');
-    if (comma == std::string::npos)
-      failUsage("--roofline takes FLOPS,BYTES, not '" + text + "'", "e.g. 2T,60G");
-    return {parseRate(text.substr(0, comma)), parseRate(text.substr(comma + 1)), "as given"};
-  }
+  if (!text.empty())
+    return parseRoofs(text);
   if (target.str() != TargetInfo::host().str())
     return {};
   std::shared_ptr<CpuDevice> device = CpuDevice::shared();
