@@ -94,8 +94,8 @@ struct Object : ElfObject {
 
   static bool isLoaded(const Elf64_Shdr &section) {
     // Unwind tables are of no use to code that cannot throw, and nobody would read them here.
-    return (section.sh_flags & SHF_ALLOC) && section.sh_type != SHT_X86_64_UNWIND &&
-           section.sh_size != 0;
+    // Empty sections count: symbols of empty constants have an address too.
+    return (section.sh_flags & SHF_ALLOC) && section.sh_type != SHT_X86_64_UNWIND;
   }
   static Region region(const Elf64_Shdr &section) {
     return section.sh_flags & SHF_EXECINSTR ? Text
