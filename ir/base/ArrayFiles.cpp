@@ -148,10 +148,14 @@ void writeSafetensors(const fs::path &path, const ArrayMap &arrays,
   std::string header;
   header.resize(write(header));
   write(header);
-  // Reading it back finds what the format has no form for: names, metadata, ranks.
+  // Reading it back finds what the format has no form for: names, metadata.
   SinterSafetensorsHeader parsed;
   std::vector<SinterSafetensorsEntry> entries(tensors.size());
-  int status = SINTER_SAFETENSORS_RANK_TOO_HIGH;
+  const bool ranksFit = std::all_of(tensors.begin(), tensors.end(), [](const auto &tensor) {
+    return tensor.rank <= SINTER_SAFETENSORS_MAX_RANK;
+  });
+  // Arrays have sizes and types that fit, so nothing else is left without a header.
+  int status = ranksFit ? SINTER_SAFETENSORS_HEADER_TOO_LONG : SINTER_SAFETENSORS_RANK_TOO_HIGH;
   if (!header.empty())
     status = sinterSafetensorsParse(reinterpret_cast<const unsigned char *>(header.data()) +
                                         SINTER_SAFETENSORS_PREFIX_BYTES,

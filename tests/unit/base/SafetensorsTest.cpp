@@ -282,6 +282,18 @@ TEST_F(SafetensorsTest, WritingWhatHasNoForm) {
               writeSafetensors(path, {{"x", Array(f32, sizes)}});
             }),
             ErrorCode::Diagnostics);
+  auto why = [&](const ArrayMap &arrays, const std::map<std::string, std::string> &metadata) {
+    try {
+      writeSafetensors(path, arrays, metadata);
+    } catch (const Error &error) {
+      return error.message();
+    }
+    return std::string();
+  };
+  EXPECT_NE(why({{"x", Array(f32, sizes)}}, {}).find("16 dimensions"), std::string::npos);
+  const std::string longest(SINTER_SAFETENSORS_MAX_HEADER, 'x');
+  EXPECT_NE(why({{"x", Array()}}, {{"k", longest}}).find("100 MB"), std::string::npos)
+      << why({}, {{"k", longest}});
   EXPECT_EQ(codeOf([&] {
               writeSafetensors("/dev/full", {{"x", Array()}});
             }),
