@@ -273,12 +273,12 @@ void Collector::readPlan(Compilation &compilation) {
   const std::vector<Argument> arguments = argumentsOf(function);
 
   // -- Names of values, in the code of kernels and in pictures --
-  llvm::DenseMap<Value, std::string> names;
+  ValueNames names;
   llvm::DenseMap<Value, size_t> nodes;
   Graph &picture = report.after;
   for (BlockArgument argument : function.getArguments()) {
     const Argument &known = arguments.at(argument.getArgNumber());
-    names[argument] = known.name;
+    names[argument].text = known.name;
     nodes[argument] = picture.nodes.size();
     picture.nodes.push_back(nodeOf(known));
   }
@@ -288,7 +288,8 @@ void Collector::readPlan(Compilation &compilation) {
     if (!fused) { // A view, or a constant.
       Value source = op.getNumOperands() > 0 ? op.getOperand(0) : Value();
       for (Value result : op.getResults()) {
-        names[result] = source ? names[source] : op.getName().stripDialect().str();
+        names[result] =
+            source ? names.lookup(source) : ValueName{op.getName().stripDialect().str()};
         if (auto from = source ? nodes.find(source) : nodes.end(); from != nodes.end())
           nodes[result] = size_t(from->second);
       }
@@ -297,9 +298,10 @@ void Collector::readPlan(Compilation &compilation) {
     const int number = static_cast<int>(report.kernels.size());
     numbers[&op] = number;
     for (OpResult result : op.getResults())
-      names[result] =
-          kernelName(number) +
-          (op.getNumResults() > 1 ? "." + std::to_string(result.getResultNumber()) : "");
+      names[result] = {kernelName(number) + (op.getNumResults() > 1
+                                                 ? "." + std::to_string(result.getResultNumber())
+                                                 : ""),
+                       number};
     report.kernels.push_back(describeRegion(fused, names));
     KernelEntry &kernel = report.kernels.back();
     GraphNode node;

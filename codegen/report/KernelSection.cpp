@@ -91,13 +91,10 @@ std::string codeHtml(const KernelEntry &kernel) {
 std::string operandsHtml(const std::vector<Operand> &operands) {
   std::string html;
   for (const Operand &operand : operands) {
-    const size_t dot = operand.name.find_first_of(". ");
-    const std::string kernel = operand.name.substr(0, dot);
-    const bool isKernel = kernel.size() > 1 && kernel[0] == 'k' &&
-                          kernel.find_first_not_of("0123456789", 1) == std::string::npos;
     html += html.empty() ? "" : "<br>";
-    html += (isKernel ? "<a href=\"#" + kernel + "\">" + escape(operand.name) + "</a>"
-                      : escape(operand.name)) +
+    html += (operand.kernel >= 0 ? "<a href=\"#k" + std::to_string(operand.kernel) + "\">" +
+                                       escape(operand.name) + "</a>"
+                                 : escape(operand.name)) +
             " <span class=\"soft\">" + escape(operand.type) + ", " + bytesText(operand.bytes) +
             "</span>";
   }

@@ -58,22 +58,23 @@ std::string typeText(Value value) {
   return type ? typeText(type.getDType(), type.getShape()) : "";
 }
 
-KernelEntry describeRegion(ir::FusedOp fused, const llvm::DenseMap<Value, std::string> &names) {
+KernelEntry describeRegion(ir::FusedOp fused, const ValueNames &names) {
   KernelEntry kernel;
   kernel.name = fused.getName().value_or("kernel").str();
   auto nameOf = [&](Value value) {
     auto found = names.find(value);
-    return found == names.end() ? std::string("?") : found->second;
+    return found == names.end() ? ValueName{"?"} : found->second;
   };
   auto operandOf = [&](Value value) {
     auto type = ir::tensorType(value);
-    return Operand{nameOf(value), typeText(value),
-                   type.getNumElements() * byteSize(type.getDType()), std::nullopt};
+    const ValueName name = nameOf(value);
+    return Operand{name.text, typeText(value), type.getNumElements() * byteSize(type.getDType()),
+                   std::nullopt, name.kernel};
   };
   Block &body = fused.getBody().front();
   llvm::DenseMap<Value, std::string> inner;
   for (auto [argument, operand] : llvm::zip(body.getArguments(), fused->getOperands())) {
-    inner[argument] = nameOf(operand);
+    inner[argument] = nameOf(operand).text;
     kernel.inputs.push_back(operandOf(operand));
   }
   for (Value result : fused->getResults())
@@ -84,9 +85,9 @@ KernelEntry describeRegion(ir::FusedOp fused, const llvm::DenseMap<Value, std::s
     std::string text;
     if (isa<ir::YieldOp>(op)) {
       for (auto [i, value] : llvm::enumerate(op.getOperands()))
-        kernel.code.push_back(
-            {nameOf(fused->getResult(static_cast<unsigned>(i))) + " \xe2\x86\x90 " + inner[value],
-             {}});
+        kernel.code.push_back({nameOf(fused->getResult(static_cast<unsigned>(i))).text +
+                                   " \xe2\x86\x90 " + inner[value],
+                               {}});
       continue;
     }
     for (Value result : op.getResults()) {

@@ -14,9 +14,15 @@ std::string kernelName(int number);
 std::string typeText(DType dtype, const Shape &shape);
 std::string typeText(mlir::Value value);
 
+/// What a value outside of kernels is called, and which kernel makes it (-1: none).
+struct ValueName {
+  std::string text;
+  int kernel = -1;
+};
+using ValueNames = llvm::DenseMap<mlir::Value, ValueName>;
+
 /// What the region alone says: name, form, ops, lines, code, schedule, operands. `names` are those
 /// of the values outside.
-KernelEntry describeRegion(ir::FusedOp fused,
-                           const llvm::DenseMap<mlir::Value, std::string> &names);
+KernelEntry describeRegion(ir::FusedOp fused, const ValueNames &names);
 
 } // namespace sinter::codegen::report

@@ -45,6 +45,7 @@ struct Operand {
   std::string name, type;
   DimExpr formula; ///< Bytes.
   std::optional<int64_t> bytes;
+  int kernel = -1; ///< Which one makes it, perhaps behind views; -1: none.
 };
 
 /// Why two kernels are not one.
