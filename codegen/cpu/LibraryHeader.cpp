@@ -316,7 +316,8 @@ private:
     line("int64_t " + symbols.threadsBytes + "(int64_t workers);\n");
     line("/* Starts them: they live in `memory`, sleep between calls, and serve all programs. They "
          "take no signals.\n   One call uses them at a time; a second one computes on its own "
-         "thread. */");
+         "thread. A child that is forked off\n   has none of them: its calls compute on the thread "
+         "that makes them. */");
     line("int32_t " + symbols.threadsStart +
          "(SinterThreads *threads, void *memory, int64_t bytes, int64_t workers,\n"
          "                       SinterReport *report);\n");

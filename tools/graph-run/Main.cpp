@@ -110,7 +110,7 @@ Executable loadExecutable(const RunRequest &request, Inputs &inputs) {
   const CompileOptions options = optionsOf(request);
   if (request.model.ends_with(".onnx"))
     return compileOnnx(request.model, options, seedOf(request), inputs);
-  return compile(Graph::load(request.model), options);
+  return compile(loadModel(request.model).graph, options);
 }
 
 /// Runs the model some more, kernel by kernel, and writes a page about that.

@@ -8,10 +8,24 @@
 
 namespace sinter::tools {
 
+namespace {
+
+/// compile() refuses such a graph at the line that calls it, which here is not the user's.
+void requireResults(const Graph &graph, const std::string &path) {
+  if (graph.results().empty())
+    throw Error({.kind = ErrorKind::User},
+                "'" + path + "': the graph has no outputs and no updates");
+}
+
+} // namespace
+
 LoadedModel loadModel(const std::string &path, const ArrayMap &values,
                       std::optional<uint64_t> seed) {
-  if (!path.ends_with(".onnx"))
-    return {Graph::load(path), {}, {}};
+  if (!path.ends_with(".onnx")) {
+    LoadedModel loaded{Graph::load(path), {}, {}};
+    requireResults(loaded.graph, path);
+    return loaded;
+  }
   OnnxModel model = importOnnx(path, {.values = values, .seed = seed});
   LoadedModel loaded{model.graph, model.fixedInputs, {}};
   // The arguments are the inputs that are not fixed, in the same order.
@@ -23,6 +37,7 @@ LoadedModel loadModel(const std::string &path, const ArrayMap &values,
     if (!isFixed && arguments.at(next++).name != name)
       loaded.renamed.emplace_back(name, arguments[next - 1].name);
   }
+  requireResults(loaded.graph, path);
   return loaded;
 }
 

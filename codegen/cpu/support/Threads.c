@@ -45,6 +45,7 @@ struct Pool {
   uint32_t wake, done; /* futexes: counts of what was woken up for */
   int64_t workers;
   int64_t spin;
+  int64_t process; /* in a child that was forked off there are no threads to end */
   Worker all[]; /* one per worker; the caller's comes first */
 };
 
@@ -241,7 +242,7 @@ int64_t sinterThreadsBytes(int64_t workers) {
 static void stop(Pool *pool, int64_t started) {
   __atomic_fetch_or(&pool->state, stopBit, __ATOMIC_SEQ_CST);
   wakeAll(&pool->wake);
-  for (int64_t i = 1; i < started; ++i)
+  for (int64_t i = 1; i < started && pool->process == getpid(); ++i)
     pthread_join(pool->all[i].thread, 0);
 }
 
@@ -264,6 +265,7 @@ int32_t sinterThreadsStart(SinterThreads *threads, void *memory, int64_t bytes, 
   Pool *pool = memory;
   memset(pool, 0, (size_t)bytesFor(workers));
   pool->workers = workers;
+  pool->process = getpid();
   pool->spin = workers > availableCpus() ? 0 : spinNanoseconds;
   /* Signals belong to the program's own threads. */
   uint64_t all[16], before[16];

@@ -6,6 +6,9 @@
 int printf(const char *format, ...);
 void exit(int code) __attribute__((noreturn));
 int strcmp(const char *a, const char *b);
+int fork(void);
+int waitpid(int process, int *status, int options);
+void _exit(int code) __attribute__((noreturn));
 
 int64_t sinterStateBytes(const Descriptor *program, const int64_t *dims);
 int32_t sinterStateInit(const Descriptor *program, void *memory, int64_t bytes, const int64_t *dims, uint64_t seed, SinterReport *report);
@@ -167,6 +170,23 @@ static void affinity(void) {
   REQUIRE(syscall(callSetAffinity, 0L, (unsigned long)bytes, all) == 0);
 }
 
+/* A child that is forked off has no threads: it computes alone, and ends nothing. */
+static void forked(SinterThreads *made) {
+  static Caller caller;
+  void *buffers[] = {caller.counts};
+  int64_t i;
+  int status = -1, child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    made->parallelFor(made->pool, kernel, buffers, 0, 0, elements, 10);
+    for (i = 0; i < elements; ++i)
+      REQUIRE(caller.counts[i] == 1);
+    REQUIRE(sinterThreadsStop(made, 0) == SINTER_OK && !made->parallelFor);
+    _exit(0);
+  }
+  REQUIRE(waitpid(child, &status, 0) == child && status == 0);
+}
+
 static void threads(void) {
   static _Alignas(64) char memory[SINTER_THREADS_BYTES(4)];
   static Caller all[callers];
@@ -189,6 +209,7 @@ static void threads(void) {
     busyThreads = &made;
     if (workers > 1)
       made.parallelFor(made.pool, stopInside, 0, 0, 0, 100, 1);
+    forked(&made);
     REQUIRE(sinterThreadsStop(&made, 0) == SINTER_OK && !made.parallelFor);
   }
 }
