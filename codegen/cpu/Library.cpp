@@ -77,44 +77,52 @@ private:
 
 /// What the linker writes: it maps files, where a full disk is a signal, but not pipes.
 class OutputPipe {
+  /// Of its own, so that a constructor that throws closes what is open.
+  struct Descriptor {
+    int number = -1;
+    Descriptor() = default;
+    Descriptor(const Descriptor &) = delete;
+    Descriptor &operator=(const Descriptor &) = delete;
+    ~Descriptor() { reset(); }
+    void reset() {
+      if (number >= 0)
+        close(std::exchange(number, -1));
+    }
+  };
+
 public:
   explicit OutputPipe(const std::string &path) {
     if (mkfifo(path.c_str(), 0600) == 0)
-      readEnd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+      readEnd.number = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     // Open until there is nothing more to come, so that the reader waits for the linker.
-    if (readEnd >= 0)
-      writeEnd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    if (writeEnd < 0 || fcntl(readEnd, F_SETFL, 0) != 0)
+    if (readEnd.number >= 0)
+      writeEnd.number = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (writeEnd.number < 0 || fcntl(readEnd.number, F_SETFL, 0) != 0)
       failToWrite("cannot create a pipe in the folder for temporary files: " +
                   std::string(std::strerror(errno)));
     thread = std::thread([this] {
       char part[1 << 16];
-      for (ssize_t got; (got = read(readEnd, part, sizeof(part))) != 0;)
+      for (ssize_t got; (got = read(readEnd.number, part, sizeof(part))) != 0;)
         if (got > 0)
           bytes.append(part, static_cast<size_t>(got));
         else if (errno != EINTR)
           return;
     });
   }
-  ~OutputPipe() {
-    finish();
-    if (readEnd >= 0)
-      close(readEnd);
-  }
+  ~OutputPipe() { finish(); }
   OutputPipe(const OutputPipe &) = delete;
   OutputPipe &operator=(const OutputPipe &) = delete;
 
   /// All that was written, once no one else writes.
   std::string finish() {
-    if (writeEnd >= 0)
-      close(std::exchange(writeEnd, -1));
+    writeEnd.reset();
     if (thread.joinable())
       thread.join();
     return std::move(bytes);
   }
 
 private:
-  int readEnd = -1, writeEnd = -1;
+  Descriptor readEnd, writeEnd;
   std::string bytes;
   std::thread thread;
 };

@@ -19,6 +19,8 @@
 #include <dlfcn.h>
 #include <filesystem>
 #include <set>
+#include <sys/resource.h>
+#include <unistd.h>
 
 using namespace sinter;
 using namespace sinter::cpu;
@@ -174,6 +176,34 @@ TEST_F(LibraryTest, UnwritablePathLeavesNothing) {
     EXPECT_EQ(error.code(), ErrorCode::FileAccess);
   }
   EXPECT_TRUE(fs::is_empty(folder));
+}
+
+TEST_F(LibraryTest, PipeThatCannotBeOpenedLeavesNoDescriptor) {
+  HandWritten hand;
+  Program program = HandWritten::program("model");
+  CompiledKernels kernels = hand.compile(program, TargetInfo::parse("cpu:x86-64-v3"));
+  const fs::path descriptors = "/proc/self/fd";
+  auto open = [&] {
+    return std::distance(fs::directory_iterator(descriptors), fs::directory_iterator());
+  };
+  const auto before = open();
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  // Descriptors are given lowest first: below the limit there is one left, for the end that reads.
+  const int next = dup(0);
+  ASSERT_GE(next, 0);
+  close(next);
+  rlimit one = {static_cast<rlim_t>(next) + 1, limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &one), 0);
+  std::string message;
+  try {
+    linkObjects(LibraryForm::Shared, views(kernels.objects), "libmodel.so");
+  } catch (const Error &error) {
+    message = error.message();
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_NE(message.find("cannot create a pipe"), std::string::npos) << message;
+  EXPECT_EQ(open(), before);
 }
 
 // -- Several versions, other machines -------------------------------------------------------------
