@@ -51,8 +51,8 @@ public:
   /// All variables, as .safetensors where the path ends so, else as .npz. The file is written beside
   /// its place, synced and renamed: it is the old one or the new one, never a part.
   void save(const std::filesystem::path &path) const;
-  /// Replaces the values of all variables by a file's, in the format of its suffix. A missing, unknown or differing array is Error(User),
-  /// and then nothing has changed.
+  /// Replaces the values of all variables by a file's, in the format of its suffix. A missing,
+  /// unknown or differing array is Error(User), and then nothing has changed.
   void load(const std::filesystem::path &path);
   /// As load(), from arrays in memory.
   void assign(const ArrayMap &values);
