@@ -82,8 +82,10 @@ bool hasShortRows(FusedOp fused, const KernelAnalysis &analysis) {
   Shape kept = analysis.keptShape();
   int64_t row = 1, line = 1;
   for (int64_t axis : analysis.axes) {
-    line = analysis.domain[axis].constant().value_or(shortRow + 1);
-    row = std::min(row * line, shortRow + 1);
+    if (!analysis.domain[axis].constant()) // Even beside an axis of size 0.
+      return false;
+    line = *analysis.domain[axis].constant();
+    row = std::min(row * std::min(line, shortRow + 1), shortRow + 1);
   }
   return analysis.columns.empty() && kept.rank() > 0 &&
          kept[kept.rank() - 1].constant().value_or(longEnough) >= longEnough && row <= shortRow &&
