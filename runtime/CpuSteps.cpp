@@ -154,10 +154,10 @@ void CpuSteps::launch(const Step &step, ThreadPool &pool, SinterStatus &status) 
     worker.units += to - from;
   };
   pool.parallelFor(chunk, &handle, table.data(), &status, step.extent, step.grain);
-  const int64_t parts = std::count_if(workers.begin(), workers.end(),
-                                      [](const Worker &worker) { return worker.chunks > 0; });
+  // Also where one thread was quick enough to take everything: that is worth seeing.
+  const bool isShared = workers.size() > 1 && step.extent > step.grain;
   for (const Worker &worker : workers)
-    if (worker.chunks > 0 && parts > 1)
+    if (worker.chunks > 0 && isShared)
       trace->add({.category = "run",
                   .name = "part",
                   .thread = worker.thread,
