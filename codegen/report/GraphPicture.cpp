@@ -64,7 +64,7 @@ std::string shortName(const GraphNode &node) {
              : name;
 }
 
-std::string stubText(const std::set<size_t> &ends, const Graph &graph) {
+std::string cutEdgeText(const std::set<size_t> &ends, const Graph &graph) {
   std::string text;
   size_t count = 0;
   for (size_t end : ends)
@@ -161,11 +161,11 @@ std::string graphPicture(const Graph &graph, const std::vector<KernelEntry> &ker
              px(top + 4 + lineHeight) + "\">" + lines[i].extra + "</text>";
     svg += links ? "</g></a>\n" : "</g>\n";
     if (!leaving[i].empty())
-      svg += "<text class=\"stub\" x=\"" + px(left + 4) + "\" y=\"" + px(top + box.height + 11) +
-             "\">\xe2\x86\x93 " + escape(stubText(leaving[i], graph)) + "</text>\n";
+      svg += "<text class=\"cut\" x=\"" + px(left + 4) + "\" y=\"" + px(top + box.height + 11) +
+             "\">\xe2\x86\x93 " + escape(cutEdgeText(leaving[i], graph)) + "</text>\n";
     if (!entering[i].empty())
-      svg += "<text class=\"stub\" x=\"" + px(left + 4) + "\" y=\"" + px(top - 4) +
-             "\">\xe2\x86\x93 from " + escape(stubText(entering[i], graph)) + "</text>\n";
+      svg += "<text class=\"cut\" x=\"" + px(left + 4) + "\" y=\"" + px(top - 4) +
+             "\">\xe2\x86\x93 from " + escape(cutEdgeText(entering[i], graph)) + "</text>\n";
   }
   return svg + "</svg>";
 }

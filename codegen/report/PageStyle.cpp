@@ -61,8 +61,8 @@ details.fold>summary{padding:5px 0;font-weight:600}
 .f-attention{--c:var(--violet)}.f-scatter,.f-cumulative,.f-sort{--c:var(--pink)}.f-pairs{--c:var(--violet)}.none{--c:var(--grey)}
 .in,.par,.out{--c:var(--grey)}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:var(--fg)}
-svg .s{font-size:10.5px;fill:var(--soft)}svg .k,svg .stub{font-size:10px;fill:var(--soft)}svg .dl,svg .bt{font-size:10.5px}
-svg .bt,svg .dl{pointer-events:none}svg .stub,svg .dl{paint-order:stroke;stroke:var(--bg);stroke-width:3px;stroke-linejoin:round}
+svg .s{font-size:10.5px;fill:var(--soft)}svg .k,svg .cut{font-size:10px;fill:var(--soft)}svg .dl,svg .bt{font-size:10.5px}
+svg .bt,svg .dl{pointer-events:none}svg .cut,svg .dl{paint-order:stroke;stroke:var(--bg);stroke-width:3px;stroke-linejoin:round}
 .n rect{fill:var(--bg);stroke:var(--c,var(--grey));stroke-width:1.4}
 @supports (fill:color-mix(in srgb,red,blue)){.n rect{fill:color-mix(in srgb,var(--c,var(--grey)) 13%,var(--bg))}}
 .in rect,.out rect{stroke-width:1.8}.par rect{stroke-dasharray:3 2}.none rect{stroke-dasharray:2 3}
