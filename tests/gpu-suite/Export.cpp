@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the op table, and graphs as text, as cases that Runner.cpp tries on a GPU: for each a
-// library of machine code, the inputs, and what the interpreter makes of them.
+// Writes the op table, graphs as text and small benchmark cases as cases that Runner.cpp tries on a
+// GPU: for each a library of machine code, the inputs, and what the interpreter makes of them; and
+// the benchmark cases at full size, which it times.
 #include "examples/04-fashion-mnist/Network.h"
+#include "tests/gpu-suite/Pack.h"
 #include "tests/ops/Row.h"
 #include "tests/ops/Values.h"
+#include "tools/fused-bench/GpuProbeKernels.h"
+#include "tools/fused-bench/Graphs.h"
 
 #include <sinter/sinter.h>
 
@@ -12,6 +16,7 @@
 #include <set>
 
 using namespace sinter;
+using namespace sinter::suite;
 namespace fs = std::filesystem;
 
 namespace {
@@ -25,45 +30,51 @@ struct Options {
   int64_t steps = 3; ///< Calls of a model, one after the other.
 };
 
-/// One line of the index: name, calls, tolerances.
+/// What is written so far.
 class Suite {
 public:
-  explicit Suite(const Options &options)
-      : options(options), index(options.folder / "index.txt", std::ios::app) {}
+  explicit Suite(const Options &options) : options(options), pack{.folder = options.folder} {}
 
-  /// Skips, with a word on it, what the GPU back end refuses.
-  void add(const std::string &name, const Graph &graph, const ArrayMap &inputs, int64_t steps,
-           double tolerance) {
-    if (name.find(options.filter) == std::string::npos)
-      return;
-    const fs::path file = options.folder / name;
+  bool isWanted(const std::string &name) const {
+    return name.find(options.filter) != std::string::npos;
+  }
+
+  /// NAME.so alone. false, with a word on it, for what the GPU back end refuses.
+  bool addLibrary(const std::string &name, const Graph &graph) {
+    const std::string file = pack.file(name).string();
     try {
-      compileToLibrary(graph, file.string() + ".so", {.target = Target::parse(options.target)},
-                       {.name = "suite", .header = file.string() + ".h"});
+      compileToLibrary(graph, file + ".so", {.target = Target::parse(options.target)},
+                       {.name = "suite", .header = file + ".h"});
     } catch (const Error &error) {
       if (error.code() != ErrorCode::Unsupported)
         throw;
       std::cerr << name << ": " << error.what() << "\n";
-      return;
+      return false;
     }
-    fs::remove(file.string() + ".h");
+    fs::remove(file + ".h");
+    return true;
+  }
+
+  void add(const Case &one, const Graph &graph, const ArrayMap &inputs) {
+    if (!isWanted(one.name) || !addLibrary(one.name, graph))
+      return;
     Executable reference = compile(graph, {.engine = Engine::Interpreter});
-    State state(graph, /*seed=*/1);
+    State state(graph, tools::stateSeed);
     ArrayMap wanted;
-    for (int64_t i = 0; i < steps; ++i)
+    for (int64_t i = 0; i < one.steps; ++i)
       wanted = reference.run(state, inputs);
     for (const std::string &variable : state.names())
       wanted.emplace("variable " + variable, state.get(variable));
-    writeNpz(file.string() + ".in.npz", inputs);
-    writeNpz(file.string() + ".out.npz", wanted);
-    index << name << " " << steps << " " << tolerance << "\n";
-    ++count;
+    writeNpz(pack.file(one.name + ".in.npz"), inputs);
+    writeNpz(pack.file(one.name + ".out.npz"), wanted);
+    pack.cases.push_back(one);
   }
-  int64_t count = 0;
 
 private:
   const Options &options;
-  std::ofstream index;
+
+public:
+  Pack pack;
 };
 
 double toleranceOf(DType dtype) {
@@ -98,8 +109,9 @@ void addRow(Suite &suite, const ops::Row &row, DType dtype) {
   const std::vector<std::string> names = executable.inputNames();
   const std::set<std::string> needed(names.begin(), names.end());
   std::erase_if(inputs, [&](const auto &entry) { return !needed.contains(entry.first); });
-  suite.add(row.name + "_" + std::string(name(dtype)), graph, inputs, 1,
-            std::max(1.0, row.ulps / 4) * toleranceOf(dtype));
+  suite.add({.name = row.name + "_" + std::string(name(dtype)),
+             .tolerance = std::max(1.0, row.ulps / 4) * toleranceOf(dtype)},
+            graph, inputs);
 }
 
 /// A graph as text with known sizes; integers are drawn from 0 and 1, which any index may be.
@@ -121,7 +133,71 @@ void addModel(Suite &suite, const fs::path &path, int64_t steps) {
     inputs.emplace(argument.name, std::move(array));
   }
   // Several steps of an optimizer divide by small numbers.
-  suite.add(path.stem().string(), graph, inputs, steps, 100 * toleranceOf(widest));
+  suite.add({.name = path.stem().string(), .steps = steps, .tolerance = 100 * toleranceOf(widest)},
+            graph, inputs);
+}
+
+/// What cuBLASLt can do of a benchmark case, at full size and small.
+struct LibraryCase {
+  std::string_view name;
+  std::vector<Product> full, small;
+};
+const LibraryCase libraryCases[] = {
+    {"gemm_bf16_4096", {{4096, 4096, 4096}}, {{70, 136, 200}}},
+    {"gemm_bf16_8192", {{8192, 8192, 8192}}, {{70, 136, 200}}},
+    {"gemm_bf16_16x8192x8192", {{16, 8192, 8192}}, {{16, 128, 256}}},
+    {"mlp_epilogue_8192x4096x16384",
+     {{8192, 16384, 4096}, {8192, 4096, 16384}},
+     {{20, 96, 64}, {20, 64, 96}}},
+};
+
+/// The kernels that must follow cuBLASLt's two products of mlpOf(), as programs.
+void addRest(Suite &suite, BenchCase &one) {
+  if (one.products.size() != 2)
+    return;
+  const auto [rows, hidden, width] = one.products[0];
+  const tools::Model models[] = {tools::mlpGateOf(rows, hidden), tools::mlpJoinOf(rows, width)};
+  for (const tools::Model &model : models) {
+    one.rest.push_back(one.library + ".rest" + std::to_string(one.rest.size()));
+    suite.addLibrary(one.rest.back(), model.graph);
+  }
+}
+
+BenchCase benchOf(const std::string &name, const std::string &library, const tools::Model &model) {
+  return {.name = name,
+          .library = library,
+          .flops = {model.flops, model.leastFlops, model.multipliesBf16},
+          .ranges = model.ranges};
+}
+
+/// Small and compared with the interpreter; and at full size.
+void addBench(Suite &suite, const tools::CaseRow &row) {
+  const std::string name = row.name, smallName = "bench_" + name;
+  if (!suite.isWanted(smallName))
+    return;
+  const tools::Model small = row.check.make(row.check.rows), full = row.make(row.rows);
+  Executable described = compile(small.graph, {.engine = Engine::Interpreter});
+  ArrayMap inputs;
+  for (auto &[input, array] :
+       tools::makeInputs(*CpuDevice::shared(), described.program(), small.ranges))
+    inputs.emplace(input, array);
+  suite.add({.name = smallName,
+             .tolerance = row.check.tolerance,
+             .comparison = row.check.error == tools::DifferenceKind::Norm ? Comparison::Norm
+                                                                          : Comparison::Largest},
+            small.graph, inputs);
+  BenchCase smallBench = benchOf(name, smallName, small), bench = benchOf(name, name, full);
+  for (const LibraryCase &known : libraryCases)
+    if (known.name == name) {
+      smallBench.products = known.small;
+      bench.products = known.full;
+    }
+  addRest(suite, smallBench);
+  suite.pack.smallBenches.push_back(smallBench);
+  if (suite.addLibrary(bench.library, full.graph)) {
+    addRest(suite, bench);
+    suite.pack.benches.push_back(bench);
+  }
 }
 
 /// The training of example 04, whose images the runner reads.
@@ -154,6 +230,8 @@ int run(int argc, char **argv) {
           {.code = ErrorCode::Usage},
           "usage: gpu-suite-export FOLDER [--target=cuda:ARCH] [--filter=WORD] [MODEL.mlir]...");
   }
+  if (options.folder.empty())
+    throw Error({.code = ErrorCode::Usage}, "no folder is named");
   fs::create_directories(options.folder);
   Suite suite(options);
   for (const ops::Row &row : ops::table()) {
@@ -168,7 +246,13 @@ int run(int argc, char **argv) {
   addTraining(options);
   for (const fs::path &model : options.models)
     addModel(suite, model, options.steps);
-  std::cout << suite.count << " cases in " << options.folder.string() << "\n";
+  for (const tools::CaseRow &row : tools::gpuCaseTable())
+    addBench(suite, row);
+  std::ofstream(suite.pack.file("probes.cubin"), std::ios::binary)
+      << tools::compileGpuProbes(TargetInfo::parse(options.target).arch);
+  writePack(suite.pack);
+  std::cout << suite.pack.cases.size() << " cases and " << suite.pack.benches.size()
+            << " programs to time in " << options.folder.string() << "\n";
   return 0;
 }
 

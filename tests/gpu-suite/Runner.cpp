@@ -1,44 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tries the cases that Export.cpp has written on the GPU of this machine, with the device half of
-// the runtime alone: no LLVM, no NVRTC.
+// Tries what Export.cpp has written on the GPU of this machine, or takes its time, with the device
+// half of the runtime alone: no LLVM, no NVRTC.
 #include "examples/04-fashion-mnist/Training.h"
+#include "tests/gpu-suite/Bench.h"
+#include "tools/fused-bench/Difference.h"
+#include "tools/support/CommandLine.h"
+
 #include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/Executable.h"
 #include "sinter/runtime/LibraryLoader.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <fstream>
 #include <iostream>
-#include <sstream>
+#include <stdexcept>
 
 using namespace sinter;
-namespace fs = std::filesystem;
+using namespace sinter::suite;
 
 namespace {
 
 struct Options {
-  fs::path folder;
-  std::string filter;
-  int64_t measure = 0; ///< Runs to take the time of.
-  fs::path images;     ///< Fashion-MNIST; empty: no training.
-  int64_t trainImages = -1, testImages = -1;
+  std::string folder, filter;
+  std::string images; ///< Fashion-MNIST; empty: no training.
+  std::string json;
+  int64_t runs = 0; ///< To take the time of; 0: the cases are compared instead.
+  int64_t trainImages = -1;
   double accuracy = 88; ///< In percent; less is wrong.
-};
-
-struct Case {
-  std::string name;
-  int64_t steps = 1;
-  double tolerance = 0;
+  bool serve = false, small = false;
 };
 
 /// "" when alike: relative to the largest value of the array, so that sums that cancel are allowed
 /// for.
-std::string compare(const std::string &name, const Array &got, const Array &want,
-                    double tolerance) {
+std::string compare(const std::string &name, const Array &got, const Array &want, const Case &one) {
   if (got.sizes() != want.sizes() || got.dtype() != want.dtype())
     return name + " is " + got.str();
+  if (one.comparison != Comparison::LargestValue) {
+    const double error =
+        tools::difference(got, want,
+                          one.comparison == Comparison::Largest ? tools::DifferenceKind::Largest
+                                                                : tools::DifferenceKind::Norm);
+    return error <= one.tolerance ? "" : name + " differs by " + std::to_string(error);
+  }
   const std::vector<double> a = got.toVector<double>(), b = want.toVector<double>();
   double largest = 1;
   for (double value : b)
@@ -46,7 +49,7 @@ std::string compare(const std::string &name, const Array &got, const Array &want
       largest = std::max(largest, std::fabs(value));
   for (size_t i = 0; i < a.size(); ++i) {
     const bool same = a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i])) ||
-                      std::fabs(a[i] - b[i]) <= tolerance * largest;
+                      std::fabs(a[i] - b[i]) <= one.tolerance * largest;
     if (!same)
       return name + "[" + std::to_string(i) + "] is " + std::to_string(a[i]) + ", not " +
              std::to_string(b[i]);
@@ -54,103 +57,76 @@ std::string compare(const std::string &name, const Array &got, const Array &want
   return "";
 }
 
-/// What is wrong with a case; `median` of the milliseconds it takes where that is asked for.
-std::string check(const Options &options, const Case &one, const std::shared_ptr<Device> &device,
-                  double &median) {
-  const fs::path file = options.folder / one.name;
-  Executable executable = loadLibrary(file.string() + ".so", {.device = device});
-  const ArrayMap inputs = readNpz(file.string() + ".in.npz");
-  const ArrayMap wanted = readNpz(file.string() + ".out.npz");
-  State state(executable.program().arguments, /*seed=*/1);
+/// What is wrong with a case.
+std::string check(const Pack &pack, const Case &one, const std::shared_ptr<Device> &device) {
+  Executable executable = loadLibrary(pack.file(one.name + ".so"), {.device = device});
+  const ArrayMap inputs = readNpz(pack.file(one.name + ".in.npz"));
+  const ArrayMap wanted = readNpz(pack.file(one.name + ".out.npz"));
+  State state(executable.program().arguments, tools::stateSeed);
   BoundCall call = executable.bind(state, inputs);
   for (int64_t i = 0; i < one.steps; ++i)
     call();
   const std::vector<std::string> names = executable.outputNames();
   for (size_t i = 0; i < names.size(); ++i)
-    if (std::string wrong =
-            compare(names[i], call.outputs()[i], wanted.at(names[i]), one.tolerance);
+    if (std::string wrong = compare(names[i], call.outputs()[i], wanted.at(names[i]), one);
         !wrong.empty())
       return wrong;
   for (const std::string &variable : state.names())
-    if (std::string wrong = compare(variable, state.get(variable),
-                                    wanted.at("variable " + variable), one.tolerance);
+    if (std::string wrong =
+            compare(variable, state.get(variable), wanted.at("variable " + variable), one);
         !wrong.empty())
       return wrong;
-  if (options.measure > 0) {
-    std::vector<double> times = call.measure(options.measure);
-    std::nth_element(times.begin(), times.begin() + static_cast<long>(times.size() / 2),
-                     times.end());
-    median = times[times.size() / 2];
-  }
   return "";
 }
 
 /// Example 04 with the libraries of its step and of its evaluation.
-bool train(const Options &options, const std::shared_ptr<Device> &device) {
-  const Executable step = loadLibrary(options.folder / "fashion_step.so", {.device = device});
-  const Executable evaluate =
-      loadLibrary(options.folder / "fashion_evaluate.so", {.device = device});
+bool train(const Options &options, const Pack &pack, const std::shared_ptr<Device> &device) {
+  const Executable step = loadLibrary(pack.file("fashion_step.so"), {.device = device});
+  const Executable evaluate = loadLibrary(pack.file("fashion_evaluate.so"), {.device = device});
   State state(step.program().arguments, /*seed=*/1);
   examples::Training training;
   if (options.trainImages >= 0)
     training.epochs = 1;
   const double accuracy = examples::train(
       step, evaluate, state, examples::readImages(options.images, "train", options.trainImages),
-      examples::readImages(options.images, "t10k", options.testImages), training);
+      examples::readImages(options.images, "t10k", options.trainImages), training);
   return accuracy >= options.accuracy;
 }
 
-int run(int argc, char **argv) {
-  Options options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    if (word.starts_with("--filter="))
-      options.filter = word.substr(9);
-    else if (word.starts_with("--measure="))
-      options.measure = std::strtoll(word.c_str() + 10, nullptr, 10);
-    else if (word.starts_with("--fashion-mnist="))
-      options.images = word.substr(16);
-    else if (word.starts_with("--images="))
-      options.testImages = options.trainImages = std::strtoll(word.c_str() + 9, nullptr, 10);
-    else if (word.starts_with("--min-accuracy="))
-      options.accuracy = std::strtod(word.c_str() + 15, nullptr);
-    else if (options.folder.empty() && !word.starts_with("-"))
-      options.folder = word;
-    else
-      throw Error(
-          {.code = ErrorCode::Usage},
-          "usage: gpu-suite-run FOLDER [--filter=WORD] [--measure=RUNS] [--fashion-mnist=FOLDER "
-          "[--images=COUNT] [--min-accuracy=PERCENT]]");
-  }
-  std::ifstream index(options.folder / "index.txt");
-  if (!index)
-    throw Error({.code = ErrorCode::FileAccess},
-                "cannot read '" + (options.folder / "index.txt").string() + "'");
+int run(const Options &options) {
+  const Pack pack = readPack(options.folder);
   std::shared_ptr<CudaDevice> device = CudaDevice::shared();
+  const BenchOptions bench{
+      .runs = options.runs, .filter = options.filter, .json = options.json, .small = options.small};
+  if (options.serve) {
+    serve(pack, device, bench, std::cin, std::cout);
+    return 0;
+  }
   std::cout << device->name() << ", " << device->target() << ", driver of CUDA "
-            << device->driverVersion() / 1000 << "." << device->driverVersion() % 1000 / 10 << "\n";
+            << device->driverVersion() / 1000 << "." << device->driverVersion() % 1000 / 10
+            << std::endl;
+  if (options.runs > 0) {
+    measure(pack, device, bench);
+    return 0;
+  }
   int passed = 0, failed = 0;
-  for (std::string line; std::getline(index, line);) {
-    Case one;
-    if (!(std::istringstream(line) >> one.name >> one.steps >> one.tolerance))
-      throw Error("the index has the line '" + line + "'");
+  for (const Case &one : pack.cases) {
     if (one.name.find(options.filter) == std::string::npos)
       continue;
-    double median = -1;
     std::string wrong;
     try {
-      wrong = check(options, one, device, median);
+      wrong = check(pack, one, device);
     } catch (const Error &error) {
       wrong = error.what();
+    } catch (const std::out_of_range &) {
+      wrong = "its expected results lack one";
     }
     (wrong.empty() ? passed : failed) += 1;
     if (!wrong.empty())
-      std::cout << "WRONG " << one.name << ": " << wrong << "\n";
-    else if (median >= 0)
-      std::printf("%10.4f ms  %s\n", median, one.name.c_str());
+      std::cout << "WRONG " << one.name << ": " << wrong << std::endl;
   }
   if (!options.images.empty())
-    (train(options, device) ? passed : failed) += 1;
+    (train(options, pack, device) ? passed : failed) += 1;
   std::cout << passed << " passed, " << failed << " failed\n";
   if (passed + failed == 0)
     throw Error("no case is called like '" + options.filter + "'");
@@ -160,10 +136,24 @@ int run(int argc, char **argv) {
 } // namespace
 
 int main(int argc, char **argv) {
-  try {
-    return run(argc, argv);
-  } catch (const Error &error) {
-    std::cerr << error.what() << "\n";
-    return static_cast<int>(error.code());
-  }
+  Options options;
+  CLI::App app("Tries the cases of a pack on the GPU of this machine, or times its programs.",
+               "gpu-suite-run");
+  app.add_option("FOLDER", options.folder, "The pack's folder 'cases'")->required();
+  app.add_option("--filter", options.filter, "Only cases whose name contains this");
+  app.add_option("--fashion-mnist", options.images,
+                 "Also train on the images of this folder, as example 04 does");
+  app.add_option("--images", options.trainImages, "Train one epoch on that many images");
+  app.add_option("--min-accuracy", options.accuracy, "In percent (88); less is wrong");
+  app.add_option("--measure", options.runs,
+                 "Time the programs of the benchmark instead, with that many samples, and cuBLASLt "
+                 "beside them")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--json", options.json, "With --measure: also write the figures to this file");
+  app.add_flag("--small", options.small,
+               "With --measure or --serve: the smaller instances, to try this out");
+  app.add_flag("--serve", options.serve,
+               "Take commands from standard input: cases, arguments CASE, prepare CASE, sample, "
+               "save FILE, quit");
+  return tools::runTool(app, argc, argv, [&] { return run(options); });
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tools/fused-bench/Difference.h"
+
 #include "sinter/frontend/Graph.h"
 
 #include <cstdint>
@@ -45,10 +47,7 @@ struct CheckRow {
     /// not compared. For graphs whose rows depend on each other and that are too much work.
     SmallerInstance,
   };
-  enum class Error {
-    Largest, ///< The largest difference of an element.
-    Norm,    ///< That of whole tensors, where rounding decides the sign of single elements.
-  };
+  using Error = DifferenceKind;
   int64_t rows;
   Kind kind = Kind::LastRows;
   Error error = Error::Largest;

@@ -1,37 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/fused-bench/Check.h"
 
+#include "tools/fused-bench/Difference.h"
 #include "tools/fused-bench/Prepare.h"
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 
 namespace sinter::tools {
 namespace {
 
 // -- Comparing ------------------------------------------------------------------------------------
-
-/// The largest difference, relative to the expected value or to the root mean square of all where
-/// that is larger; or the norm of the differences over that of the expected values.
-double errorOf(const Array &got, const Array &expected, CheckRow::Error kind) {
-  if (got.sizes() != expected.sizes())
-    return INFINITY;
-  std::vector<double> a = got.toVector<double>(), b = expected.toVector<double>();
-  double squares = 0, differences = 0, worst = 0;
-  for (double value : b)
-    squares += value * value;
-  double scale = std::sqrt(squares / static_cast<double>(std::max<size_t>(b.size(), 1)));
-  for (size_t i = 0; i < a.size(); ++i) {
-    double difference = std::fabs(a[i] - b[i]);
-    differences += difference * difference;
-    double error = difference / std::max({std::fabs(b[i]), scale, 1e-30});
-    worst = std::isnan(error) ? INFINITY : std::max(worst, error);
-  }
-  if (kind == CheckRow::Error::Largest || std::isinf(worst))
-    return worst;
-  return std::sqrt(differences / std::max(squares, 1e-30));
-}
 
 /// The last rows of an array whose leading size is `rows`, where the wanted shape has fewer.
 Array lastRows(const Array &array, int64_t rows, const Shape &wanted, int64_t wantedRows) {
@@ -73,7 +52,7 @@ public:
     options.winograd = small.winograd;
     Executable executable = compile(small.graph, options);
     std::vector<NamedArrays::Entry> inputs =
-        makeInputs(*executable.device(), executable.program(), small);
+        makeInputs(*executable.device(), executable.program(), small.ranges);
     State state(executable.program().arguments, stateSeed);
     State other(reference.program().arguments, stateSeed);
     ArrayMap got = executable.run(state, NamedArrays(inputs));
@@ -94,7 +73,7 @@ private:
     return expected;
   }
   void compare(const Array &got, const Array &expected) {
-    result.maxError = std::max(result.maxError, errorOf(got, expected, row.check.error));
+    result.maxError = std::max(result.maxError, difference(got, expected, row.check.error));
   }
 
   const CaseRow &row;

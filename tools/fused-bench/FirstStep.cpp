@@ -88,7 +88,7 @@ int runFirstStep(const std::string &request) {
       const int64_t compiled = nanoseconds();
       State state(executable.program().arguments, stateSeed);
       std::vector<NamedArrays::Entry> inputs =
-          makeInputs(*executable.device(), executable.program(), model);
+          makeInputs(*executable.device(), executable.program(), model.ranges);
       BoundCall step = executable.bind(state, NamedArrays(inputs));
       step();
       const double output = step.outputs()[0].item();

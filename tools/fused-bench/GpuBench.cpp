@@ -2,44 +2,18 @@
 #include "tools/fused-bench/GpuBench.h"
 
 #include "tools/fused-bench/Check.h"
+#include "tools/fused-bench/GpuProbeKernels.h"
+#include "tools/fused-bench/GpuTiming.h"
 #include "tools/fused-bench/Prepare.h"
-#include "sinter/codegen/ProgramCosts.h"
 
-#include <algorithm>
-#include <cmath>
+#include "sinter/ir/base/TargetInfo.h"
 
 namespace sinter::tools {
-namespace {
-
-double median(std::vector<double> values) {
-  if (values.empty())
-    return NAN;
-  auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-int64_t number(const DimExpr &size) { return size.constant().value_or(0); }
-
-/// What must move: arguments and constants in, results out.
-Traffic trafficOf(const Program &program, const codegen::ProgramCosts &costs) {
-  Traffic traffic{.written = number(costs.resultBytes)};
-  for (const Argument &argument : program.arguments)
-    traffic.read += number(argument.shape.numElements()) * byteSize(argument.dtype);
-  for (const Array &constant : program.constants)
-    traffic.read += constant.numBytes();
-  for (const Result &output : program.results)
-    if (output.updates >= 0)
-      traffic.written += number(output.shape.numElements()) * byteSize(output.dtype);
-  return traffic;
-}
-
-} // namespace
 
 GpuBench::GpuBench(const GpuBenchOptions &options)
     : options(options), device(CudaDevice::shared()),
-      probes(device,
-             options.small ? GpuProbeSizes{.bytes = 1 << 16, .rounds = 2} : GpuProbeSizes{}) {}
+      probes(device, compileGpuProbes(TargetInfo::parse(device->target()).arch),
+             options.small ? smallGpuProbes : GpuProbeSizes{}) {}
 
 Measurement GpuBench::measure(const CaseRow &row) {
   CompileOptions compileOptions{.target = Target::parse(device->target()), .device = device};
@@ -47,18 +21,10 @@ Measurement GpuBench::measure(const CaseRow &row) {
   Model model = options.small ? row.check.make(row.check.rows) : row.make(row.rows);
   BoundCase fused = prepare(model, compileOptions);
   const Program &program = fused.executable.program();
-  codegen::ProgramCosts costs = codegen::costsOf(program, device->workers());
-  Measurement result{.name = row.name,
-                     .target = program.target,
-                     .threads = device->workers(),
-                     .bytesMoved = number(costs.bytesMoved),
-                     .bytesNeeded = number(costs.bytesNeeded),
-                     .kernels = costs.launches,
-                     .peakBytes = number(costs.peakBytes),
-                     .compileMs = fused.compileMs,
-                     .maxError = check.maxError,
-                     .checkedSmaller = true,
-                     .flops = model.flops};
+  Measurement result = describe(row.name, program, *device);
+  result.compileMs = fused.compileMs;
+  result.maxError = check.maxError;
+  result.checkedSmaller = true;
   fused.call();
   std::optional<BoundCase> unfused;
   if (options.unfused) {
@@ -73,36 +39,10 @@ Measurement GpuBench::measure(const CaseRow &row) {
       unfused.reset(); // Not enough memory for every intermediate.
     }
   }
-  const Traffic traffic = trafficOf(program, costs);
-  auto probe = [&] {
-    double bytes = probes.transferSeconds(traffic);
-    double flops =
-        model.flops > 0 ? model.leastFlops / probes.flopsPerSecond(model.multipliesBf16) : 0;
-    result.limitIsFlops = flops > bytes;
-    return std::max(bytes, flops) * 1e3;
-  };
-  // A sample stands between two probes and is held against the better one; the first runs warm up.
-  constexpr int64_t callsPerSample = 5;
-  fused.call.measure(callsPerSample);
-  std::vector<double> times, rooflines, gains;
-  for (double before = probe(); result.samples < options.runs; ++result.samples) {
-    double own = median(fused.call.measure(callsPerSample)), after = probe(),
-           limit = std::min(before, after);
-    before = after;
-    // What stays in the cache between runs may beat memory's bandwidth.
-    result.rejected += limit > own;
-    times.push_back(own);
-    rooflines.push_back(limit / own);
-    if (unfused)
-      gains.push_back(median(unfused->call.measure(callsPerSample)) / own);
-  }
-  result.ms = median(times);
-  if (unfused)
-    result.vsUnfused = median(gains);
-  if (result.rejected * 2 > result.samples)
-    return result;
-  result.roofline = median(rooflines);
-  result.limitMs = *result.roofline * result.ms;
+  timeOnGpu(result, program, fused.call, probes,
+            {.runs = options.runs,
+             .flops = {model.flops, model.leastFlops, model.multipliesBf16},
+             .unfused = unfused ? &unfused->call : nullptr});
   return result;
 }
 

@@ -7,21 +7,30 @@
 #include "sinter/runtime/Executable.h"
 
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace sinter::tools {
 
-/// How large probes are: small ones only show that they work.
+/// How large probes are.
 struct GpuProbeSizes {
   int64_t bytes = int64_t{1} << 30; ///< That are copied and read.
   int64_t rounds = 4096;            ///< Of independent multiply-adds, in every thread.
 };
 
+/// To try out that they work.
+inline constexpr GpuProbeSizes smallGpuProbes = {.bytes = 1 << 16, .rounds = 2};
+
+/// Whether bf16 products are probed by a warpgroup's instruction, which is of sm_90a alone.
+inline bool probesUseWarpgroups(std::string_view arch) { return arch == "sm_90a"; }
+
 /// What a GPU can do at best, right now: kernels written by hand, timed by the device's own events.
 class GpuProbes {
 public:
-  /// Compiles the probes. Throws Error(Device) where there is no NVRTC.
-  GpuProbes(std::shared_ptr<CudaDevice> device, const GpuProbeSizes &sizes = {});
+  /// `image` is compileGpuProbes()'s for that device.
+  GpuProbes(std::shared_ptr<CudaDevice> device, const std::string &image,
+            const GpuProbeSizes &sizes = {});
 
   /// Bytes per second, read and written counted: the best of a kernel and the copy engine.
   double copyBytesPerSecond();

@@ -70,6 +70,8 @@ Model softmaxOf(int64_t rows, int64_t width);
 Model normBoth(int64_t rows, int64_t width, bool centers);
 Model gemmOf(int64_t m, int64_t n, int64_t k);
 Model mlpOf(int64_t rows, int64_t width, int64_t hidden);
+Model mlpGateOf(int64_t rows, int64_t hidden);
+Model mlpJoinOf(int64_t rows, int64_t width);
 Model attentionOf(int64_t heads, int64_t positions, int64_t width, bool withGradients);
 Model linearCrossEntropyOf(int64_t rows, int64_t width, int64_t words);
 Model tinyStep(int64_t rows, int64_t layers);

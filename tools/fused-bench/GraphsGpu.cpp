@@ -57,7 +57,16 @@ Model gemmOf(int64_t m, int64_t n, int64_t k) {
   return model;
 }
 
-/// Two layers, each followed by what no library has a name for.
+namespace {
+/// What no library has a name for.
+Tensor gate(const Tensor &scores, const Tensor &bias) {
+  Tensor h = scores * 0.01 + bias;
+  return silu(h) * (h * 0.5 + 1.0);
+}
+Tensor join(const Tensor &x, const Tensor &scores) { return x + tanh(scores * 0.01); }
+} // namespace
+
+/// Two layers, each followed by its own.
 Model mlpOf(int64_t rows, int64_t width, int64_t hidden) {
   Model model{.multipliesBf16 = true};
   model.addFlops(4.0 * static_cast<double>(rows) * static_cast<double>(width) *
@@ -67,9 +76,24 @@ Model mlpOf(int64_t rows, int64_t width, int64_t hidden) {
   Tensor w1 = g.placeholder("w1", bf16, {width, hidden});
   Tensor b1 = g.placeholder("b1", bf16, {hidden});
   Tensor w2 = g.placeholder("w2", bf16, {hidden, width});
-  Tensor h = x.matmul(w1) * 0.01 + b1;
-  h = silu(h) * (h * 0.5 + 1.0);
-  g.output("y", x + tanh(h.matmul(w2) * 0.01));
+  Tensor h = gate(x.matmul(w1), b1);
+  g.output("y", join(x, h.matmul(w2)));
+  return model;
+}
+
+/// What follows the first product of mlpOf(), and the second, as graphs of their own.
+Model mlpGateOf(int64_t rows, int64_t hidden) {
+  Model model;
+  Graph &g = model.graph;
+  Tensor scores = g.placeholder("scores", bf16, {rows, hidden});
+  g.output("y", gate(scores, g.placeholder("bias", bf16, {hidden})));
+  return model;
+}
+Model mlpJoinOf(int64_t rows, int64_t width) {
+  Model model;
+  Graph &g = model.graph;
+  Tensor x = g.placeholder("x", bf16, {rows, width});
+  g.output("y", join(x, g.placeholder("scores", bf16, {rows, width})));
   return model;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tools/fused-bench/Cases.h"
+#include "tools/fused-bench/MakeInputs.h"
 
 #include "sinter/runtime/CpuDevice.h"
 #include "sinter/runtime/Session.h"
@@ -10,9 +11,6 @@
 #include <memory>
 
 namespace sinter::tools {
-
-/// Of the variables of every case.
-inline constexpr uint64_t stateSeed = 1;
 
 class Stopwatch {
 public:
@@ -23,11 +21,6 @@ public:
 private:
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
 };
-
-/// Values for the placeholders of a program, in the device's memory: smooth ones of both signs
-/// around 1 without repetition; integers in no order, below the model's ranges.
-std::vector<NamedArrays::Entry> makeInputs(Device &device, const Program &program,
-                                           const Model &model);
 
 /// A compiled graph with its variables and inputs, ready to be called.
 struct BoundCase {

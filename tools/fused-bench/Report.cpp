@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/fused-bench/Report.h"
 
-#include "tools/support/Json.h"
-
 #include <cstdio>
 
 namespace sinter::tools {
@@ -76,8 +74,7 @@ std::string tableRow(const Measurement &m, const TableColumns &columns) {
   return text;
 }
 
-std::string jsonReport(const std::vector<Measurement> &measurements) {
-  JsonWriter json;
+void writeMeasurements(JsonWriter &json, const std::vector<Measurement> &measurements) {
   json.beginArray();
   for (const Measurement &m : measurements) {
     json.beginObject().member("case", m.name).member("target", m.target);
@@ -95,7 +92,13 @@ std::string jsonReport(const std::vector<Measurement> &measurements) {
     json.member("gflops", gflops).member("gbytes_per_s", gigabytes);
     json.member("checked_smaller", m.checkedSmaller ? 1 : 0).endObject();
   }
-  return json.endArray().str() + "\n";
+  json.endArray();
+}
+
+std::string jsonReport(const std::vector<Measurement> &measurements) {
+  JsonWriter json;
+  writeMeasurements(json, measurements);
+  return json.str() + "\n";
 }
 
 } // namespace sinter::tools

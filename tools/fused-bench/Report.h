@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tools/fused-bench/Measure.h"
+#include "tools/fused-bench/Measurement.h"
+
+#include "tools/support/Json.h"
 
 #include <string>
 #include <vector>
@@ -17,5 +19,7 @@ struct TableColumns {
 std::string tableHeader(const TableColumns &columns);
 std::string tableRow(const Measurement &measurement, const TableColumns &columns);
 std::string jsonReport(const std::vector<Measurement> &measurements);
+/// The same array as part of a larger text.
+void writeMeasurements(JsonWriter &json, const std::vector<Measurement> &measurements);
 
 } // namespace sinter::tools
