@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/CompileObject.h"
 
+#include "sinter/codegen/cpu/Analyses.h"
+#include "sinter/codegen/cpu/CodegenPasses.h"
 #include "sinter/ir/base/Error.h"
 
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Config/Targets.h"
 #include "llvm/IR/IRBuilder.h"
@@ -13,12 +14,9 @@
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
-#include "llvm/IR/OptBisect.h"
-#include "llvm/IR/PassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/CodeGen.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
@@ -27,7 +25,6 @@
 #include "llvm/TargetParser/Triple.h"
 #include "llvm/Transforms/Scalar/EarlyCSE.h"
 #include "llvm/Transforms/Scalar/LICM.h"
-#include "llvm/Transforms/Scalar/LoopPassManager.h"
 #include "llvm/Transforms/Scalar/SROA.h"
 
 #include <mutex>
@@ -156,18 +153,6 @@ void storeSingleLanes(Module &module) {
     }
 }
 
-/// Leaves loop strength reduction out of large kernels: its time grows faster than they do, up to
-/// half of all, while what it saves, a few scalar instructions of an iteration, is lost among the
-/// vectors of theirs.
-class LargeKernelGate : public OptPassGate {
-public:
-  bool isEnabled() const override { return true; }
-  bool shouldRunPass(StringRef name, StringRef) const override {
-    return name != "Loop Strength Reduction" && name != "loop-reduce";
-  }
-};
-constexpr unsigned largeKernel = 500; ///< Instructions of LLVM IR.
-
 } // namespace
 
 ObjectCompiler::ObjectCompiler(const TargetInfo &target, ObjectOptions options)
@@ -208,48 +193,48 @@ void ObjectCompiler::prepare(Module &module) {
 }
 
 void ObjectCompiler::cleanUp(Module &module) {
-  PassBuilder builder(machine.get());
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager components;
-  ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
+  Analyses analyses(machine.get());
   FunctionPassManager passes;
   passes.addPass(SROAPass(SROAOptions::ModifyCFG));
   passes.addPass(EarlyCSEPass(/*UseMemorySSA=*/true));
   passes.addPass(createFunctionToLoopPassAdaptor(LICMPass(LICMOptions()), /*UseMemorySSA=*/true));
   for (Function &function : module)
     if (!function.isDeclaration())
-      passes.run(function, functions);
+      passes.run(function, analyses.functions);
 }
 
-std::string ObjectCompiler::emit(Module &module, bool asText) {
-  prepare(module);
-  LargeKernelGate gate;
-  LLVMContext &context = module.getContext();
-  OptPassGate &everything = context.getOptPassGate();
-  if (module.getInstructionCount() > largeKernel)
-    context.setOptPassGate(gate);
-  scope_exit restore([&] { context.setOptPassGate(everything); });
+/// A pipeline of LLVM's that writes into `bytes`.
+struct ObjectCompiler::Emitter {
+  Emitter(TargetMachine &machine, ObjectOptions options, CodeGenFileType type) : stream(bytes) {
+    KernelPasses kernelPasses(passes, /*thorough=*/options.level > 2);
+    legacy::PassManagerBase &all = passes;
+    if (machine.addPassesToEmitFile(options.cleanUp ? kernelPasses : all, stream, nullptr, type,
+                                    /*DisableVerify=*/true))
+      throw Error({.kind = ErrorKind::Internal}, "LLVM cannot write object code for this target");
+  }
+
+  std::string emit(Module &module) {
+    bytes.clear();
+    passes.run(module);
+    return std::string(bytes.begin(), bytes.end());
+  }
+
   SmallVector<char, 0> bytes;
-  raw_svector_ostream stream(bytes);
+  raw_svector_ostream stream;
   legacy::PassManager passes;
-  if (machine->addPassesToEmitFile(passes, stream, nullptr,
-                                   asText ? CodeGenFileType::AssemblyFile
-                                          : CodeGenFileType::ObjectFile,
-                                   /*DisableVerify=*/true))
-    throw Error({.kind = ErrorKind::Internal}, "LLVM cannot write object code for this target");
-  passes.run(module);
-  return std::string(bytes.begin(), bytes.end());
+};
+
+std::string ObjectCompiler::object(Module &module) {
+  prepare(module);
+  if (!emitter)
+    emitter = std::make_unique<Emitter>(*machine, options, CodeGenFileType::ObjectFile);
+  return emitter->emit(module);
 }
 
-std::string ObjectCompiler::object(Module &module) { return emit(module, /*asText=*/false); }
-
-std::string ObjectCompiler::assembly(Module &module) { return emit(module, /*asText=*/true); }
+std::string ObjectCompiler::assembly(Module &module) {
+  prepare(module);
+  return Emitter(*machine, options, CodeGenFileType::AssemblyFile).emit(module);
+}
 
 std::string ObjectCompiler::ir(Module &module) {
   prepare(module);

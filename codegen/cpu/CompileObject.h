@@ -18,8 +18,8 @@ namespace sinter::cpu {
 struct ObjectOptions {
   /// LLVM's code generation level, 0 to 3.
   int level = 2;
-  /// Scalar clean-up before code generation: promote allocas, share address arithmetic, hoist
-  /// loop invariants.
+  /// What a kernel's IR needs and no more: before code generation promote allocas, share address
+  /// arithmetic, hoist loop invariants; then leave out passes that do little for kernels.
   bool cleanUp = true;
 };
 
@@ -42,11 +42,11 @@ public:
 private:
   void prepare(llvm::Module &module);
   void cleanUp(llvm::Module &module);
-  std::string emit(llvm::Module &module, bool asText);
-
   ObjectOptions options;
   std::string vectorWidth;
   std::unique_ptr<llvm::TargetMachine> machine;
+  struct Emitter;
+  std::unique_ptr<Emitter> emitter; ///< For objects; making one takes as long as a small kernel.
 };
 
 } // namespace sinter::cpu

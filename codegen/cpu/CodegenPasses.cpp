@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/cpu/CodegenPasses.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Pass.h"
+
+namespace sinter::cpu {
+
+namespace {
+
+/// Passes for what kernels never have: exceptions, garbage collection, coroutines, calls, stack
+/// protectors, thread-local variables, tiles of AMX, instrumentation, debug values, hardening.
+constexpr llvm::StringLiteral findNothing[] = {
+    "Analyze Machine Code For Garbage Collection",
+    "Argument Stack Rebase",
+    "Assignment Tracking Analysis",
+    "Check CFA info and insert CFI instructions if needed",
+    "Contiguously Lay Out Funclets",
+    "Exception handling preparation",
+    "Expand indirectbr instructions",
+    "Expand memcmp() to load/stores",
+    "Fixup Statepoint Caller Saved",
+    "Implement the 'patchable-function' attribute",
+    "Insert KCFI indirect call checks",
+    "Insert XRay ops",
+    "Insert fentry calls",
+    "Insert stack protectors",
+    "Instrument function entry/exit with calls to e.g. mcount() (post inlining)",
+    "Interleaved Access Pass",
+    "Live DEBUG_VALUE analysis",
+    "Local Dynamic TLS Access Clean-up",
+    "Lower AMX intrinsics",
+    "Lower AMX type for load/store",
+    "Lower Garbage Collection Instructions",
+    "Machine Sanitizer Binary Metadata",
+    "Merge contiguous icmps into a memcmp",
+    "Merge disjoint stack slots",
+    "ObjC ARC contraction",
+    "Partially inline calls to library functions",
+    "Prepare callbr",
+    "Pseudo Probe Inserter",
+    "Register Allocation Pass Scoring",
+    "Remove Loads Into Fake Uses",
+    "Remove Redundant DEBUG_VALUE analysis",
+    "Replace intrinsics with calls to vector library",
+    "Safe Stack instrumentation pass",
+    "Shadow Stack GC Lowering",
+    "Stack Frame Layout Analysis",
+    "StackMap Liveness Analysis",
+    "Tile Register Configure",
+    "Tile Register Pre-configure",
+    "X86 Atom pad short functions",
+    "X86 Indirect Branch Tracking",
+    "X86 Indirect Thunks",
+    "X86 Load Value Injection (LVI) Load Hardening",
+    "X86 Load Value Injection (LVI) Ret-Hardening",
+    "X86 Lower Tile Copy",
+    "X86 PIC Global Base Reg Initialization",
+    "X86 Partial Reduction",
+    "X86 Return Thunks",
+    "X86 Speculative Execution Side Effect Suppression",
+    "X86 Suppress APX features for relocation",
+    "X86 insert wait instruction",
+    "X86 speculative load hardening",
+};
+
+/// Optimisations whose time is not won back: kernels are loops of vectors whose addresses are
+/// written as they should be, on CPUs that order instructions themselves.
+constexpr llvm::StringLiteral findLittle[] = {
+    "Canonicalize Freeze Instructions in Loops", // Prepares for the next.
+    "Constant Hoisting",
+    "Early If-Conversion",
+    "Early Tail Duplication",
+    "Live Range Shrink",
+    "Loop Strength Reduction",
+    "Machine InstCombiner",
+    "Machine Late Instructions Cleanup Pass",
+    "Optimize machine instruction PHIs",
+    "Post RA top-down list latency scheduler",
+    "PostRA Machine Sink",
+    "Shrink Wrapping analysis",
+    "Tail Duplication",
+    "X86 Avoid Store Forwarding Blocks",
+    "X86 Domain Reassignment Pass",
+    "X86 LEA Fixup",
+    "X86 LEA Optimize",
+    "X86 cmov Conversion",
+};
+
+} // namespace
+
+void KernelPasses::add(llvm::Pass *pass) {
+  llvm::StringRef name = pass->getPassName();
+  if (llvm::is_contained(findNothing, name) || (!thorough && llvm::is_contained(findLittle, name)))
+    delete pass;
+  else
+    passes.add(pass);
+}
+
+} // namespace sinter::cpu
