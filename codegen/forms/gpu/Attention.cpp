@@ -3,6 +3,7 @@
 #include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/gpu/AttentionTiles.h"
 #include "sinter/codegen/forms/gpu/Grids.h"
+#include "sinter/ir/base/Error.h"
 
 using namespace mlir;
 using namespace sinter::ir;
@@ -63,8 +64,8 @@ struct Choice {
   int64_t groups, perGroup, columns, stages;
 };
 
-/// In order of preference: the first that fits is taken. Groups are half-warps that share rows, or
-/// warps of `perGroup` times 16 rows.
+/// In order of preference: the first that fits is taken, else the last, which needs least. Groups
+/// are half-warps that share rows, or warps of `perGroup` times 16 rows.
 constexpr Choice scalarForward[] = {{8, 8, 64, 2}, {8, 8, 32, 2}, {8, 8, 32, 1}, {8, 4, 32, 2},
                                     {8, 4, 32, 1}, {8, 4, 16, 1}, {8, 2, 16, 1}};
 constexpr Choice scalarBackward[] = {{16, 4, 32, 2}, {8, 4, 32, 2}, {8, 4, 32, 1},
@@ -93,7 +94,8 @@ LogicalResult chooseGpuAttention(const ScheduledRegion &region, Schedule &schedu
   const auto fitsMask = [&](const AttentionTiles &tiles) { // Addresses of a mask take their place.
     return !isMatrix || !tiles.layout.mask || tiles.perGroup() * tiles.tiles.n <= 64;
   };
-  for (const Choice &choice : choices) {
+  bool hasMemory = false;
+  auto take = [&](const Choice &choice) {
     schedule.threads = choice.groups * (isMatrix ? 32 : 16);
     schedule.gpu.kernel = isMatrix;
     schedule.gpu.m = choice.groups * choice.perGroup * (isMatrix ? 16 : 1);
@@ -107,11 +109,20 @@ LogicalResult chooseGpuAttention(const ScheduledRegion &region, Schedule &schedu
     int64_t sums = isBackward ? width + valueWidth : valueWidth;
     if (schedule.gpu.splits > 1)
       sums = std::max(width, valueWidth);
-    const AttentionPass largest{!isBackward, true, schedule.gpu.splits == 1};
-    if (tiles.sharedBytes(largest) <= mostShared && registersOf(tiles, sums) <= mostRegisters &&
-        fitsMask(tiles))
-      break;
-  }
+    // The launches that passes() may give; the keys' also holds two numbers of each query.
+    const bool isWhole = schedule.gpu.splits == 1;
+    int64_t bytes = tiles.sharedBytes({true, true, !isBackward});
+    if (isBackward)
+      bytes = std::max(bytes, tiles.sharedBytes({false, true, isWhole}));
+    hasMemory = bytes <= mostShared;
+    return hasMemory && registersOf(tiles, sums) <= mostRegisters && fitsMask(tiles);
+  };
+  if (llvm::none_of(choices, take) && !hasMemory)
+    throw Error({.kind = ErrorKind::Unsupported,
+                 .op = "attention",
+                 .location = toSourceLoc(op->getLoc()),
+                 .hint = "heads of fewer elements, or a dtype of fewer bits"},
+                "its heads take more shared memory than the blocks of a GPU have");
   if (isBackward)
     return success();
   // A few queries fill no large block, and few blocks do not fill the processors.
