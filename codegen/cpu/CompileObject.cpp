@@ -3,6 +3,7 @@
 
 #include "sinter/codegen/cpu/Analyses.h"
 #include "sinter/codegen/cpu/CodegenPasses.h"
+#include "sinter/codegen/cpu/ShuffleNetworks.h"
 #include "sinter/ir/base/Error.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -156,7 +157,7 @@ void storeSingleLanes(Module &module) {
 } // namespace
 
 ObjectCompiler::ObjectCompiler(const TargetInfo &target, ObjectOptions options)
-    : options(options), vectorWidth(std::to_string(target.vectorBytes * 8)) {
+    : options(options), vectorBytes(static_cast<unsigned>(target.vectorBytes)) {
   if (target.kind != TargetInfo::Kind::Cpu)
     throw Error({.kind = ErrorKind::Internal}, "not a CPU target: " + target.str());
   const BackEnd &backEnd = backEnds[static_cast<size_t>(target.isa)];
@@ -177,6 +178,7 @@ ObjectCompiler::~ObjectCompiler() = default;
 void ObjectCompiler::prepare(Module &module) {
   module.setTargetTriple(machine->getTargetTriple());
   module.setDataLayout(machine->createDataLayout());
+  const std::string vectorWidth = std::to_string(vectorBytes * 8);
   for (Function &function : module) {
     if (function.isDeclaration())
       continue;
@@ -190,6 +192,8 @@ void ObjectCompiler::prepare(Module &module) {
   if (options.cleanUp)
     cleanUp(module);
   storeSingleLanes(module);
+  if (vectorBytes >= 64) // Smaller networks are searched soon enough.
+    cutShuffleNetworks(module, vectorBytes);
 }
 
 void ObjectCompiler::cleanUp(Module &module) {

@@ -43,7 +43,7 @@ private:
   void prepare(llvm::Module &module);
   void cleanUp(llvm::Module &module);
   ObjectOptions options;
-  std::string vectorWidth;
+  unsigned vectorBytes;
   std::unique_ptr<llvm::TargetMachine> machine;
   struct Emitter;
   std::unique_ptr<Emitter> emitter; ///< For objects; making one takes as long as a small kernel.
