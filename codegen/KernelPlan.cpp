@@ -34,7 +34,7 @@ FailureOr<KernelPlan> planKernel(FusedOp fused) {
   auto answer = analyzeKernel(fused);
   if (auto *reason = std::get_if<std::string>(&answer))
     return fused.emitError("cannot be planned: ") << *reason;
-  KernelPlan plan{std::move(std::get<passes::KernelAnalysis>(answer)), *schedule, {}, {}, 0, 0, {}, 1, {}};
+  KernelPlan plan{std::move(std::get<passes::KernelAnalysis>(answer)), *schedule, {}, {}, 0, 0, {}, 1, 0, {}};
   if (schedule->form != plan.analysis.form)
     return fused.emitError("its schedule is for another form");
   for (Value value : bodyOf(fused).getArguments())

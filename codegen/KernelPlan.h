@@ -27,6 +27,8 @@ struct KernelPlan {
   /// Row with columns: the rows of a unit, which adds up its own partial results of them; a second
   /// launch combines those. Follows from the sizes alone.
   int64_t rowsPerUnit = 1;
+  /// How many units there are; behind a contraction every batch begins one.
+  DimExpr columnUnits = 0;
   /// Sizes that the kernel relies on not to be negative.
   llvm::SmallVector<DimExpr> nonNegative;
 };

@@ -184,7 +184,10 @@ private:
                      " vectors needs " + std::to_string(registers + 1) + " registers; there are " +
                      std::to_string(target.vectorRegisters));
     within("mBlock", tiles.mBlock, tiles.mr, tiles.mr);
-    if (within("nBlock", tiles.nBlock, tiles.nr, 1 << 16))
+    const int64_t row = analysis.hasRowsBehind() // Units have whole rows.
+                            ? analysis.reducedShape().numElements().constant().value_or(1)
+                            : 1;
+    if (within("nBlock", tiles.nBlock, std::max(tiles.nr, row), 1 << 16))
       multiple("nBlock", tiles.nBlock, tiles.nr);
     within("groupUnits", tiles.groupUnits, 1, 1 << 16);
     if (problem)

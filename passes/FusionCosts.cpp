@@ -133,7 +133,8 @@ KernelCost FusionCosts::costOf(llvm::ArrayRef<Operation *> ops, llvm::ArrayRef<V
   cost.launchNs = machine.launchNs;
   cost.bytes = bytesOf(inputs) + bytesOf(outputs);
   cost.memoryNs = memoryNs(inputs, outputs);
-  double points = pointsOf(analysis), rows = analysis.reduces() ? rowsOf(analysis) : points;
+  const bool hasRows = analysis.reduces() || analysis.hasRowsBehind();
+  double points = pointsOf(analysis), rows = hasRows ? rowsOf(analysis) : points;
   double flops = 0;
   // What only per-row values need is computed once per row, what a contraction packs about once.
   bool hasPlaces = rows < points || analysis.form == KernelForm::Contraction;
@@ -151,7 +152,7 @@ KernelCost FusionCosts::costOf(llvm::ArrayRef<Operation *> ops, llvm::ArrayRef<V
       for (Value operand : op->getOperands())
         if (Operation *producer = operand.getDefiningOp()) {
           double &wanted = pointsFor[producer];
-          bool isPacked = isAnchor && analysis.form == KernelForm::Contraction;
+          bool isPacked = entry.anchor == AnchorKind::Contraction;
           wanted = std::max(wanted, isPacked ? elementsOf(operand) : own);
         }
     }

@@ -247,7 +247,12 @@ const char *FusionGroups::obstacle(size_t a, size_t b) const {
     if (count > 1 && standsAlone(static_cast<AnchorKind>(kind)))
       return "a kernel holds one contraction, scatter or sort";
   }
-  if (numKinds > 1)
+  auto has = [&](AnchorKind kind) {
+    return x.anchors[static_cast<size_t>(kind)] + y.anchors[static_cast<size_t>(kind)] > 0;
+  };
+  const bool reducesRows =
+      numKinds == 2 && has(AnchorKind::Contraction) && has(AnchorKind::Reduction);
+  if (numKinds > 1 && !reducesRows)
     return "a kernel holds one contraction, scatter or sort, or reductions of one kind";
   if (x.ops.size() + y.ops.size() > costs.getMachine().maxOps)
     return "the kernel would grow too large";

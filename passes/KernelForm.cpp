@@ -3,6 +3,7 @@
 
 #include "sinter/passes/AttentionForm.h"
 #include "sinter/passes/ContractionPrologue.h"
+#include "sinter/passes/ContractionRows.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
@@ -23,6 +24,15 @@ llvm::StringRef stringify(KernelForm form) {
 }
 
 bool KernelAnalysis::isReduced(int64_t axis) const { return llvm::is_contained(axes, axis); }
+
+KernelAnalysis KernelAnalysis::rowsBehind() const {
+  KernelAnalysis behind = *this;
+  behind.form = KernelForm::Row;
+  behind.source = anchors.front();
+  behind.anchors = rows;
+  behind.rows.clear();
+  return behind;
+}
 
 Shape KernelAnalysis::keptShape() const {
   Shape kept;
@@ -140,6 +150,12 @@ private:
         return "a view that regroups dims stays outside of kernels";
       if (entry.anchor == AnchorKind::None)
         continue;
+      if (kind == AnchorKind::Contraction && entry.anchor == AnchorKind::Reduction) {
+        result.rows.push_back(op);
+        continue;
+      }
+      if (kind == AnchorKind::Reduction && entry.anchor == AnchorKind::Contraction)
+        return "a contraction reads what a reduction comes to";
       if (kind != AnchorKind::None && (kind != entry.anchor || standsAlone(kind)))
         return "a kernel holds one contraction, scatter or sort, or reductions of one kind";
       kind = entry.anchor;
@@ -168,6 +184,8 @@ private:
       result.form = KernelForm::Contraction;
       if (Reason reason = refusesPrologue(cast<DotGeneralOp>(result.anchors.front()), ops, facts))
         return reason;
+      if (!result.rows.empty())
+        return chooseRowsBehind();
       break;
     case AnchorKind::Convolution:
       result.form = KernelForm::Convolution;
@@ -194,6 +212,35 @@ private:
     return std::nullopt;
   }
 
+  /// Reductions behind a contraction: of whole rows, or of the columns.
+  Reason chooseRowsBehind() {
+    auto dot = cast<DotGeneralOp>(result.anchors.front());
+    setDomain(dot.getResult());
+    if (Reason reason = refusesRows(dot, facts))
+      return reason;
+    auto rank = result.domain.rank(), first = rank - static_cast<int64_t>(numRowDims(dot));
+    for (int64_t d = first; d < rank; ++d)
+      result.axes.push_back(d);
+    kept.assign(domain.begin(), domain.begin() + first);
+    takeColumns(result.rows);
+    // Partial results of a few rows each are not much less than the product, which is near.
+    constexpr int64_t shortRow = 64;
+    const bool isShort = result.reducedShape().numElements().constant().value_or(0) <= shortRow;
+    if (!facts.forGpu && !result.columns.empty() && (result.rows.empty() || !isShort))
+      return "columns of a product are added up faster from memory";
+    return std::nullopt;
+  }
+
+  /// Reductions over the rows become columns.
+  void takeColumns(llvm::SmallVectorImpl<Operation *> &reductions) {
+    llvm::erase_if(reductions, [&](Operation *op) {
+      bool isColumn = reducesOthers(op);
+      if (isColumn)
+        result.columns.push_back(op);
+      return isColumn;
+    });
+  }
+
   void chooseReduction() {
     Operation *first = result.anchors.front();
     for (Operation *op : result.anchors)
@@ -212,12 +259,7 @@ private:
         kept.push_back(domain[static_cast<size_t>(d)]);
     if (result.form != KernelForm::Row)
       return;
-    llvm::erase_if(result.anchors, [&](Operation *op) {
-      bool isColumn = reducesOthers(op);
-      if (isColumn)
-        result.columns.push_back(op);
-      return isColumn;
-    });
+    takeColumns(result.anchors);
     if (result.columns.empty() && result.hasFewLongRows() && !dependentReductions())
       result.form = KernelForm::Reduce;
   }
@@ -341,6 +383,8 @@ private:
   Reason visit(Operation *op) {
     if (llvm::is_contained(result.anchors, op))
       return visitAnchor(op);
+    if (llvm::is_contained(result.rows, op))
+      return visitRow(op);
     if (llvm::is_contained(result.columns, op))
       return visitColumn(op);
     if (result.reduces() && !facts[op].elementwise && !keepsOrder(op))
@@ -423,8 +467,8 @@ private:
       return place(value, Role::Kept, 1);
     }
     if (!result.reduces()) {
-      result.numPhases = 1;
-      return place(value, Role::Full, 1);
+      result.numPhases = result.hasRowsBehind() ? 0 : 1;
+      return place(value, Role::Full, result.numPhases);
     }
     Value operand = op->getOperand(0);
     if (dimsOf(operand) != domain || reducedAxes(op) != result.axes)
@@ -443,8 +487,23 @@ private:
     return place(value, Role::Kept, phase + 1);
   }
 
+  Reason visitRow(Operation *op) {
+    Value operand = op->getOperand(0);
+    auto it = result.roles.find(operand);
+    if (it == result.roles.end() || dimsOf(operand) != domain || reducedAxes(op) != result.axes)
+      return "its reductions do not go over the rows of its contraction";
+    if (it->second != Role::Full)
+      return "it reduces a value that is already reduced";
+    unsigned phase = result.ready.lookup(operand);
+    result.phase[op] = phase;
+    result.numPhases = std::max(result.numPhases, phase + 1);
+    return place(op->getResult(0), Role::Kept, phase + 1);
+  }
+
   Reason visitColumn(Operation *op) {
     auto it = result.roles.find(op->getOperand(0));
+    if (it == result.roles.end() && result.form == KernelForm::Contraction)
+      return "its reductions do not go over the rows of its contraction";
     if (it != result.roles.end() && it->second != Role::Full)
       return "it reduces a value that is already reduced";
     return place(op->getResult(0), Role::Column, result.numPhases);

@@ -16,7 +16,7 @@ enum class KernelForm : uint8_t {
   Loop,   ///< No reduction; all outputs have the domain's shape.
   Row,    ///< Reductions over the trailing axes of the domain, in phases, with row-local reuse.
   Reduce, ///< Independent reductions over the same axes; parallel over kept dims and chunks.
-  Contraction, ///< One dot_general, and what follows it element by element.
+  Contraction, ///< One dot_general, and what follows it element by element, or as short rows.
   Scatter,     ///< One scatter with the producers of what it reads.
   Cumulative,  ///< Running reductions along one axis, and what goes along element by element.
   Sort,        ///< One argsort with its operand's producers, and what follows element by element.
@@ -40,12 +40,17 @@ struct KernelAnalysis {
   /// last dims that an anchor's operand may have besides. Else that of the anchors' results.
   Shape domain;
   /// Row, Reduce, Pairs: the reduced axes, increasing. Cumulative, Sort: the one that they go along.
+  /// Contraction: the dims of its right operand, where reductions over them or over the others follow.
   llvm::SmallVector<int64_t> axes;
   /// In program order; one unless they are reductions or running reductions. Pairs: without the small
   /// reductions that are computed in place, element by element.
   llvm::SmallVector<mlir::Operation *> anchors;
+  /// Contraction: reductions of its rows, as the anchors of a Row. Else empty.
+  llvm::SmallVector<mlir::Operation *> rows;
   /// Row: reductions over all other dims of the domain, which take in every row when it is written.
   llvm::SmallVector<mlir::Operation *> columns;
+  /// Row behind a contraction: what gives its points their first value. Else null.
+  mlir::Operation *source = nullptr;
   /// Row: which phase computes an anchor; a phase reads the results of earlier ones.
   llvm::DenseMap<mlir::Operation *, unsigned> phase;
   unsigned numPhases = 0;
@@ -59,6 +64,10 @@ struct KernelAnalysis {
   Shape reducedShape() const;
   bool isReduced(int64_t axis) const;
   bool reduces() const { return form == KernelForm::Row || form == KernelForm::Reduce; }
+  /// Whether reductions follow a contraction in its kernel; a block of it then has whole rows.
+  bool hasRowsBehind() const { return form == KernelForm::Contraction && !axes.empty(); }
+  /// What follows the contraction, as a Row whose points start from the product.
+  KernelAnalysis rowsBehind() const;
   /// Whole rows are the unit of parallel work of all forms with axes but Reduce; a handful of long
   /// ones leaves threads idle.
   bool hasFewLongRows() const;

@@ -463,6 +463,13 @@ void Generator::storeTile(const Tile &tile) {
 
 void Generator::epilogue() {
   const int64_t lanes = tiles.lanes;
+  if (spec.storeRows) {
+    Value first = emit.mul(emit.sub(wantedRow, baseRow), tiles.nBlock);
+    Value strips = emit.ceilDiv(spec.m, emit.constant(tiles.mBlock));
+    Value unit = emit.add(emit.mul(at.batchIndex, strips), emit.add(firstMBlock, unitInGroup));
+    return spec.storeRows(emit.builder, emit.loc, unit, at.batchIndex, wantedRow, storedRows,
+                          emit.step(sums, first), tiles.nBlock);
+  }
   Value lanesValue = emit.constant(lanes), zero = emit.constant(0);
   Value fullEnd = emit.mul(emit.div(at.columns, lanesValue), lanes);
   Value rest = emit.sub(at.columns, fullEnd);

@@ -35,6 +35,8 @@ struct ContractionShape {
   bool computedA = false, computedB = false;
   /// B is a constant of which nothing else is asked: it may lie in memory in any order.
   bool fixedB = false;
+  /// What follows needs whole rows of the result: a unit has all columns.
+  bool wholeRows = false;
   /// About how many operations the epilogue does per vector.
   int64_t storeOps = 8;
 };
@@ -124,6 +126,12 @@ struct ContractionSpec {
   /// i1) is null when all lanes are valid. While emitting it is called once for full and once for
   /// partial vectors, or for every register of the tile (tiles.directStore).
   Hook<void(Builder &, mlir::Location, Value b, Value m, Value n, Value sums, Value mask)> store;
+  /// Epilogue of whole rows, instead of `store`: `rows` rows from row m on, whose sums begin at
+  /// `sums`, `pitch` elements apart. `unit` numbers the strips of rows of all batches. Requires that
+  /// n is at most tiles.nBlock, and no tiles.directStore.
+  Hook<void(Builder &, mlir::Location, Value unit, Value b, Value m, Value rows, Value sums,
+            int64_t pitch)>
+      storeRows;
 };
 
 /// Emits units [begin, end) at the builder's insertion point, inside a func.func: scf, arith,

@@ -117,7 +117,9 @@ void chooseBlocks(ContractionTiles &tiles, const TargetInfo &target,
   // Few rows: it comes from memory, and shares the cache with what is fetched ahead.
   const bool fewRows = mayHavePanels(tiles, shape) && shape.m.constant().value_or(1024) <= 32;
   const int64_t most = target.l2Bytes / (fewRows ? 16 : 4);
-  const int64_t longest = std::max<int64_t>(256, most / rowBytes / tiles.lanes * tiles.lanes);
+  const int64_t panelsOfRow = shape.wholeRows ? (*n + tiles.nr - 1) / tiles.nr : 1;
+  const int64_t longest =
+      std::max<int64_t>(256, most / (rowBytes * panelsOfRow) / tiles.lanes * tiles.lanes);
   tiles.kc = longest;
   tiles.groupUnits = 1;
   const bool split = !k || *k > longest + longest / 2;
@@ -129,6 +131,8 @@ void chooseBlocks(ContractionTiles &tiles, const TargetInfo &target,
   panels = std::min(panels, std::max<int64_t>(1, target.l2Bytes / 4 / (rowBytes * tiles.kc)));
   if (n)
     panels = std::min(panels, std::max<int64_t>(1, (*n + tiles.nr - 1) / tiles.nr));
+  if (shape.wholeRows)
+    panels = panelsOfRow;
   tiles.nBlock = panels * tiles.nr;
   tiles.mBlock = tiles.mr;
   if (split)
@@ -176,7 +180,7 @@ void choosePacking(ContractionTiles &tiles, const TargetInfo &target,
   const int64_t strips = m ? (*m + tiles.mr - 1) / tiles.mr : vectors;
   const bool fits = target.vectorRegisters >= 32 && tiles.nBlock == tiles.nr && k >= 128 &&
                     shape.bStrideK && n && *n >= 2 * tiles.nr && strips >= 2 &&
-                    !tiles.directStore && work >= worthCompiling;
+                    !tiles.directStore && !shape.wholeRows && work >= worthCompiling;
   for (int64_t ahead = 1; fits && ahead <= vectors && tiles.packAhead == 0; ++ahead)
     if (vectors % ahead == 0 && vectors / ahead <= strips)
       tiles.packAhead = ahead;
@@ -217,7 +221,7 @@ ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &s
     tiles.mr = tall ? 8 / std::max<int64_t>(1, *n) : std::max<int64_t>(1, *m);
     tiles.nr = tall ? std::max<int64_t>(1, *n) : 8 / std::max<int64_t>(1, *m);
     tiles.mBlock = tall ? 64 : tiles.mr;
-    tiles.nBlock = tall ? tiles.nr : 64;
+    tiles.nBlock = tall ? tiles.nr : shape.wholeRows ? roundUp(*n, 64) : 64;
     return tiles;
   }
   // Few rows: the arithmetic cannot hide the way of B from memory unless B comes in long streams.
@@ -235,9 +239,11 @@ ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &s
     tiles.kUnroll = *m > 1 && target.vectorRegisters >= 32 ? 12 : 8;
     const bool wide = *m == 1 && n && *n * tiles.elementBytes >= 16384;
     tiles.nBlock = (wide ? 4096 : *m == 1 ? 2048 : 1024) / tiles.elementBytes;
-    if (n)
-      tiles.nBlock =
-          std::min(tiles.nBlock, std::max<int64_t>(tiles.lanes, roundUp(*n, tiles.lanes)));
+    const int64_t row = n ? std::max<int64_t>(tiles.lanes, roundUp(*n, tiles.lanes)) : 0;
+    if (shape.wholeRows)
+      tiles.nBlock = row;
+    else if (n)
+      tiles.nBlock = std::min(tiles.nBlock, row);
     return tiles;
   }
   tiles.depth = chooseDepth(target, shape);
@@ -247,7 +253,7 @@ ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &s
   const int64_t accumulators = tiles.mr * tiles.nr / tiles.lanes;
   // A prefetch needs a k loop long enough to cover a useful part of the next block.
   tiles.prefetchB = !(k && *k < 128);
-  tiles.directStore = k && *k <= 256 && shape.storeOps <= 3;
+  tiles.directStore = k && *k <= 256 && shape.storeOps <= 3 && !shape.wholeRows;
   tiles.kUnroll = accumulators >= 16 ? 1 : accumulators >= 8 ? 2 : 4;
   choosePacking(tiles, target, shape);
   return tiles;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Contraction form: the generated matmul, with everything that follows it applied to the sums in
-// registers.
+// registers, or to whole rows of them in scratch.
 #include "sinter/codegen/ContractionLayout.h"
 #include "sinter/codegen/cpu/Contraction.h"
+#include "sinter/codegen/cpu/EmitRow.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/passes/ContractionDims.h"
 
@@ -34,7 +35,9 @@ static void appendGroup(Index &index, IndexMath &math, llvm::ArrayRef<DimExpr> d
   }
 }
 
-void emitContractionKernel(KernelFunction &kernel) {
+void emitContractionKernel(KernelFunction &kernel, unsigned stage) {
+  if (stage > 0)
+    return emitColumnsBehind(kernel);
   auto dot = cast<ir::DotGeneralOp>(kernel.plan.analysis.anchors.front());
   const ContractionLayout layout = *contractionLayout(dot);
   const ContractionTiles &tiles = kernel.plan.schedule.tiles;
@@ -158,8 +161,16 @@ void emitContractionKernel(KernelFunction &kernel) {
                                    buffer.pointer, row, mask, false);
     builder.restoreInsertionPoint(kernel.builder.saveInsertionPoint());
   };
+  if (kernel.plan.analysis.hasRowsBehind())
+    spec.storeRows = [&, at](OpBuilder &builder, Location, Value unit, Value b, Value m, Value rows,
+                             Value sums, int64_t pitch) {
+      at(builder);
+      Value first = kernel.add(kernel.mul(b, spec.m), m);
+      emitRowsBehind(kernel, {unit, first, rows, sums, pitch, spec.elementType});
+      builder.restoreInsertionPoint(kernel.builder.saveInsertionPoint());
+    };
   Value scratch = kernel.offsetBytes(
-      kernel.workspaces.front(),
+      kernel.workspaces.back(),
       kernel.mul(kernel.worker, kernel.constant(contractionScratchBytes(tiles))));
   // Size values must exist at the entry before loops are opened around the insertion point.
   emitContraction(kernel.builder, kernel.loc, spec, tiles, kernel.begin, kernel.end, scratch);

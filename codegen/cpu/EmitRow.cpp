@@ -6,6 +6,11 @@
 // With columns (reductions over the rows) a unit is a number of rows that follows from the sizes.
 // The last walk takes every row into the unit's partial results, which stay in cache too; a second
 // launch combines those of all units in order.
+//
+// Behind a contraction the rows are those of the product, whose sums lie in the worker's scratch; a
+// unit is a strip of them.
+#include "sinter/codegen/cpu/EmitRow.h"
+
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/Reducer.h"
 #include "sinter/codegen/forms/Region.h"
@@ -22,8 +27,8 @@ namespace {
 
 class RowEmitter {
 public:
-  explicit RowEmitter(KernelFunction &kernel)
-      : kernel(kernel), plan(kernel.plan), analysis(kernel.plan.analysis),
+  RowEmitter(KernelFunction &kernel, const KernelPlan &plan)
+      : kernel(kernel), plan(plan), analysis(plan.analysis),
         vectors(kernel.builder, kernel.loc, kernel.env, kernel.plan.schedule.lanes),
         scalars(kernel.builder, kernel.loc, kernel.env, 1) {
     const Shape &domain = analysis.domain;
@@ -49,6 +54,30 @@ public:
     });
   }
 
+  /// Rows of the product from `first` on.
+  void runBehind(const RowSums &sums) {
+    Value product = analysis.source->getResult(0);
+    Type held = ir::registerType(ir::tensorType(product).getElementType());
+    vectors.setOverride(product, [&, held](llvm::ArrayRef<LaneIndex>) {
+      Value value =
+          vectors.memory().loadVector(rowSums, sums.type, point.position, vectors.getMask());
+      if (held != sums.type) // Sums of integers are wider than what they are stored as.
+        value = arith::TruncIOp::create(kernel.builder, kernel.loc,
+                                        VectorType::get({plan.schedule.lanes}, held), value);
+      return Element{value, false};
+    });
+    if (!columns.empty()) {
+      partials = kernel.mul(sums.unit, kernel.size(rowSize));
+      startColumns();
+    }
+    kernel.loop(kernel.constant(0), sums.rows, kernel.constant(1), {}, [&](Value i, ValueRange) {
+      rowSums = vectors.memory().address(sums.at, sums.type,
+                                         kernel.mul(i, kernel.constant(sums.pitch)));
+      one(kernel.add(sums.first, i));
+      return KernelFunction::Values();
+    });
+  }
+
   /// The second launch: a unit is a vector of columns.
   void combineColumns() {
     int64_t lanes = plan.schedule.lanes;
@@ -59,7 +88,7 @@ public:
       KernelFunction::Values state;
       for (Reducer &reducer : columns)
         llvm::append_range(state, reducer.initial());
-      Value units = kernel.size(ceilDiv(analysis.keptShape().numElements(), plan.rowsPerUnit));
+      Value units = kernel.size(plan.columnUnits);
       state = kernel.loop(kernel.constant(0), units, 1, state, [&](Value rows, ValueRange carried) {
         KernelFunction::Values next;
         Value at = kernel.add(kernel.mul(rows, size), base);
@@ -76,13 +105,17 @@ public:
 private:
   void eachRow(Value low, Value high) {
     kernel.loop(low, high, kernel.constant(1), {}, [&](Value row, ValueRange) {
-      ElementEmitter::Scope vectorScope(vectors), scalarScope(scalars);
-      rowIndex.clear();
-      for (const LaneIndex &i : vectors.math().delinearize(row, outer))
-        rowIndex.push_back(i);
-      emitRow();
+      one(row);
       return KernelFunction::Values();
     });
+  }
+
+  void one(Value row) {
+    ElementEmitter::Scope vectorScope(vectors), scalarScope(scalars);
+    rowIndex.clear();
+    for (const LaneIndex &i : vectors.math().delinearize(row, outer))
+      rowIndex.push_back(i);
+    emitRow();
   }
 
   // -- Columns ------------------------------------------------------------------------------------
@@ -386,6 +419,7 @@ private:
   llvm::SmallVector<DimExpr> outer, inner;
   DimExpr rowSize = 1;
   Value partials; ///< The first element of this unit's partial results.
+  Value rowSums;  ///< Behind a contraction: where the row's sums lie.
   Index rowIndex;
   /// Where a walk is: its index of the domain and flat position in the row.
   struct Point {
@@ -397,13 +431,25 @@ private:
 
 } // namespace
 
+void emitRowsBehind(KernelFunction &kernel, const RowSums &sums) {
+  KernelPlan plan = kernel.plan;
+  plan.analysis = kernel.plan.analysis.rowsBehind();
+  RowEmitter(kernel, plan).runBehind(sums);
+}
+
+void emitColumnsBehind(KernelFunction &kernel) {
+  KernelPlan plan = kernel.plan;
+  plan.analysis = kernel.plan.analysis.rowsBehind();
+  RowEmitter(kernel, plan).combineColumns();
+}
+
 void emitRow(KernelFunction &kernel, unsigned stage) {
   if (kernel.plan.schedule.block > 0)
     emitShortRows(kernel);
   else if (stage > 0)
-    RowEmitter(kernel).combineColumns();
+    RowEmitter(kernel, kernel.plan).combineColumns();
   else
-    RowEmitter(kernel).run();
+    RowEmitter(kernel, kernel.plan).run();
 }
 
 } // namespace sinter::cpu

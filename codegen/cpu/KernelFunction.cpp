@@ -158,7 +158,7 @@ OwningOpRef<ModuleOp> emitKernel(ir::FusedOp fused, const KernelPlan &plan, unsi
     emitReduce(kernel, stage);
     break;
   case passes::KernelForm::Contraction:
-    emitContractionKernel(kernel);
+    emitContractionKernel(kernel, stage);
     break;
   case passes::KernelForm::Scatter:
     emitScatter(kernel);

@@ -88,7 +88,7 @@ void emitLoop(KernelFunction &kernel);
 void emitRow(KernelFunction &kernel, unsigned stage);
 void emitShortRows(KernelFunction &kernel);
 void emitReduce(KernelFunction &kernel, unsigned stage);
-void emitContractionKernel(KernelFunction &kernel);
+void emitContractionKernel(KernelFunction &kernel, unsigned stage);
 void emitScatter(KernelFunction &kernel);
 void emitCumulative(KernelFunction &kernel, unsigned stage);
 void emitSort(KernelFunction &kernel);

@@ -82,6 +82,10 @@ public:
       if (member.arguments[number] == "table")
         table = argument;
     }
+    for (unsigned number : member.scratch)
+      untyped.insert(body.getArgument(number));
+    if (member.narrows)
+      narrow = narrowIndices(kernel.function, kernel.indexLocation);
     depth = 1;
     out = "  __device__ __forceinline__ " + member.head + " const {\n";
     block(body);

@@ -17,6 +17,8 @@ struct MemberText {
   std::string head;            ///< `float lhs(long long row)`
   /// What its arguments are called; `table` is the size table.
   std::vector<std::string> arguments;
+  std::vector<unsigned> scratch; ///< Arguments that point to elements of no one type.
+  bool narrows = false;          ///< Computes with indices of 32 bits where these do.
 };
 /// `kernel.function` is not looked at.
 std::string printMembers(BlockKernel &kernel, const KernelRequest &request,

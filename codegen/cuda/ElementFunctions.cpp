@@ -162,7 +162,7 @@ void ElementFunctions::add(Function &function, const std::string &head, Value re
     results.push_back(result.getType());
   function.op.setFunctionType(
       function.builder.getFunctionType(function.entry->getArgumentTypes(), results));
-  functions.push_back({function.op, head, function.arguments});
+  functions.push_back({function.op, head, function.arguments, {}, false});
 }
 
 std::string ElementFunctions::indexParameters(llvm::ArrayRef<Group> groups) const {
@@ -375,6 +375,17 @@ void ElementFunctions::addStore(const std::string &name, llvm::ArrayRef<Group> g
              "  }\n";
 }
 
+void ElementFunctions::addMember(const std::string &head, BlockKernel function,
+                                 llvm::ArrayRef<std::string> arguments) {
+  MemberText text{function.function, head, names, {}, true};
+  text.arguments.insert(text.arguments.end(), {"table", "status"});
+  text.arguments.insert(text.arguments.end(), arguments.begin(), arguments.end());
+  for (auto [number, elementType] : llvm::enumerate(elementTypes))
+    if (!elementType)
+      text.scratch.push_back(static_cast<unsigned>(number));
+  others.emplace_back(std::move(function), std::move(text));
+}
+
 std::string ElementFunctions::parameter(unsigned number) const {
   const bool isInput = number < ir::FusedOp(fused).getBody().front().getNumArguments();
   return std::string(isInput ? "const " : "") +
@@ -387,7 +398,10 @@ std::string ElementFunctions::define(llvm::StringRef units) {
   for (unsigned i = 0; i < names.size(); ++i)
     text += "  " + parameter(i) + ";\n";
   text += "  const long long *table;\n  long long *status;\n";
-  return text + printMembers(kernel, request, functions) + members + "};\n";
+  text += printMembers(kernel, request, functions) + members;
+  for (auto &[function, member] : others)
+    text += printMembers(function, request, member);
+  return text + "};\n";
 }
 
 std::string ElementFunctions::kernelHead(int64_t minBlocks, llvm::ArrayRef<std::string> maps) {

@@ -65,6 +65,11 @@ public:
   void addFunction(const std::string &name, llvm::ArrayRef<std::string> indices, mlir::Type result,
                    Emit emit);
 
+  /// `HEAD const`: a function that somebody else has made, with the arguments of a kernel and then
+  /// those named.
+  void addMember(const std::string &head, BlockKernel function,
+                 llvm::ArrayRef<std::string> arguments);
+
   const std::string &structName() const { return type; }
   /// What a buffer of the launch is called, and the type of its elements: `const float *x`.
   const std::string &bufferName(unsigned number) const { return names[number]; }
@@ -88,6 +93,7 @@ private:
   std::vector<mlir::Type> elementTypes; ///< Of the buffers; null for scratch.
   unsigned made = 0;                    ///< Functions begun so far.
   std::vector<MemberText> functions;
+  std::vector<std::pair<BlockKernel, MemberText>> others; ///< Each with a module of its own.
   std::string members; ///< Text of the struct behind the printed functions.
 };
 

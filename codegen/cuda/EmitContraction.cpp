@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Contraction form: a kernel of the prelude's Gemm parts, and the region's elements for it to call.
 #include "sinter/codegen/cuda/ElementFunctions.h"
+#include "sinter/codegen/cuda/EmitRow.h"
 #include "sinter/codegen/cuda/KernelSource.h"
 #include "sinter/codegen/forms/gpu/ContractionKernels.h"
 
@@ -39,13 +40,16 @@ public:
         tiles(request.plan.schedule.gpu), region(request, memberNames) {}
 
   KernelSource run() {
+    if (hasRows() && request.stage > 0)
+      return rowLaunch();
     region.addLine("typedef " + memoryName(facts.sum) + " Sum;");
     region.addSize("rows", layout.m);
     region.addSize("columns", layout.n);
     region.addSize("batches", layout.batch);
     region.addConstant("pack", columnsAtOnce());
     region.addConstant("parts", tiles.splits);
-    const bool isSplit = tiles.splits > 1;
+    const bool isSplit = tiles.splits > 1 || (hasRows() && !rowsInBlocks());
+    region.addConstant("wholeRows", rowsInBlocks());
     if (request.stage == 1) {
       region.addLine(
           "__device__ __forceinline__ const Sum *partials() const { return (const Sum *)" +
@@ -61,6 +65,10 @@ public:
       region.addLine("typedef " + memoryName(*facts.multiplied) + " Multiplied;");
     addOperand("a", "A", "lhs", facts.a, dot.getLhs(), /*isLeft=*/true);
     addOperand("b", "B", "rhs", facts.b, dot.getRhs(), /*isLeft=*/false);
+    if (rowsInBlocks()) {
+      addRows();
+      return kernel();
+    }
     std::string finish =
         "template <int V> __device__ __forceinline__ void finish(int part, long long batch, long "
         "long m, long long n, const Sum (&sums)[V]) const {\n    ";
@@ -81,7 +89,8 @@ private:
       "depth",    "pack",   "parts",   "aAt",        "aStride", "aPack",   "aAlongK",
       "aOffset",  "bAt",    "bStride", "bPack",      "bAlongK", "bOffset", "partDepth",
       "partials", "finish", "store",   "lhs",        "rhs",     "batch",   "m",
-      "n",        "k",      "sum",     "sums",       "part"};
+      "n",        "k",      "sum",     "sums",       "part",   "wholeRows", "rowThreads",
+      "rowsPerUnit", "rowsBehind", "unit", "row", "count", "pitch"};
 
   Type sumType() { return ir::registerType(ir::toElementType(dot.getContext(), facts.sum)); }
 
@@ -96,6 +105,34 @@ private:
                    (kernel == GpuContraction::Rows || kernel == GpuContraction::Columns)
                ? 1
                : facts.pack;
+  }
+
+  bool hasRows() const { return request.plan.analysis.hasRowsBehind(); }
+  bool rowsInBlocks() const { return hasRows() && finishesRows(tiles); }
+
+  /// What follows whole rows of sums in a block.
+  void addRows() {
+    const KernelPlan plan = rowsPlan(request.fused, request.plan);
+    KernelRequest rows = requestFor(plan);
+    region.addConstant("rowThreads", plan.schedule.rowThreads);
+    region.addConstant("rowsPerUnit", plan.rowsPerUnit);
+    region.addMember("void rowsBehind(long long unit, long long row, long long count, "
+                     "const Sum *sums, long long pitch)",
+                     emitRowsBehind(rows, sumType()), {"unit", "row", "count", "sums", "pitch"});
+  }
+
+  /// The launches behind the products.
+  KernelSource rowLaunch() {
+    const KernelPlan plan = rowsPlan(request.fused, request.plan);
+    KernelRequest rows = requestFor(plan);
+    if (request.stage == 1 && !rowsInBlocks())
+      return emitRowsOfParts(rows, {sumType(), tiles.splits});
+    return emitRowColumns(rows);
+  }
+
+  KernelRequest requestFor(const KernelPlan &plan) const {
+    return {request.fused,       plan,         request.stage, request.target,    request.name,
+            request.bufferNames, request.dims, request.site,  request.firstSite, request.step};
   }
 
   void addStore() {
@@ -141,6 +178,9 @@ private:
     const std::string tile = number(tiles.m) + ", " + number(tiles.n) + ", ";
     switch (static_cast<GpuContraction>(tiles.kernel)) {
     case GpuContraction::Simt: {
+      if (tiles.m == 32 && tiles.n == 128)
+        return finish("blocks of sums, each one chain of multiply-adds",
+                      "gemmSimt<" + tile + number(tiles.k) + ", 4, 4>(region)", {"GemmSimt"}, 2);
       const bool large = tiles.m == 128, small = tiles.m == 32;
       return finish("blocks of sums, each one chain of multiply-adds",
                     "gemmSimt<" + tile + number(tiles.k) +
@@ -154,12 +194,13 @@ private:
                             : 2);
     }
     case GpuContraction::Matrix: {
-      const bool large = tiles.m == 128;
+      const bool large = tiles.m == 128, wide = tiles.n == 256; // Warps are 2 x 2, or 2 x 4.
       return finish("blocks of sums by tensor cores",
-                    "gemmMatrix<" + tile + (large ? "64, 32, " : "32, 32, ") +
+                    "gemmMatrix<" + tile + (large ? "64, 32, " : wide ? "32, 64, " : "32, 32, ") +
                         number(tiles.stages) + ">(region)",
                     {"GemmMatrix"},
-                    !large                    ? 4
+                    tiles.m != tiles.n        ? 1
+                    : !large                  ? 4
                     : facts.multiplied == f32 ? 1
                                               : 2);
     }
@@ -190,6 +231,8 @@ private:
   KernelSource finish(llvm::StringRef units, const std::string &call,
                       std::vector<std::string> parts, int64_t minBlocks,
                       llvm::ArrayRef<std::string> maps = {}) {
+    if (rowsInBlocks())
+      parts.emplace_back("GemmRows");
     return {region.define(units) + region.kernelHead(minBlocks, maps) + "  " + call + ";\n}\n",
             std::move(parts)};
   }

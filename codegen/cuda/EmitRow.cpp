@@ -12,7 +12,7 @@
 #include "sinter/codegen/cpu/Reducer.h"
 #include "sinter/codegen/cuda/BlockEmitter.h"
 #include "sinter/codegen/cuda/CppPrinter.h"
-#include "sinter/codegen/cuda/RowReduction.h"
+#include "sinter/codegen/cuda/RowWalk.h"
 #include "sinter/codegen/forms/gpu/RowValues.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -27,20 +27,13 @@ namespace sinter::cuda {
 
 namespace {
 
-class RowEmitter : RowThreads {
+class RowEmitter : RowWalk {
 public:
-  explicit RowEmitter(const KernelRequest &request)
-      : RowThreads(request), holds(plan.schedule.hold > 0) {
-    for (int64_t d = 0; d < analysis.domain.rank(); ++d)
-      (analysis.isReduced(d) ? reducedDims : keptDims).push_back(analysis.domain[d]);
-    rowSize = product(reducedDims);
+  explicit RowEmitter(const KernelRequest &request) : RowWalk(request) {
     if (holds)
       held = rowValues(fused, analysis).held;
     for (Operation *column : analysis.columns)
       columns.push_back(Reducer::of(builder, column, 1));
-    readPoint = [this](BlockArgument argument, const BufferRef &buffer) {
-      return readElement(argument, buffer);
-    };
   }
 
   BlockKernel run() {
@@ -52,184 +45,74 @@ public:
       return finish();
     }
     Value perUnit = constant(plan.rowsPerUnit);
-    loop(firstUnit, sizes->get(ceilDiv(product(keptDims), plan.rowsPerUnit)), unitStep, {},
-         [&](Value unit, ValueRange) {
-           name(unit, "unit");
-           Value low = mul(unit, perUnit);
-           Value high = arith::MinSIOp::create(builder, loc, add(low, perUnit), rows);
-           partials = mul(unit, size);
-           startColumns();
-           eachRow(low, high, constant(1));
-           leaveColumns();
-           return Values();
-         });
+    loop(firstUnit, sizes->get(plan.columnUnits), unitStep, {}, [&](Value unit, ValueRange) {
+      name(unit, "unit");
+      Value low = mul(unit, perUnit);
+      Value high = arith::MinSIOp::create(builder, loc, add(low, perUnit), rows);
+      partials = mul(unit, size);
+      startColumns();
+      eachRow(low, high, constant(1));
+      leaveColumns();
+      return Values();
+    });
+    return finish();
+  }
+
+  /// Rows behind a contraction whose sums are `parts` parts in the last workspace.
+  BlockKernel runOnParts(const RowsOfParts &sums) {
+    startOfSums = [&](Value) { return start; };
+    loadSums = [&, count = sizes->get(product(keptDims) * rowSize)] {
+      Value from = elements->memory().address(workspaces.back(), sums.type, add(sumStart, place.at));
+      callTemplate("loadParts", std::to_string(width) + ", " + std::to_string(sums.parts),
+                   {startPack(sums.type), from, count}, Type());
+    };
+    return run();
+  }
+
+  /// A member: void (unit, first row, number of rows, sums, their distance from row to row).
+  BlockKernel runBehind(Type sum) {
+    Block &entry = function.getBody().front();
+    Type index = builder.getI64Type();
+    Value unit = entry.addArgument(index, loc), first = entry.addArgument(index, loc),
+          count = entry.addArgument(index, loc),
+          sums = entry.addArgument(LLVM::LLVMPointerType::get(builder.getContext()), loc),
+          pitch = entry.addArgument(index, loc);
+    function.setFunctionType(builder.getFunctionType(entry.getArgumentTypes(), {}));
+    size = sizes->get(rowSize);
+    placeThread();
+    startOfSums = [&](Value row) {
+      return columns.empty()
+                 ? zero
+                 : mul(arith::SubIOp::create(builder, loc, row, first).getResult(), pitch);
+    };
+    loadSums = [&, sum] {
+      Value from = elements->memory().address(sums, sum, add(sumStart, place.at));
+      callTemplate("loadPack", std::to_string(width), {startPack(sum), from}, Type());
+    };
+    if (columns.empty()) {
+      one(first);
+      return finish();
+    }
+    partials = mul(unit, size);
+    startColumns();
+    eachRow(first, add(first, count), constant(1));
+    leaveColumns();
     return finish();
   }
 
 private:
-  // -- Walks --------------------------------------------------------------------------------------
-
-  /// A pack of neighbours in the row, and the element of it that is being computed.
-  struct Place {
-    Value part;    ///< Which of the thread's packs of a tile.
-    Value at;      ///< In the row, of the pack's first element.
-    Value k;       ///< Within the pack.
-    Value element; ///< In the row.
-    Value held;    ///< Among what the thread holds of the row.
-  };
-
-  bool guards() const {
-    int64_t tile = schedule.unroll * rowThreads * width;
-    auto length = rowSize.constant();
-    return !length || (holds ? *length != tile : *length % tile != 0);
-  }
-
-  /// Every pack of this thread: body(carried) with `place.at`.
-  Values eachPack(ValueRange carried, llvm::function_ref<Values(ValueRange)> body) {
-    int64_t stride = rowThreads * width;
-    auto tile = [&](Value base, ValueRange state) {
-      return unrolled(schedule.unroll, "part", state, [&](Value part, ValueRange inner) -> Values {
-        place = {};
-        place.part = part;
-        Value at = add(mul(part, constant(stride)), firstElement);
-        place.at = base ? add(base, at) : at;
-        if (!guards())
-          return body(inner);
-        named(place.at, "at");
-        Value inside =
-            arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, place.at, size);
-        auto branch = scf::IfOp::create(builder, loc, inner.getTypes(), inside,
-                                        /*withElseRegion=*/!inner.empty());
-        OpBuilder::InsertionGuard guard(builder);
-        ElementEmitter::Scope scope(*elements);
-        if (inner.empty()) {
-          builder.setInsertionPointToStart(branch.thenBlock());
-          body(inner);
-          return {};
-        }
-        builder.setInsertionPointToEnd(branch.thenBlock());
-        scf::YieldOp::create(builder, loc, body(inner));
-        builder.setInsertionPointToEnd(branch.elseBlock());
-        scf::YieldOp::create(builder, loc, inner);
-        return Values(branch.getResults());
-      });
+  /// The sums of a pack, from which its points start.
+  Value startPack(Type sum) {
+    Value pack = array(sum, width, "sums_pack");
+    Value product = analysis.source->getResult(0);
+    sumAtPoint = [this, pack, sum, held = scratchType(product)] {
+      Value value = elements->memory().loadScalar(pack, sum, place.k);
+      return held == sum ? value // Sums of integers are wider than what they are stored as.
+                         : arith::TruncIOp::create(builder, loc, held, value).getResult();
     };
-    if (holds)
-      return tile(Value(), carried);
-    return loop(zero, size, constant(schedule.unroll * stride), carried,
-                [&](Value base, ValueRange state) {
-                  name(base, "tile");
-                  return tile(base, state);
-                });
+    return pack;
   }
 
-  /// Every element of a pack: body(carried) with all of `place`.
-  Values eachElement(ValueRange carried, llvm::function_ref<Values(ValueRange)> body) {
-    return unrolled(width, "k", carried, [&](Value k, ValueRange state) {
-      place.k = k;
-      place.element = add(place.at, k);
-      place.held = add(mul(place.part, constant(width)), k);
-      return body(state);
-    });
-  }
-
-  /// Visits this thread's points of the row in a phase: body(carried). Packs of inputs that are not
-  /// held are read ahead of their elements; afterPack() follows those.
-  Values walk(unsigned phase, ValueRange carried, llvm::function_ref<Values(ValueRange)> body,
-              llvm::function_ref<void()> beforePack = {},
-              llvm::function_ref<void()> afterPack = {}) {
-    llvm::SmallVector<BlockArgument> inputs = readInPhase(fused, analysis, phase, plan.cached);
-    return eachPack(carried, [&](ValueRange outer) {
-      for (BlockArgument argument : inputs)
-        loadAhead(argument);
-      if (beforePack)
-        beforePack();
-      Values next = eachElement(outer, [&](ValueRange state) {
-        goTo(place.element);
-        return body(state);
-      });
-      setPoint({}, {});
-      for (auto &[argument, pack] : packs)
-        elements->clearOverride(argument);
-      packs.clear();
-      if (afterPack)
-        afterPack();
-      return next;
-    });
-  }
-
-  /// Makes an element of the row the point that is computed.
-  void goTo(Value element) {
-    inner = elements->math().delinearize(element, reducedDims);
-    Index index;
-    size_t nextKept = 0, nextReduced = 0;
-    for (int64_t d = 0; d < analysis.domain.rank(); ++d)
-      index.push_back(analysis.isReduced(d) ? inner[nextReduced++] : kept[nextKept++]);
-    setPoint(index, add(start, element));
-    for (auto &[argument, pack] : packs)
-      if (isOfColumns(argument))
-        elements->setOverride(argument, [this,
-                                         argument = argument](llvm::ArrayRef<LaneIndex> index) {
-          return followsRow(index, cast<BlockArgument>(argument))
-                     ? Element{readElement(cast<BlockArgument>(argument), env.buffers[argument]),
-                               true}
-                     : Element();
-        });
-  }
-
-  /// An element at the point, from where it is nearest.
-  Value readElement(BlockArgument argument, const BufferRef &buffer) {
-    Memory &memory = elements->memory();
-    if (auto own = heldArrays.find(argument); own != heldArrays.end())
-      return memory.loadScalar(own->second, buffer.elementType, place.held);
-    if (auto pack = packs.find(argument); pack != packs.end())
-      return memory.loadScalar(pack->second, buffer.elementType, place.k);
-    return memory.loadScalar(buffer.pointer, buffer.elementType, add(start, place.element));
-  }
-
-  /// An input that has an element per column: the same in all rows.
-  bool isOfColumns(Value argument) {
-    Shape shape = ir::tensorType(argument).getShape();
-    if (shape == analysis.domain)
-      return false;
-    auto withoutOnes = [](llvm::ArrayRef<DimExpr> dims) {
-      return llvm::to_vector(
-          llvm::make_filter_range(dims, [](const DimExpr &d) { return d.constant() != 1; }));
-    };
-    llvm::SmallVector<DimExpr> own(shape.begin(), shape.end());
-    return rowSize.constant() != 1 && withoutOnes(own) == withoutOnes(reducedDims);
-  }
-
-  /// Whether an index of such an input is that of the point's column.
-  bool followsRow(llvm::ArrayRef<LaneIndex> index, BlockArgument argument) {
-    Shape shape = ir::tensorType(argument).getShape();
-    size_t next = 0;
-    for (size_t d = 0; d < index.size(); ++d) {
-      if (shape[static_cast<int64_t>(d)].constant() == 1)
-        continue;
-      while (reducedDims[next].constant() == 1)
-        ++next;
-      if (index[d].base != inner[next++].base)
-        return false;
-    }
-    return true;
-  }
-
-  void loadAhead(BlockArgument argument) {
-    const BufferRef &buffer = env.buffers[argument];
-    bool ofColumns = isOfColumns(argument);
-    if (width == 1 || heldArrays.contains(argument) ||
-        (!ofColumns && buffer.shape != analysis.domain))
-      return;
-    Value pack = array(buffer.elementType, width, bufferNames[argument.getArgNumber()] + "_pack");
-    Value from = ofColumns ? place.at : add(start, place.at);
-    callTemplate("loadPack", std::to_string(width), {pack, address(buffer, from)}, Type());
-    packs[argument] = pack;
-  }
-
-  Value address(const BufferRef &buffer, Value offset) {
-    return elements->memory().address(buffer.pointer, buffer.elementType, offset);
-  }
   int64_t heldCount() const { return schedule.unroll * width; }
   static Type scratchType(Value value) {
     return ir::registerType(ir::tensorType(value).getElementType());
@@ -240,25 +123,34 @@ private:
   void eachRow(Value low, Value high, Value step) {
     loop(low, high, step, {}, [&](Value row, ValueRange) {
       name(row, "row");
-      kept = elements->math().delinearize(row, keptDims);
-      start = named(mul(row, size), "start");
-      readHeld();
-      if (prefetches())
-        prefetchHeld(add(row, step), high);
-      for (unsigned phase = 0; phase < analysis.numPhases; ++phase) {
-        reducePhase(phase);
-        computeKept(phase + 1);
-      }
-      writeOutputs();
-      // With more phases than one the barrier of another lies between two uses of a slot.
-      if (rowThreads > warp && analysis.numPhases == 1)
-        barrier();
-      for (Value value : overridden)
-        elements->clearOverride(value);
-      overridden.clear();
-      heldArrays.clear();
+      one(row, [&] {
+        if (prefetches())
+          prefetchHeld(add(row, step), high);
+      });
       return Values();
     });
+  }
+
+  void one(Value row, llvm::function_ref<void()> afterRead = {}) {
+    kept = elements->math().delinearize(row, keptDims);
+    start = named(mul(row, size), "start");
+    if (startOfSums)
+      sumStart = startOfSums(row);
+    readHeld();
+    if (afterRead)
+      afterRead();
+    for (unsigned phase = 0; phase < analysis.numPhases; ++phase) {
+      reducePhase(phase);
+      computeKept(phase + 1);
+    }
+    writeOutputs();
+    // With more phases than one the barrier of another lies between two uses of a slot.
+    if (rowThreads > warp && analysis.numPhases == 1)
+      barrier();
+    for (Value value : overridden)
+      elements->clearOverride(value);
+    overridden.clear();
+    heldArrays.clear();
   }
 
   /// The row's one read.
@@ -502,20 +394,11 @@ private:
     return index;
   }
 
-  bool holds; ///< A thread's packs of a row stay in its registers.
   llvm::SmallVector<BlockArgument> held;
-  llvm::SmallVector<DimExpr> keptDims, reducedDims;
-  DimExpr rowSize;
   llvm::SmallVector<Reducer> columns; ///< Of analysis.columns.
-
-  Value size;
-  Value start;    ///< The flat position of the row's first point.
-  Value partials; ///< The first element of this unit's partial results.
-  Index kept;     ///< The row's index.
-  Index inner;    ///< Where the point is in the row.
-  Place place;
-  llvm::DenseMap<Value, Value> heldArrays;
-  llvm::MapVector<Value, Value> packs;
+  Value partials;                     ///< The first element of this unit's partial results.
+  std::function<Value(Value)> startOfSums; ///< Behind a contraction: of a row.
+  Value sumStart;
   llvm::SmallVector<Value> sums;
   llvm::SmallVector<Value> overridden;
 };
@@ -533,6 +416,19 @@ std::string unitsOf(const KernelPlan &plan) {
 }
 
 } // namespace
+
+KernelSource emitRowsOfParts(const KernelRequest &request, const RowsOfParts &sums) {
+  BlockKernel kernel = RowEmitter(request).runOnParts(sums);
+  KernelSource source = printKernel(kernel, request,
+                                    "rows of sums whose " + std::to_string(sums.parts) +
+                                        " parts are added up, then " + unitsOf(request.plan));
+  source.parts.emplace_back("GemmRows");
+  return source;
+}
+
+BlockKernel emitRowsBehind(const KernelRequest &request, Type sum) {
+  return RowEmitter(request).runBehind(sum);
+}
 
 KernelSource emitRow(const KernelRequest &request) {
   if (request.stage > 0)

@@ -31,7 +31,7 @@ public:
     Shape reduced = analysis.reducedShape();
     llvm::SmallVector<DimExpr> dims(reduced.begin(), reduced.end());
     Value size = sizes->get(product(dims)), width = constant(warp);
-    Value units = sizes->get(ceilDiv(analysis.keptShape().numElements(), plan.rowsPerUnit));
+    Value units = sizes->get(plan.columnUnits);
     for (size_t number = 0; number < columns.size(); ++number)
       slots.push_back(array(slotType(columns[number].stateTypes()), warps * warp, "slots",
                             /*isShared=*/true));

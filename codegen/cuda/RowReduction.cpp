@@ -105,6 +105,10 @@ RowThreads::Values RowThreads::combined(llvm::ArrayRef<Operation *> anchors,
     Type type = ir::tensorType(anchor->getResult(0)).getElementType();
     results.push_back(reducer.finish(state, type));
   };
+  auto mergeOf = [&](Operation *anchor) { // Behind a contraction `Sum` is the type of its sums.
+    std::string name = mergeName(anchor);
+    return analysis.source && name == "Sum" ? "::Sum" : name;
+  };
   auto resultName = [](Operation *anchor) {
     return "row_" + anchor->getName().stripDialect().str();
   };
@@ -113,7 +117,7 @@ RowThreads::Values RowThreads::combined(llvm::ArrayRef<Operation *> anchors,
     Values state(states.slice(k, reducer.numStates()));
     k += reducer.numStates();
     bool isIndex = state.size() > 1;
-    std::string merge = mergeName(anchor);
+    std::string merge = mergeOf(anchor);
     if (rowThreads > 1 && rowThreads <= warp) {
       state.back() = callTemplate(isIndex ? "indexAcrossLanes" : "acrossLanes",
                                   std::to_string(rowThreads) + ", " + merge, state,
@@ -137,7 +141,7 @@ RowThreads::Values RowThreads::combined(llvm::ArrayRef<Operation *> anchors,
   for (auto [anchor, reducer] : llvm::zip(anchors, reducers)) {
     Values state(reducer.numStates());
     state.back() = callTemplate(state.size() > 1 ? "takeIndex" : "take",
-                                std::to_string(rowThreads / warp) + ", " + mergeName(anchor),
+                                std::to_string(rowThreads / warp) + ", " + mergeOf(anchor),
                                 {slots[anchor]}, reducer.stateTypes().back(), resultName(anchor));
     finish(anchor, reducer, state);
   }

@@ -16,7 +16,7 @@ llvm::SmallVector<Value> chooseCached(FusedOp fused, const KernelAnalysis &analy
   constexpr int64_t worthKeeping = 8;
   auto isPointwise = [&](Value value) { // Computed per element inside the region.
     Operation *op = value.getDefiningOp();
-    if (!op || llvm::is_contained(analysis.anchors, op))
+    if (!op || op == analysis.source || llvm::is_contained(analysis.anchors, op))
       return false;
     auto it = analysis.roles.find(value);
     return it == analysis.roles.end() || it->second == Role::Full;
@@ -145,6 +145,7 @@ LogicalResult planRow(FusedOp fused, KernelPlan &plan) {
   if (!analysis.columns.empty())
     plan.rowsPerUnit = rowsPerUnit(analysis);
   DimExpr units = ceilDiv(analysis.keptShape().numElements(), plan.rowsPerUnit);
+  plan.columnUnits = units;
   plan.stages.push_back({units, plan.schedule.grain});
   plan.cached = chooseCached(fused, analysis);
   for (Value value : plan.cached)

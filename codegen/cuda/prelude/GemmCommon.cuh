@@ -9,6 +9,7 @@
 //   lhs(batch, m, k), rhs(batch, n, k): elements as sums hold them
 //   pack: columns that finish<pack>(part, batch, m, n, sums) stores at once; divides columns()
 //   partDepth(): elements of k that a part of the work adds up, parts: how many parts
+//   wholeRows: whether what follows takes whole rows of sums (GemmRows)
 __device__ __forceinline__ float multiplyAdd(float a, float b, float sum) { return fmaf(a, b, sum); }
 __device__ __forceinline__ double multiplyAdd(double a, double b, double sum) { return fma(a, b, sum); }
 __device__ __forceinline__ int multiplyAdd(int a, int b, int sum) {
@@ -71,6 +72,10 @@ __device__ __forceinline__ GemmPlace gemmPlace(const R &r, long long number, int
   place.kEnd = R::parts == 1 || place.kBegin + r.partDepth() > r.depth() ? r.depth() : place.kBegin + r.partDepth();
   return place;
 }
+
+// In GemmRows, where something takes whole rows.
+template <int strips, int perStrip, int apart, int pitch, int threads, typename R>
+__device__ __forceinline__ void finishRows(const R &r, const typename R::Sum *staged, const GemmPlace &place, int m);
 
 // A warp stores a piece of the result that it has put into shared memory, `pitch` sums a row.
 template <int rows, int columns, int pitch, typename R>

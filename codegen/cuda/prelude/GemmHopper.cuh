@@ -57,11 +57,13 @@ __device__ __forceinline__ void gemmHopper(const R &r, const TensorMap *mapA, co
   typedef BoxLayout<R::aAlongK, blockM> LayoutA;
   typedef BoxLayout<R::bAlongK, blockN> LayoutB;
   constexpr int stageBytes = LayoutA::bytes + LayoutB::bytes;
-  constexpr int stagedColumns = 32, stagedPitch = stagedColumns + 8;
+  // A warp stages 16 rows of 32 columns at a time, or 8 whole rows.
+  constexpr int stagedColumns = 32, stagedPitch = (R::wholeRows ? blockN : stagedColumns) + 8;
+  constexpr int stagedSums = (R::wholeRows ? 8 : 16) * stagedPitch;
   extern __shared__ __align__(1024) char dynamicShared[];
   char *const shared = dynamicShared;
   float *const staged = (float *)(shared + stages * stageBytes);
-  Barrier *const full = (Barrier *)(staged + consumers * 16 * stagedPitch), *const empty = full + stages;
+  Barrier *const full = (Barrier *)(staged + consumers * stagedSums), *const empty = full + stages;
 
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   if (threadIdx.x == 0) {
@@ -105,7 +107,7 @@ __device__ __forceinline__ void gemmHopper(const R &r, const TensorMap *mapA, co
   } else {
     takeRegisters<232>();
     const int group = warp / 4 - 1;
-    float *const mine = staged + (warp - 4) * 16 * stagedPitch;
+    float *const mine = staged + (warp - 4) * stagedSums;
     for (long long number = blockIdx.x / pair; number < places; number += gridDim.x / pair) {
       GemmPlace place = gemmPlace(r, number, blockM * pair, blockN);
       place.m += rank * blockM;
@@ -140,17 +142,32 @@ __device__ __forceinline__ void gemmHopper(const R &r, const TensorMap *mapA, co
         fenceSum(sums[i]);
       if (before >= 0)
         releaseStage<pair>(empty + before);
+      const int row = place.m + group * 64 + warp % 4 * 16;
+      if constexpr (R::wholeRows) {
 #pragma unroll 1
-      for (int piece = 0; piece < blockN / stagedColumns; ++piece) {
+        for (int half = 0; half < 2; ++half) {
+          __syncwarp();
 #pragma unroll
-        for (int j = 0; j < blockN / 8; ++j)
-          if (j / (stagedColumns / 8) == piece) {
-            float *at = mine + lane / 4 * stagedPitch + j * 8 % stagedColumns + lane % 4 * 2;
-            storePack<2>(at, sums + j * 4);
-            storePack<2>(at + 8 * stagedPitch, sums + j * 4 + 2);
+          for (int j = 0; j < blockN / 8; ++j) {
+            const float two[2] = {half ? sums[j * 4 + 2] : sums[j * 4], half ? sums[j * 4 + 3] : sums[j * 4 + 1]};
+            storePack<2>(mine + lane / 4 * stagedPitch + j * 8 + lane % 4 * 2, two);
           }
-        storeStaged<16, stagedColumns, stagedPitch>(r, mine, place, place.m + group * 64 + warp % 4 * 16,
-                                                    place.n + piece * stagedColumns);
+          __syncwarp();
+          finishRows<1, 8, 0, stagedPitch, 32>(r, mine, place, row + half * 8);
+        }
+        __syncwarp();
+      } else {
+#pragma unroll 1
+        for (int piece = 0; piece < blockN / stagedColumns; ++piece) {
+#pragma unroll
+          for (int j = 0; j < blockN / 8; ++j)
+            if (j / (stagedColumns / 8) == piece) {
+              float *at = mine + lane / 4 * stagedPitch + j * 8 % stagedColumns + lane % 4 * 2;
+              storePack<2>(at, sums + j * 4);
+              storePack<2>(at + 8 * stagedPitch, sums + j * 4 + 2);
+            }
+          storeStaged<16, stagedColumns, stagedPitch>(r, mine, place, row, place.n + piece * stagedColumns);
+        }
       }
     }
   }

@@ -81,8 +81,8 @@ __device__ __forceinline__ void gemmMatrix(const R &r) {
   typedef MatrixLoader<LeftOperand<R>, R, blockM, threads> LoaderA;
   typedef MatrixLoader<RightOperand<R>, R, blockN, threads> LoaderB;
   constexpr int blockK = LoaderA::blockK, stageBytes = LoaderA::bytes + LoaderB::bytes;
-  constexpr int stagedPitch = warpN + 8;
-  static_assert(threads / 32 * 16 * stagedPitch * 4 <= stages * stageBytes, "");
+  constexpr int strips = blockM / warpM, stagedPitch = (R::wholeRows ? blockN : warpN) + 8;
+  static_assert((R::wholeRows ? strips : threads / 32) * 16 * stagedPitch * 4 <= stages * stageBytes, "");
   extern __shared__ __align__(128) char dynamicShared[];
   char *const shared = dynamicShared;
 
@@ -150,9 +150,12 @@ __device__ __forceinline__ void gemmMatrix(const R &r) {
     }
     waitAsync<0>();
     __syncthreads();
-    float *mine = (float *)shared + warp * 16 * stagedPitch;
+    float *mine = R::wholeRows ? (float *)shared + warp / warpsN * 16 * stagedPitch + warpColumn
+                               : (float *)shared + warp * 16 * stagedPitch;
 #pragma unroll 1
     for (int group = 0; group < warpM / 16; ++group) {
+      if (R::wholeRows && group > 0)
+        __syncthreads();
 #pragma unroll
       for (int i = 0; i < warpM / 16; ++i)
         if (i == group)
@@ -162,7 +165,12 @@ __device__ __forceinline__ void gemmMatrix(const R &r) {
             storePack<2>(at, sums[i][j]);
             storePack<2>(at + 8 * stagedPitch, sums[i][j] + 2);
           }
-      storeStaged<16, warpN, stagedPitch>(r, mine, place, place.m + warpRow + group * 16, place.n + warpColumn);
+      if constexpr (R::wholeRows) {
+        __syncthreads();
+        finishRows<strips, 16, warpM, stagedPitch, threads>(r, (float *)shared, place, place.m + group * 16);
+      } else {
+        storeStaged<16, warpN, stagedPitch>(r, mine, place, place.m + warpRow + group * 16, place.n + warpColumn);
+      }
     }
   }
 }

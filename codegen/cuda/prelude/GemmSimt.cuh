@@ -81,7 +81,9 @@ __device__ __forceinline__ void gemmSimt(const R &r) {
   typedef SimtLoader<LeftOperand<R>, R, blockM, blockK, threads> LoaderA;
   typedef SimtLoader<RightOperand<R>, R, blockN, blockK, threads> LoaderB;
   constexpr int sizeA = blockK * LoaderA::pitch, sizeB = blockK * LoaderB::pitch;
-  constexpr int stagedPitch = warpN + 4, staged = lanesM * groupM * stagedPitch * (threads / 32);
+  constexpr int perStrip = lanesM * groupM, strips = blockM / warpM; // Of rows: those that warps stage at a time.
+  constexpr int stagedPitch = (R::wholeRows ? blockN : warpN) + 4;
+  constexpr int staged = perStrip * stagedPitch * (R::wholeRows ? strips : threads / 32);
   constexpr int total = 2 * (sizeA + sizeB) > staged ? 2 * (sizeA + sizeB) : staged;
   __shared__ __align__(16) Sum shared[total];
 
@@ -136,9 +138,12 @@ __device__ __forceinline__ void gemmSimt(const R &r) {
     }
     __syncthreads();
     // Through shared memory, a group of rows at a time, so that what follows appears in the code once.
-    Sum *mine = shared + warp * lanesM * groupM * stagedPitch;
+    Sum *mine = R::wholeRows ? shared + warp / warpsN * perStrip * stagedPitch + warp % warpsN * warpN
+                             : shared + warp * perStrip * stagedPitch;
 #pragma unroll 1
     for (int group = 0; group < threadM / groupM; ++group) {
+      if (R::wholeRows && group > 0)
+        __syncthreads();
 #pragma unroll
       for (int i = 0; i < threadM; ++i)
         if (i / groupM == group)
@@ -146,8 +151,13 @@ __device__ __forceinline__ void gemmSimt(const R &r) {
           for (int j = 0; j < threadN; j += groupN)
             storePack<groupN>(mine + (lane / lanesN * groupM + i % groupM) * stagedPitch + lane % lanesN * groupN + j * lanesN,
                               sums[i] + j);
-      storeStaged<lanesM * groupM, warpN, stagedPitch>(r, mine, place, place.m + warp / warpsN * warpM + group * lanesM * groupM,
-                                                       place.n + warp % warpsN * warpN);
+      if constexpr (R::wholeRows) {
+        __syncthreads();
+        finishRows<strips, perStrip, warpM, stagedPitch, threads>(r, shared, place, place.m + group * perStrip);
+      } else {
+        storeStaged<perStrip, warpN, stagedPitch>(r, mine, place, place.m + warp / warpsN * warpM + group * perStrip,
+                                                  place.n + warp % warpsN * warpN);
+      }
     }
   }
 }

@@ -3,6 +3,7 @@
 #include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/gpu/ContractionKernels.h"
 #include "sinter/codegen/forms/gpu/Grids.h"
+#include "sinter/codegen/forms/gpu/RowValues.h"
 
 #include "sinter/passes/ContractionDims.h"
 
@@ -116,17 +117,38 @@ DimExpr partDepth(const ContractionLayout &layout, const GpuTiles &tiles) {
   return ceilDiv(ceilDiv(layout.k, DimExpr(tiles.splits)), step) * step;
 }
 
-int64_t sharedBytes(const GpuTiles &tiles, DType) {
+int64_t sharedBytes(const GpuTiles &tiles, bool wholeRows) {
   constexpr int64_t rowBytes = 64;
   switch (static_cast<GpuContraction>(tiles.kernel)) {
   case GpuContraction::Matrix:
     return tiles.stages * (tiles.m + tiles.n) * rowBytes;
   case GpuContraction::Hopper:
-  case GpuContraction::HopperPair: // Stages; sums of 8 warps on their way out; barriers.
-    return tiles.stages * (tiles.m + tiles.n) * 2 * rowBytes + 8 * 16 * 40 * 4 + tiles.stages * 16;
+  case GpuContraction::HopperPair: { // Stages; sums of 8 warps on their way out; barriers.
+    const int64_t staged = wholeRows ? 8 * (tiles.n + 8) : 16 * 40;
+    return tiles.stages * (tiles.m + tiles.n) * 2 * rowBytes + 8 * staged * 4 + tiles.stages * 16;
+  }
   default:
     return 0;
   }
+}
+
+bool finishesRows(const GpuTiles &tiles) {
+  const auto kernel = static_cast<GpuContraction>(tiles.kernel);
+  return tiles.splits == 1 && kernel != GpuContraction::Rows &&
+         kernel != GpuContraction::Columns && kernel != GpuContraction::Tiny;
+}
+
+KernelPlan rowsPlan(FusedOp fused, const KernelPlan &plan) {
+  constexpr int64_t threads = 256;
+  KernelPlan rows = plan;
+  const bool inBlocks = finishesRows(plan.schedule.gpu);
+  rows.analysis = plan.analysis.rowsBehind();
+  rows.schedule =
+      scheduleRowsBehind(fused, rows.analysis, inBlocks ? plan.schedule.threads : threads);
+  rows.cached = chooseCached(fused, rows.analysis);
+  if (!inBlocks) // Sums are read, and their parts added up, once.
+    rows.cached.insert(rows.cached.begin(), rows.analysis.source->getResult(0));
+  return rows;
 }
 
 namespace {
@@ -161,6 +183,46 @@ bool suitsHopper(const GpuContractionFacts &facts, const ContractionLayout &layo
          sizes.n >= 64 && layout.k.constant().value_or(0) >= 64;
 }
 
+/// Tiles of whole rows. Where those are too few blocks, k is split and another launch finishes the
+/// rows.
+LogicalResult chooseWithRows(const ScheduledRegion &region, const GpuContractionFacts &facts,
+                             const ContractionLayout &layout, const Sizes &sizes,
+                             Schedule &schedule) {
+  auto choose = [&](GpuContraction kernel, GpuTiles tiles, int64_t threads, int64_t least) {
+    tiles.kernel = static_cast<int64_t>(kernel);
+    tiles.splits = splitsFor(sizes, sizes.blocks(tiles.m, tiles.n), enoughBlocks, least);
+    schedule.gpu = tiles;
+    schedule.threads = threads;
+    return success();
+  };
+  const int64_t row = sizes.n;
+  if (facts.multiplied) {
+    if (region.target.arch == "sm_90a" && suitsHopper(facts, layout, sizes)) {
+      const int64_t tileN = row <= 64 ? 64 : row <= 128 ? 128 : 256;
+      return choose(GpuContraction::Hopper,
+                    {.m = 128, .n = tileN, .k = 64, .stages = tileN == 256 ? 3 : 6}, 384, 512);
+    }
+    const int64_t tileK = 64 / byteSize(*facts.multiplied);
+    if (row <= 64)
+      return choose(GpuContraction::Matrix, {.m = 64, .n = 64, .k = tileK, .stages = 4}, 128, 256);
+    const bool large = row <= 128 && sizes.blocks(128, 128) >= enoughBlocks && sizes.m > 64;
+    return choose(GpuContraction::Matrix,
+                  {.m = large ? 128 : 64, .n = row <= 128 ? 128 : 256, .k = tileK, .stages = 4},
+                  256, 256);
+  }
+  GpuTiles tiles = {.m = 64, .n = 64, .k = byteSize(facts.sum) == 8 ? 8 : 16, .stages = 2};
+  int64_t threads = 256;
+  if (row > 64)
+    tiles = sizes.blocks(128, 128) >= enoughBlocks && sizes.m > 64
+                ? GpuTiles{.m = 128, .n = 128, .k = 8, .stages = 2}
+                : GpuTiles{.m = 32, .n = 128, .k = 32, .stages = 2};
+  else if (row <= 32 && byteSize(facts.sum) != 8) {
+    tiles.m = tiles.n = 32;
+    threads = 128;
+  }
+  return choose(GpuContraction::Simt, tiles, threads, 128);
+}
+
 LogicalResult chooseGpuContraction(const ScheduledRegion &region, Schedule &schedule) {
   auto dot = cast<DotGeneralOp>(region.analysis.anchors.front());
   auto layout = contractionLayout(dot);
@@ -175,6 +237,9 @@ LogicalResult chooseGpuContraction(const ScheduledRegion &region, Schedule &sche
     schedule.threads = threads;
     return success();
   };
+
+  if (region.analysis.hasRowsBehind())
+    return chooseWithRows(region, facts, *layout, sizes, schedule);
 
   constexpr int64_t smallMatrix = 16, shortSum = 64, hardlyAny = 4;
   const int64_t depth = layout->k.constant().value_or(shortSum + 1);
@@ -249,6 +314,34 @@ TensorMap mapOf(const GpuOperand &operand, const DimExpr &batch, int64_t tile) {
   return map;
 }
 
+void planRowsBehind(FusedOp fused, const ContractionLayout &layout,
+                    const GpuContractionFacts &facts, KernelPlan &plan) {
+  constexpr int64_t rowsOfUnit = 8, columnsPerBlock = 32, columnThreads = 256;
+  const KernelPlan rows = rowsPlan(fused, plan);
+  const DimExpr count = layout.batch * layout.m;
+  const bool inBlocks = finishesRows(plan.schedule.gpu), hasColumns = !rows.analysis.columns.empty();
+  if (inBlocks) {
+    plan.rowsPerUnit = hasColumns ? rowsOfUnit : 1;
+    plan.columnUnits = layout.batch * ceilDiv(layout.m, plan.rowsPerUnit);
+  } else {
+    plan.rowsPerUnit = hasColumns ? gpuRowsPerUnit(rows.analysis, rows.schedule) : 1;
+    plan.columnUnits = ceilDiv(count, plan.rowsPerUnit);
+    const int64_t perBlock = rows.schedule.threads / rows.schedule.rowThreads;
+    plan.stages.push_back(
+        {plan.columnUnits, 1, gridFor(plan.columnUnits, rows.schedule.threads, perBlock)});
+  }
+  if (hasColumns)
+    plan.stages.push_back({layout.n, 1, gridFor(layout.n, columnThreads, columnsPerBlock)});
+  for (Operation *column : rows.analysis.columns)
+    plan.workspaces.push_back(
+        alignedBytes(plan.columnUnits * layout.n * registerBytes(column->getOperand(0))));
+  if (inBlocks)
+    return;
+  const DimExpr parts = DimExpr(plan.schedule.gpu.splits) * DimExpr(byteSize(facts.sum));
+  plan.workspaces.push_back(alignedBytes(count * layout.n * parts));
+  plan.bytesMoved += count * layout.n * parts * DimExpr(2);
+}
+
 LogicalResult planGpuContraction(FusedOp fused, KernelPlan &plan) {
   auto dot = cast<DotGeneralOp>(plan.analysis.anchors.front());
   auto layout = contractionLayout(dot);
@@ -263,7 +356,7 @@ LogicalResult planGpuContraction(FusedOp fused, KernelPlan &plan) {
 
   LaunchSize launch;
   launch.grid.threads = threads;
-  launch.grid.sharedBytes = sharedBytes(tiles, facts.multiplied.value_or(f32));
+  launch.grid.sharedBytes = sharedBytes(tiles, plan.analysis.hasRowsBehind());
   const GpuOperand &matrix = facts.matrixIsLeft ? facts.a : facts.b;
   const DimExpr many = facts.matrixIsLeft ? layout->m : layout->n;
   switch (kernel) {
@@ -303,7 +396,9 @@ LogicalResult planGpuContraction(FusedOp fused, KernelPlan &plan) {
   }
   }
   plan.stages.push_back(launch);
-  if (tiles.splits > 1) {
+  if (plan.analysis.hasRowsBehind()) {
+    planRowsBehind(fused, *layout, facts, plan);
+  } else if (tiles.splits > 1) {
     const DimExpr sums = layout->batch * layout->m * layout->n;
     const DimExpr packs = *sums.dividedExactlyBy(facts.pack);
     plan.stages.push_back({packs, 1, gridFor(packs, 256)});

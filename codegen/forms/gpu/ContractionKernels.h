@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sinter/codegen/ContractionLayout.h"
+#include "sinter/codegen/KernelPlan.h"
 #include "sinter/codegen/Schedule.h"
 
 namespace sinter::codegen {
@@ -49,7 +50,14 @@ int64_t loadPack(const GpuTiles &tiles, const GpuContractionFacts &facts,
                  const GpuOperand &operand);
 /// Elements of k that a part adds up.
 DimExpr partDepth(const ContractionLayout &layout, const GpuTiles &tiles);
-/// Bytes of dynamic shared memory of a block.
-int64_t sharedBytes(const GpuTiles &tiles, DType multiplied);
+/// Bytes of dynamic shared memory of a block; `wholeRows`: that has whole rows there.
+int64_t sharedBytes(const GpuTiles &tiles, bool wholeRows);
+
+/// Whether blocks finish the rows that follow a contraction; else a launch of its own does, on sums
+/// in a workspace.
+bool finishesRows(const GpuTiles &tiles);
+/// The plan of the rows behind a contraction (KernelAnalysis::rowsBehind), for their emitter: they
+/// follow in the blocks of the contraction, or in the launch behind it.
+KernelPlan rowsPlan(ir::FusedOp fused, const KernelPlan &plan);
 
 } // namespace sinter::codegen

@@ -121,6 +121,29 @@ LogicalResult chooseGpuRow(const ScheduledRegion &region, Schedule &schedule) {
   return success();
 }
 
+} // namespace
+
+Schedule scheduleRowsBehind(FusedOp fused, const KernelAnalysis &rows, int64_t threads) {
+  constexpr int64_t mostElements = 16, fewLanes = 4; // Of a lane, in registers; of a row.
+  Schedule schedule;
+  schedule.form = passes::KernelForm::Row;
+  schedule.threads = threads;
+  schedule.block = 1;
+  schedule.hold = 1;
+  schedule.lanes = packWidth(fused, rows);
+  const int64_t packs = ceilDivide(*rowSize(rows).constant(), schedule.lanes);
+  auto powerOf2 = [](int64_t count) {
+    return static_cast<int64_t>(llvm::PowerOf2Ceil(static_cast<uint64_t>(count)));
+  };
+  const int64_t least = std::max(powerOf2(ceilDivide(packs, mostElements / schedule.lanes)),
+                                 std::min(powerOf2(packs), fewLanes));
+  schedule.rowThreads = sharingThreads(packs, least, warp);
+  schedule.unroll = ceilDivide(packs, schedule.rowThreads);
+  return schedule;
+}
+
+namespace {
+
 LogicalResult planGpuRow(FusedOp fused, KernelPlan &plan) {
   const KernelAnalysis &analysis = plan.analysis;
   const Schedule &schedule = plan.schedule;
@@ -130,6 +153,7 @@ LogicalResult planGpuRow(FusedOp fused, KernelPlan &plan) {
   if (!analysis.columns.empty())
     plan.rowsPerUnit = gpuRowsPerUnit(analysis, schedule);
   DimExpr units = ceilDiv(rows, plan.rowsPerUnit);
+  plan.columnUnits = units;
   int64_t perBlock = std::max<int64_t>(1, schedule.threads / schedule.rowThreads);
   Grid grid = gridFor(units, schedule.threads, perBlock);
   if (schedule.cluster > 1) {

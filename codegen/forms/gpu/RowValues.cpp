@@ -43,7 +43,7 @@ void walkBack(llvm::SmallVector<Value> work, const KernelAnalysis &analysis,
       continue;
     met(value);
     Operation *op = value.getDefiningOp();
-    if (op && !isGiven(value))
+    if (op && op != analysis.source && !isGiven(value))
       llvm::append_range(work, op->getOperands());
   }
 }

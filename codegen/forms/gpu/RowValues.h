@@ -29,6 +29,9 @@ struct RowValues {
 };
 RowValues rowValues(ir::FusedOp fused, const passes::KernelAnalysis &analysis);
 
+/// How lanes of a warp share the rows behind a contraction, in blocks of `threads`.
+Schedule scheduleRowsBehind(ir::FusedOp fused, const passes::KernelAnalysis &rows, int64_t threads);
+
 /// Row with columns on a GPU: the rows of a unit.
 int64_t gpuRowsPerUnit(const passes::KernelAnalysis &analysis, const Schedule &schedule);
 

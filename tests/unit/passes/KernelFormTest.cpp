@@ -257,11 +257,45 @@ TEST_F(KernelFormTest, ContractionComputesCheapOperands) {
   EXPECT_EQ(refused(), "an operand of a contraction would be read across its rows");
 }
 
-TEST_F(KernelFormTest, ContractionAndReductionStayApart) {
-  parse(std::string(dot) + "%r = sinter.reduce_max %d {axes = array<i64: 1>} : (!m) -> !v", "%r",
-        "!v");
-  EXPECT_EQ(refused(),
-            "a kernel holds one contraction, scatter or sort, or reductions of one kind");
+TEST_F(KernelFormTest, ContractionWithWhatFollowsItsRows) {
+  const std::string sums = "%r = sinter.reduce_max %d {axes = array<i64: 1>} : (!m) -> !v\n" +
+                           std::string(spread) + "%s = sinter.sub %d, %b : (!m, !m) -> !m\n";
+  parse(std::string(dot) + sums + "%t = sinter.reduce_sum %s {axes = array<i64: 1>} : (!m) -> !v", "%t, %s",
+        "!v, !m");
+  KernelAnalysis analysis = accepted();
+  EXPECT_EQ(analysis.form, KernelForm::Contraction);
+  EXPECT_EQ(analysis.anchors.size(), 1u);
+  EXPECT_EQ(analysis.axes, llvm::SmallVector<int64_t>{1});
+  EXPECT_EQ(analysis.numPhases, 2u);
+  EXPECT_EQ(analysis.roles.lookup(outputs[0]), Role::Kept);
+  EXPECT_EQ(analysis.roles.lookup(outputs[1]), Role::Full);
+  KernelAnalysis rows = analysis.rowsBehind();
+  EXPECT_EQ(rows.form, KernelForm::Row);
+  EXPECT_EQ(rows.anchors.size(), 2u);
+  EXPECT_EQ(rows.source, analysis.anchors.front());
+
+  const std::string total = "%t = sinter.reduce_sum %s {axes = array<i64: 0>} : (!m) -> !c";
+  parse(std::string(dot) + sums + total, "%s, %t", "!m, !c");
+  analysis = accepted();
+  ASSERT_EQ(analysis.columns.size(), 1u);
+  EXPECT_EQ(analysis.roles.lookup(outputs[1]), Role::Column);
+}
+
+TEST_F(KernelFormTest, ContractionsWithoutWholeRows) {
+  const std::string of = "%r = sinter.reduce_sum %d {axes = array<i64: ";
+  parse(std::string(dot) + of + "0>} : (!m) -> !c", "%r", "!c");
+  EXPECT_EQ(refused(), "columns of a product are added up faster from memory");
+  parse(std::string(dot) + of + "0, 1>} : (!m) -> !sinter.tensor<f32[]>", "%r", "!sinter.tensor<f32[]>");
+  EXPECT_EQ(refused(), "its reductions do not go over the rows of its contraction");
+  // A reduction of what does not follow from the product.
+  parse(std::string(dot) + "%r = sinter.reduce_sum %x {axes = array<i64: 1>} : (!m) -> !v", "%d, %r", "!m, !v");
+  EXPECT_EQ(refused(), "its reductions do not go over the rows of its contraction");
+  // The product is as long as a name says.
+  parse("%d = sinter.dot_general %x, %x {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract "
+        "= array<i64: 1>, rhsContract = array<i64: 1>} : (!m, !m) -> !sinter.tensor<f32[N, N]>\n"
+        "%r = sinter.reduce_max %d {axes = array<i64: 1>} : (!sinter.tensor<f32[N, N]>) -> !v",
+        "%r", "!v");
+  EXPECT_EQ(refused(), "the rows of its contraction are of no known length");
 }
 
 TEST_F(KernelFormTest, ScatterTakesItsProducersAndNothingElse) {

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "mlir/IR/Value.h"
+
+#include <cstdint>
+
+namespace sinter::cpu {
+
+class KernelFunction;
+
+/// Rows of a product, as a unit of its contraction has them.
+struct RowSums {
+  mlir::Value unit;  ///< The unit's number.
+  mlir::Value first; ///< The number of its first row, over all batches.
+  mlir::Value rows;
+  mlir::Value at; ///< Where the sums of the first row begin.
+  int64_t pitch;  ///< From row to row.
+  mlir::Type type;
+};
+/// What follows a contraction as rows (KernelAnalysis::rowsBehind): one unit.
+void emitRowsBehind(KernelFunction &kernel, const RowSums &sums);
+/// The second launch, which combines the partial results of columns.
+void emitColumnsBehind(KernelFunction &kernel);
+
+} // namespace sinter::cpu
