@@ -88,6 +88,7 @@ BlockEmitter::Values BlockEmitter::loop(Value low, Value high, Value step, Value
                                         llvm::function_ref<Values(Value, ValueRange)> body,
                                         llvm::StringRef hint) {
   auto op = scf::ForOp::create(builder, loc, low, high, step, carried);
+  op->setAttr("unroll", builder.getI64IntegerAttr(1));
   if (!hint.empty())
     op->setAttr("hint", builder.getStringAttr(hint));
   OpBuilder::InsertionGuard guard(builder);
@@ -98,6 +99,11 @@ BlockEmitter::Values BlockEmitter::loop(Value low, Value high, Value step, Value
   Values results = body(op.getInductionVar(), op.getRegionIterArgs());
   scf::YieldOp::create(builder, loc, results);
   return Values(op.getResults());
+}
+
+void BlockEmitter::overlap(Value index, int64_t count) {
+  cast<BlockArgument>(index).getOwner()->getParentOp()->setAttr("unroll",
+                                                                builder.getI64IntegerAttr(count));
 }
 
 BlockEmitter::Values BlockEmitter::unrolled(int64_t count, llvm::StringRef hint, ValueRange carried,

@@ -44,10 +44,14 @@ protected:
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value mul(mlir::Value a, mlir::Value b);
   /// for (i = low; i < high; i += step), with carried values: body(i, carried). `hint` names i.
+  /// The compiler does not unroll it: bodies hold several accesses as they are, and what it would
+  /// make of a loop that need not end evenly takes most of its time.
   Values loop(mlir::Value low, mlir::Value high, mlir::Value step, mlir::ValueRange carried,
               llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> body,
               llvm::StringRef hint = "");
-  /// The same from 0 to a small `count`, written out by the compiler; `hint` names the index.
+  /// Called in the body of loop(): `count` iterations wait for memory together.
+  void overlap(mlir::Value index, int64_t count);
+  /// loop() from 0 to a small `count`, written out by the compiler; `hint` names the index.
   Values unrolled(int64_t count, llvm::StringRef hint, mlir::ValueRange carried,
                   llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> body);
   /// An array of this thread, or one that the block shares; 16-byte aligned.

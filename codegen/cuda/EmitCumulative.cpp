@@ -47,7 +47,7 @@ public:
   }
 
 private:
-  static constexpr int64_t warp = 32;
+  static constexpr int64_t warp = 32, totalsInFlight = 4;
   /// A running reduction of the kernel.
   struct Run {
     Operation *anchor;
@@ -245,6 +245,7 @@ private:
     Value before = sub(part.unit, part.chunk);
     Values mine = loop(lane, part.chunk, constant(rowThreads), {run.neutral()},
                        [&](Value chunk, ValueRange state) -> Values {
+                         overlap(chunk, totalsInFlight);
                          Value total = elements->memory().loadScalar(workspaces[0], run.type(),
                                                                      add(before, chunk));
                          return {run.merge(state[0], total)};
@@ -377,6 +378,7 @@ private:
            if (isCut) // The totals of the chunks before this one, in their order.
              carried = loop(zero, part.chunk, constant(1), carried,
                             [&](Value chunk, ValueRange sum) -> Values {
+                              overlap(chunk, totalsInFlight);
                               Value total = elements->memory().loadScalar(
                                   workspaces[0], runs.front().type(), add(mul(chunk, lines), line));
                               return {runs.front().merge(sum[0], total)};

@@ -130,7 +130,10 @@ private:
     Value start = mul(keptPoint, chunks);
     Values state = loop(
         thread, chunks, number(threads), initial(),
-        [&](Value chunk, ValueRange carried) { return merge(carried, partial(add(start, chunk))); },
+        [&](Value chunk, ValueRange carried) {
+          overlap(chunk, partialsInFlight);
+          return merge(carried, partial(add(start, chunk)));
+        },
         "chunk");
     state = acrossBlock(state);
     when(equal(thread, zero),
@@ -155,12 +158,10 @@ private:
   Value callBlock(ir::Combiner combiner, Operation *anchor, ValueRange state) {
     auto row = llvm::find_if(blockReductions,
                              [&](const BlockReduction &r) { return r.combiner == combiner; });
-    Type type = ir::tensorType(anchor->getOperand(0)).getElementType();
-    if (!row->compares || !type.isUnsignedInteger())
-      type = state.front().getType();
-    std::string name;
-    llvm::raw_string_ostream(name) << row->function << "." << type;
-    return call(name, state, state.back().getType());
+    std::string arguments = std::to_string(threads / 32); // Warps.
+    if (row->compares && ir::tensorType(anchor->getOperand(0)).getElementType().isUnsignedInteger())
+      arguments += ", " + cppTypeName(state.front().getType(), /*isUnsigned=*/true);
+    return callTemplate(row->function, arguments, state, state.back().getType());
   }
 
   // -- Columns ------------------------------------------------------------------------------------
@@ -240,6 +241,7 @@ private:
     Values state = loop(
         row, chunks, number(down), initial(),
         [&](Value chunk, ValueRange carried) {
+          overlap(chunk, partialsInFlight);
           auto branch = scf::IfOp::create(builder, loc, carried.getTypes(), isThere,
                                           /*withElseRegion=*/true);
           OpBuilder::InsertionGuard guard(builder);
@@ -266,6 +268,7 @@ private:
     return loop(
         number(1), number(down), number(1), loadStates(shared, thread),
         [&](Value row, ValueRange carried) {
+          overlap(row, partialsInFlight);
           Value slot = add(mul(row, number(wide)), thread);
           return merge(carried, loadStates(shared, slot));
         },
@@ -450,6 +453,7 @@ private:
 
   const ReduceLayout layout;
   const int64_t threads;
+  static constexpr int64_t partialsInFlight = 4;
   bool inRow = false; ///< Only the last index varies inside of a pack.
   llvm::SmallVector<DimExpr> keptDims, reducedDims, outerDims, innerDims;
   llvm::SmallVector<Reducer> reducers;

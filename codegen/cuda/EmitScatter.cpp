@@ -335,6 +335,8 @@ private:
       from = arith::MaxSIOp::create(builder, loc, first,
                                     arith::SubIOp::create(builder, loc, last, constant(1)));
     state = loop(from, last, constant(1), state, [&](Value at, ValueRange old) {
+      constexpr int64_t updatesInFlight = 4;
+      overlap(at, updatesInFlight);
       Value number = loadWord(order(way.numDigits), at);
       if (!layout.sameForAllColumns)
         takeLast(number, layout.columns);

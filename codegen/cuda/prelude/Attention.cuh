@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Needs: Instructions
+// Needs: Instructions, Packs
 
 // -- Attention that never holds all scores ---------------------------------------------------------------------
 //
@@ -39,12 +39,26 @@ __device__ void attentionCopy(T *to, const T *from, int present) {
   constexpr int piece = bytes % 16 == 0 ? 16 : bytes % 8 == 0 ? 8 : bytes % 4 == 0 ? 4 : 0;
   if constexpr (piece != 0) {
     constexpr int elements = piece / (int)sizeof(T), pieces = padded / elements;
-    for (int i = (int)threadIdx.x; i < rows * pieces; i += threads) {
-      const int row = i / pieces, at = i % pieces * elements;
-      const bool valid = row < present && at < width;
-      attentionCopyPiece<piece>(to + row * stride + at, from + (valid ? row * width + at : 0), valid);
+    constexpr int step = threads % pieces == 0 && rows * pieces % threads == 0 ? threads / pieces : 0;
+    if constexpr (step != 0) { // A thread has every `step`-th row's piece.
+      const int first = (int)threadIdx.x / pieces, at = (int)threadIdx.x % pieces * elements;
+      T *into = to + first * stride + at;
+      const T *out = from + first * width + at;
+#pragma unroll 4
+      for (int row = 0; row < rows; row += step) {
+        const bool valid = first + row < present && at < width;
+        attentionCopyPiece<piece>(into + row * stride, valid ? out + row * width : from, valid);
+      }
+    } else {
+#pragma unroll 1
+      for (int i = (int)threadIdx.x; i < rows * pieces; i += threads) {
+        const int row = i / pieces, at = i % pieces * elements;
+        const bool valid = row < present && at < width;
+        attentionCopyPiece<piece>(to + row * stride + at, from + (valid ? row * width + at : 0), valid);
+      }
     }
   } else {
+#pragma unroll 4
     for (int i = (int)threadIdx.x; i < rows * padded; i += threads) {
       const int row = i / padded, at = i % padded;
       to[row * stride + at] = row < present && at < width ? from[row * width + at] : T(0.0f);
@@ -54,6 +68,7 @@ __device__ void attentionCopy(T *to, const T *from, int present) {
 /// The same for a number per row.
 template <int rows, int threads, typename T>
 __device__ void attentionCopyNumbers(T *to, const T *from, int present) {
+#pragma unroll 1
   for (int i = (int)threadIdx.x; i < rows; i += threads)
     attentionCopyPiece<(int)sizeof(T)>(to + i, from + (i < present ? i : 0), i < present);
 }
@@ -109,6 +124,7 @@ template <typename P, typename E, bool rowsAreQueries> struct AttentionSight {
   __device__ void apply(const E &tiles, typename E::Scores &scores, long long firstQuery, long long firstKey) const {
     using Powers = AttentionPowers<P, E>;
     if constexpr (!Powers::scalesWithin)
+#pragma unroll
       for (int r = 0; r < E::rowsOfThread; ++r)
 #pragma unroll
         for (int c = 0; c < E::scoresOfThread; ++c)
@@ -146,6 +162,37 @@ template <typename P, typename E, bool rowsAreQueries> struct AttentionSight {
   }
 };
 
+/// Tiles [0, end) of `step` columns, one after the other: take(stage, column) while issue(stage, column) has
+/// brought it, and the next one is on its way where there are two stages. Each of the two is written out once.
+template <int stages, typename Issue, typename Take>
+__device__ __forceinline__ void attentionTiles(long long end, int step, const Issue &issue, const Take &take) {
+  int stage = 0;
+  bool isFull = false;
+#pragma unroll 1
+  for (long long next = 0;; next += step) {
+    const bool more = next < end;
+    if (stages == 2 || isFull) {
+      waitAsync<0>();
+      __syncthreads(); // The tile is here, and nobody reads the one before any more.
+    }
+    if (stages == 2 && more)
+      issue(stage, next);
+    if (isFull)
+      take(stages == 2 ? stage ^ 1 : 0, next - step);
+    if (!more)
+      break;
+    if (stages == 1) {
+      __syncthreads();
+      issue(0, next);
+    }
+    stage ^= stages - 1;
+    isFull = true;
+  }
+  commitAsync(); // Without tiles the rows are still on their way.
+  waitAsync<0>();
+  __syncthreads(); // What comes next overwrites what has been read.
+}
+
 template <typename P, typename E>
 __device__ void attentionForward(const P &p, const typename P::Element *q, const typename P::Element *k,
                                  const typename P::Element *v, const typename P::Mask *mask,
@@ -161,6 +208,7 @@ __device__ void attentionForward(const P &p, const typename P::Element *q, const
 
   const long long queries = p.queries(), keys = p.keys(), batches = p.batches();
   const long long blocks = (queries + E::rows - 1) / E::rows, units = batches * blocks;
+#pragma unroll 1
   for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
     // Where later keys are hidden, the last queries have most to do: they come first.
     const long long batch = P::causal ? unit % batches : unit / blocks;
@@ -181,8 +229,6 @@ __device__ void attentionForward(const P &p, const typename P::Element *q, const
       commitAsync();
     };
     attentionCopy<P::width, E::rows, E::threads>(queryRows, q + (batch * queries + first) * P::width, numRows);
-    if (end > 0)
-      issue(0, 0);
 
     typename E::template Sums<attentionPadded(P::valueWidth)> sums;
     sums.clear();
@@ -192,12 +238,7 @@ __device__ void attentionForward(const P &p, const typename P::Element *q, const
       largest[r] = -attentionInfinity(Sum());
       total[r] = 0;
     }
-    int stage = 0;
-    for (long long at = 0; at < end; at += E::columns) {
-      waitAsync<0>();
-      __syncthreads(); // This tile is here, and nobody reads the one before any more.
-      if (P::stages == 2 && at + E::columns < end)
-        issue(stage ^ 1, at + E::columns);
+    attentionTiles<P::stages>(end, E::columns, issue, [&](int stage, long long at) {
       const T *keyTile = ring + stage * stageElements, *valueTile = keyTile + keyElements;
       typename E::Scores scores;
       scores.clear();
@@ -223,27 +264,31 @@ __device__ void attentionForward(const P &p, const typename P::Element *q, const
         }
       }
       tiles.template addWeighted<P::valueWidth>(sums, scores, valueTile);
-      if (P::stages == 2) {
-        stage ^= 1;
-      } else if (at + E::columns < end) {
-        __syncthreads();
-        issue(0, at + E::columns);
-      }
-    }
-    waitAsync<0>();
-    __syncthreads(); // The next unit overwrites what this one has read.
+    });
+    // Row by row, but written out once: rows are picked, not unrolled.
+#pragma unroll 1
+    for (int row = 0; row < E::rowsOfThread; ++row) {
+      Sum mine = total[0], most = largest[0];
 #pragma unroll
-    for (int r = 0; r < E::rowsOfThread; ++r) {
-      const Sum sum = tiles.rowSum(total[r]);
+      for (int r = 1; r < E::rowsOfThread; ++r) {
+        mine = r == row ? total[r] : mine;
+        most = r == row ? largest[r] : most;
+      }
+      const Sum sum = tiles.rowSum(mine), shift = most == -attentionInfinity(Sum()) ? Sum(0) : most;
       const bool sees = sum != 0 || (P::strictRows && keys > 0);
-      const Sum shift = largest[r] == -attentionInfinity(Sum()) ? Sum(0) : largest[r];
-      if (lse && tiles.isFirstOfRow() && tiles.row(r) < numRows)
-        lse[batch * queries + first + tiles.row(r)] =
+      const int at = tiles.row(row);
+      if (lse && tiles.isFirstOfRow() && at < numRows)
+        lse[batch * queries + first + at] =
             sees ? Powers::natural(Powers::ofShift(shift)) + attentionLog(sum) : attentionInfinity(Sum());
-      if (sees)
-        sums.scaleRow(r, Sum(1) / sum);
-      else
-        sums.clearRow(r);
+      const Sum factor = Sum(1) / sum;
+#pragma unroll
+      for (int r = 0; r < E::rowsOfThread; ++r)
+        if (r == row) {
+          if (sees)
+            sums.scaleRow(r, factor);
+          else
+            sums.clearRow(r);
+        }
     }
     if (out)
       tiles.template store<P::valueWidth>(out + (batch * queries + first) * P::valueWidth, sums, numRows);
@@ -279,6 +324,7 @@ __device__ void attentionBackward(const P &p, const typename P::Element *q, cons
   else
     batches = p.servedBatches();
   const long long blocks = (numRowsAll + E::rows - 1) / E::rows, units = batches * blocks;
+#pragma unroll 1
   for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
     // What has most to do comes first: the last queries, or the first keys.
     const long long batch = P::causal ? unit % batches : unit / blocks;
@@ -333,8 +379,6 @@ __device__ void attentionBackward(const P &p, const typename P::Element *q, cons
       }
       commitAsync();
     };
-    if (count > 0)
-      issue(0, 0);
 
     Sum rowLse[E::rowsOfThread], rowDelta[E::rowsOfThread];
     if constexpr (rowsAreQueries) {
@@ -349,12 +393,7 @@ __device__ void attentionBackward(const P &p, const typename P::Element *q, cons
     typename E::template Sums<makesWeighted ? attentionPadded(P::valueWidth) : 0> weightedSums;
     slopeSums.clear();
     weightedSums.clear();
-    int stage = 0;
-    for (long long step = 0; step < count; ++step) {
-      waitAsync<0>();
-      __syncthreads(); // This tile is here, and nobody reads the one before any more.
-      if (P::stages == 2 && step + 1 < count)
-        issue(stage ^ 1, step + 1);
+    attentionTiles<P::stages>(count, 1, issue, [&](int stage, long long step) {
       const T *tileA = ring + stage * stageElements, *tileB = tileA + columnsA;
       const Sum *of = (const Sum *)(tileB + columnsB);
       const long long at = columnOf(step);
@@ -385,15 +424,7 @@ __device__ void attentionBackward(const P &p, const typename P::Element *q, cons
         }
         tiles.template addWeighted<P::width>(slopeSums, scores, tileA);
       }
-      if (P::stages == 2) {
-        stage ^= 1;
-      } else if (step + 1 < count) {
-        __syncthreads();
-        issue(0, step + 1);
-      }
-    }
-    waitAsync<0>();
-    __syncthreads(); // The next unit overwrites what this one has read.
+    });
     if constexpr (makesSlopes) {
 #pragma unroll
       for (int r = 0; r < E::rowsOfThread; ++r)

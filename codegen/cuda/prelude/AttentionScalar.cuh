@@ -53,11 +53,13 @@ template <typename T, int groups, int perThread, int numColumns> struct ScalarTi
   static __device__ int column(int c) { return c * 16 + (int)threadIdx.x % 16; }
   static __device__ bool isFirstOfRow() { return threadIdx.x % 16 == 0; }
   static __device__ T rowMax(T value) {
+#pragma unroll
     for (int delta = 8; delta > 0; delta /= 2)
       value = larger(__shfl_xor_sync(0xffffffffu, value, delta), value);
     return value;
   }
   static __device__ T rowSum(T value) {
+#pragma unroll
     for (int delta = 8; delta > 0; delta /= 2)
       value += __shfl_xor_sync(0xffffffffu, value, delta);
     return value;
@@ -122,8 +124,21 @@ template <typename T, int groups, int perThread, int numColumns> struct ScalarTi
 #pragma unroll
     for (int r = 0; r < perThread; ++r)
 #pragma unroll
-      for (int c = 0; c < Of::count; ++c)
-        if (row(r) < numRows && Of::column(c) < width)
-          to[row(r) * width + Of::column(c)] = sums.at[r][c];
+      for (int c = 0; c < Of::count; c += Of::step) {
+        T *const at = to + row(r) * width + Of::column(c);
+        alignas(16) T part[Of::step];
+#pragma unroll
+        for (int j = 0; j < Of::step; ++j)
+          part[j] = sums.at[r][c + j];
+        if constexpr (width % Of::step == 0) {
+          if (row(r) < numRows && Of::column(c) < width)
+            storePack<Of::step>(at, part);
+        } else {
+#pragma unroll
+          for (int j = 0; j < Of::step; ++j)
+            if (row(r) < numRows && Of::column(c) + j < width)
+              at[j] = part[j];
+        }
+      }
   }
 };

@@ -4,6 +4,7 @@
 // The first report of a call is kept.
 template <bool Negative, bool Positive, typename T>
 __device__ void checkStored(const T *data, long long count, long long site, long long step, long long *status) {
+#pragma unroll 1
   for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (long long)gridDim.x * blockDim.x) {
     const auto x = data[i] + 0.0f;
     const bool isMeant = (Positive && x > 0) || (Negative && x < 0);

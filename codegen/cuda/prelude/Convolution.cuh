@@ -384,8 +384,10 @@ __device__ __forceinline__ void convolutionStoreAll(const R &region, const P &pr
 // Adds up the parts of every element in order, and computes what follows.
 template <typename R> __device__ __forceinline__ void convolutionCombine(const R &region) {
   const long long places = region.resultPlaces(), channels = region.resultChannels(), elements = region.resultImages() * channels * places;
+#pragma unroll 1
   for (long long e = (long long)blockIdx.x * blockDim.x + threadIdx.x; e < elements; e += (long long)gridDim.x * blockDim.x) {
     typename R::Sum sum = region.partials()[e];
+#pragma unroll 4
     for (int split = 1; split < R::splits; ++split)
       sum = Sum()(sum, region.partials()[split * elements + e]);
     const typename R::Register value[1] = {(typename R::Register)sum};
@@ -430,6 +432,7 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
   const int aDepth = thread % step, aRow = thread / step, bColumn = thread % convolutionColumns, bDepth = thread / convolutionColumns;
   P problem(region);
   const long long tiles = ConvolutionTile<R, P>::count(problem, region, tileRows);
+#pragma unroll 1
   for (long long number = blockIdx.x; number < tiles; number += gridDim.x) {
     const ConvolutionTile<R, P> tile(problem, region, tileRows, step, number);
     const typename P::Column column = problem.column(tile.column + bColumn);
@@ -464,34 +467,37 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
 #pragma unroll
       for (int j = 0; j < 8; ++j)
         sum[i][j] = S(0);
-    if (tile.depth < tile.depthEnd)
-      fetch(tile.depth);
     __syncthreads(); // The tile before has been read.
-    if (tile.depth < tile.depthEnd)
-      keep(0);
-    __syncthreads();
+    // A step fetches the next part of the depth and multiplies the one before, which lies in the other half.
     int half = 0;
-    for (int depth = tile.depth; depth < tile.depthEnd; depth += step, half ^= 1) {
-      const bool more = depth + step < tile.depthEnd;
+    bool isFull = false;
+#pragma unroll 1
+    for (int depth = tile.depth;; depth += step) {
+      const bool more = depth < tile.depthEnd;
       if (more)
-        fetch(depth + step);
+        fetch(depth);
+      if (isFull) {
+#pragma unroll(rowsPerThread < 8 ? step : step / 2) // Enough that the loop's own work does not count.
+        for (int k = 0; k < step; ++k) {
+          alignas(16) S left[rowsPerThread], right[8];
 #pragma unroll
-      for (int k = 0; k < step; ++k) {
-        alignas(16) S left[rowsPerThread], right[8];
+          for (int i = 0; i < rowsPerThread; i += together)
+            loadPack<together>(left + i, &a[half][k][i * 16 + y * together]);
+          loadPack<4>(right, &b[half][k][x * 4]);
+          loadPack<4>(right + 4, &b[half][k][64 + x * 4]);
 #pragma unroll
-        for (int i = 0; i < rowsPerThread; i += together)
-          loadPack<together>(left + i, &a[half][k][i * 16 + y * together]);
-        loadPack<4>(right, &b[half][k][x * 4]);
-        loadPack<4>(right + 4, &b[half][k][64 + x * 4]);
+          for (int i = 0; i < rowsPerThread; ++i)
 #pragma unroll
-        for (int i = 0; i < rowsPerThread; ++i)
-#pragma unroll
-          for (int j = 0; j < 8; ++j)
-            sum[i][j] = ConvolutionSum<S>::add(sum[i][j], left[i], right[j]);
+            for (int j = 0; j < 8; ++j)
+              sum[i][j] = ConvolutionSum<S>::add(sum[i][j], left[i], right[j]);
+        }
       }
-      if (more)
-        keep(half ^ 1);
+      if (!more)
+        break;
+      half ^= 1;
+      keep(half);
       __syncthreads();
+      isFull = true;
     }
     // What follows the sums stands in the code once: rows are picked, not unrolled.
 #pragma unroll 1
@@ -516,6 +522,7 @@ template <template <typename> class Problem, typename R> __device__ __forceinlin
   using S = typename R::Sum;
   P problem(region);
   const long long places = region.resultPlaces(), channels = region.resultChannels(), elements = region.resultImages() * channels * places;
+#pragma unroll 1
   for (long long e = (long long)blockIdx.x * blockDim.x + threadIdx.x; e < elements; e += (long long)gridDim.x * blockDim.x) {
     const int place = (int)(e % places), channel = (int)(e / places % channels), image = (int)(e / places / channels);
     const int rows = problem.rows();
@@ -539,6 +546,7 @@ template <typename R> __device__ __forceinline__ void convolveDirectToW(const R 
   constexpr int together = R::allTaps < 9 ? R::allTaps : 9, parts = (R::allTaps + together - 1) / together;
   P problem(region);
   const long long units = region.groups() * problem.rows() * problem.inputs() * parts * R::splits;
+#pragma unroll 1
   for (long long unit = blockIdx.x; unit < units; unit += gridDim.x) {
     const int split = (int)(unit % R::splits), part = (int)(unit / R::splits % parts);
     const int pair = (int)(unit / R::splits / parts), c = pair % problem.inputs(), channel = pair / problem.inputs();
@@ -554,6 +562,7 @@ template <typename R> __device__ __forceinline__ void convolveDirectToW(const R 
       columns[t].valid = part * together + t < R::allTaps;
       sum[t] = S(0);
     }
+#pragma unroll 1
     for (int k = first + (int)threadIdx.x; k < last; k += convolutionThreads) {
       const typename P::Depth at = problem.at(k);
       const S y = (S)problem.a(row, at);
@@ -563,7 +572,7 @@ template <typename R> __device__ __forceinline__ void convolveDirectToW(const R 
     }
 #pragma unroll
     for (int t = 0; t < together; ++t) {
-      const S all[1] = {blockSum(sum[t])};
+      const S all[1] = {blockSum<convolutionThreads / 32>(sum[t])};
       if (threadIdx.x == 0 && columns[t].valid)
         convolutionStore(region, problem, split, channel % problem.rows(), c * R::allTaps + part * together + t, all);
     }

@@ -19,6 +19,7 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
   const int bColumn = thread % convolutionColumns, bPart = thread / convolutionColumns;
   P problem(region);
   const long long tiles = ConvolutionTile<R, P>::count(problem, region, tileRows);
+#pragma unroll 1
   for (long long number = blockIdx.x; number < tiles; number += gridDim.x) {
     const ConvolutionTile<R, P> tile(problem, region, tileRows, step, number);
     const typename P::Column column = problem.column(tile.column + bColumn);
@@ -61,37 +62,40 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
 #pragma unroll
         for (int e = 0; e < 4; ++e)
           sum[i][j][e] = 0.0f;
-    if (tile.depth < tile.depthEnd)
-      fetch(tile.depth);
     __syncthreads(); // The tile before has been read.
-    if (tile.depth < tile.depthEnd)
-      keep(0);
-    __syncthreads();
+    // A step fetches the next part of the depth and multiplies the one before, which lies in the other half.
     int half = 0;
-    for (int depth = tile.depth; depth < tile.depthEnd; depth += step, half ^= 1) {
-      const bool more = depth + step < tile.depthEnd;
+    bool isFull = false;
+#pragma unroll 1
+    for (int depth = tile.depth;; depth += step) {
+      const bool more = depth < tile.depthEnd;
       if (more)
-        fetch(depth + step);
+        fetch(depth);
+      if (isFull) {
 #pragma unroll
-      for (int k = 0; k < step; k += 16) {
-        unsigned int left[tilesDown][4];
+        for (int k = 0; k < step; k += 16) {
+          unsigned int left[tilesDown][4];
 #pragma unroll
-        for (int i = 0; i < tilesDown; ++i) // Matrices: rows 0-7 and 8-15 of depths 0-7, then of 8-15.
-          loadMatrices(left[i], &a[half][warpRow + i * 16 + lane % 16][k + lane / 16 * 8]);
+          for (int i = 0; i < tilesDown; ++i) // Matrices: rows 0-7 and 8-15 of depths 0-7, then of 8-15.
+            loadMatrices(left[i], &a[half][warpRow + i * 16 + lane % 16][k + lane / 16 * 8]);
 #pragma unroll
-        for (int j = 0; j < tilesAcross; j += 2) {
-          unsigned int right[4]; // Depths 0-7 and 8-15 of columns 0-7, then of 8-15.
-          loadMatrices(right, &b[half][warpColumn + j * 8 + lane / 16 * 8 + lane % 8][k + lane / 8 % 2 * 8]);
+          for (int j = 0; j < tilesAcross; j += 2) {
+            unsigned int right[4]; // Depths 0-7 and 8-15 of columns 0-7, then of 8-15.
+            loadMatrices(right, &b[half][warpColumn + j * 8 + lane / 16 * 8 + lane % 8][k + lane / 8 % 2 * 8]);
 #pragma unroll
-          for (int i = 0; i < tilesDown; ++i) {
-            multiplyAdd(sum[i][j], left[i], right[0], right[1], E());
-            multiplyAdd(sum[i][j + 1], left[i], right[2], right[3], E());
+            for (int i = 0; i < tilesDown; ++i) {
+              multiplyAdd(sum[i][j], left[i], right[0], right[1], E());
+              multiplyAdd(sum[i][j + 1], left[i], right[2], right[3], E());
+            }
           }
         }
       }
-      if (more)
-        keep(half ^ 1);
+      if (!more)
+        break;
+      half ^= 1;
+      keep(half);
       __syncthreads();
+      isFull = true;
     }
     // Half a tile of 16 x 8 after the other: what follows the sums stands in the code once.
 #pragma unroll 1

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// -- Reductions over a block, in an order that depends on its size only; every thread gets the result --
+// -- Reductions over the `warps` of a block, in an order that depends on their number only; every thread gets
+// the result --
 
 template <typename T> struct Indexed {
   T value;
@@ -10,8 +11,9 @@ template <typename T> __device__ Indexed<T> fromLaneBelow(Indexed<T> x, int delt
   return {fromLaneBelow(x.value, delta), fromLaneBelow(x.index, delta)};
 }
 
-template <typename T, typename Merge> __device__ T blockReduce(T value, Merge merge) {
-  __shared__ T partials[32];
+template <int warps, typename T, typename Merge> __device__ T blockReduce(T value, Merge merge) {
+  __shared__ T partials[warps];
+#pragma unroll
   for (int delta = 16; delta > 0; delta /= 2)
     value = merge(value, fromLaneBelow(value, delta));
   __syncthreads(); // The partials of the reduction before have been read.
@@ -19,7 +21,8 @@ template <typename T, typename Merge> __device__ T blockReduce(T value, Merge me
     partials[threadIdx.x / 32] = value;
   __syncthreads();
   value = partials[0];
-  for (int warp = 1; warp < (int)(blockDim.x / 32); ++warp)
+#pragma unroll
+  for (int warp = 1; warp < warps; ++warp)
     value = merge(value, partials[warp]);
   return value;
 }
@@ -52,10 +55,10 @@ struct ArgMax {
     return better || (equal && b.index < a.index) ? b : a;
   }
 };
-template <typename T> __device__ T blockSum(T value) { return blockReduce(value, Sum()); }
-template <typename T> __device__ T blockProduct(T value) { return blockReduce(value, Product()); }
-template <typename T> __device__ T blockMax(T value) { return blockReduce(value, Max()); }
-template <typename T> __device__ T blockMin(T value) { return blockReduce(value, Min()); }
-template <typename T> __device__ long long blockArgMax(T value, long long index) {
-  return blockReduce(Indexed<T>{value, index}, ArgMax()).index;
+template <int warps, typename T> __device__ T blockSum(T value) { return blockReduce<warps>(value, Sum()); }
+template <int warps, typename T> __device__ T blockProduct(T value) { return blockReduce<warps>(value, Product()); }
+template <int warps, typename T> __device__ T blockMax(T value) { return blockReduce<warps>(value, Max()); }
+template <int warps, typename T> __device__ T blockMin(T value) { return blockReduce<warps>(value, Min()); }
+template <int warps, typename T> __device__ long long blockArgMax(T value, long long index) {
+  return blockReduce<warps>(Indexed<T>{value, index}, ArgMax()).index;
 }

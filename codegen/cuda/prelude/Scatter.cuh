@@ -16,14 +16,19 @@ __device__ inline void sortCount(const void *keysAt, void *countsAt, long long i
   const unsigned int *keys = (const unsigned int *)keysAt;
   unsigned int *counts = (unsigned int *)countsAt;
   const int tiles = (int)((items + sortTile - 1) / sortTile);
+#pragma unroll 1
   for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+#pragma unroll 1
     for (int digit = threadIdx.x; digit < digits; digit += sortThreads)
       found[digit] = 0;
     __syncthreads();
-    const long long first = (long long)tile * sortTile, last = first + sortTile < items ? first + sortTile : items;
-    for (long long i = first + threadIdx.x; i < last; i += sortThreads)
-      atomicAdd(&found[keys[i] >> shift & (unsigned int)(digits - 1)], 1u);
+    const long long first = (long long)tile * sortTile + threadIdx.x;
+#pragma unroll 4
+    for (int round = 0; round < sortRounds; ++round)
+      if (first + round * sortThreads < items)
+        atomicAdd(&found[keys[first + round * sortThreads] >> shift & (unsigned int)(digits - 1)], 1u);
     __syncthreads();
+#pragma unroll 1
     for (int digit = threadIdx.x; digit < digits; digit += sortThreads)
       counts[(long long)digit * tiles + tile] = found[digit];
   }
@@ -34,6 +39,7 @@ __device__ inline unsigned int sumBefore(unsigned int value, unsigned int &all) 
   __shared__ unsigned int sums[sortWarps];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   unsigned int sum = value;
+#pragma unroll
   for (int delta = 1; delta < 32; delta *= 2) {
     const unsigned int below = __shfl_up_sync(0xffffffffu, sum, delta);
     sum += lane >= delta ? below : 0;
@@ -44,6 +50,7 @@ __device__ inline unsigned int sumBefore(unsigned int value, unsigned int &all) 
   __syncthreads();
   unsigned int before = 0;
   all = 0;
+#pragma unroll
   for (int w = 0; w < sortWarps; ++w) {
     before += w < warp ? sums[w] : 0;
     all += sums[w];
@@ -55,9 +62,11 @@ __device__ inline unsigned int sumBefore(unsigned int value, unsigned int &all) 
 __device__ inline void sortScan(void *countsAt, void *totalsAt, long long items, long long digits) {
   unsigned int *counts = (unsigned int *)countsAt, *totals = (unsigned int *)totalsAt;
   const int tiles = (int)((items + sortTile - 1) / sortTile);
+#pragma unroll 1
   for (int digit = blockIdx.x; digit < digits; digit += gridDim.x) {
     unsigned int *row = counts + (long long)digit * tiles;
     unsigned int before = 0;
+#pragma unroll 1
     for (int first = 0; first < tiles; first += sortThreads) {
       const int tile = first + (int)threadIdx.x;
       unsigned int all;
@@ -83,6 +92,7 @@ __device__ inline void sortPlace(const void *keysAt, const void *orderAt, const 
   unsigned int *newKeys = (unsigned int *)newKeysAt, *newOrder = (unsigned int *)newOrderAt;
   const int tiles = (int)((items + sortTile - 1) / sortTile), lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   unsigned int before = 0;
+#pragma unroll 1
   for (int first = 0; first < digits; first += sortThreads) {
     const int digit = first + (int)threadIdx.x;
     unsigned int all;
@@ -91,9 +101,12 @@ __device__ inline void sortPlace(const void *keysAt, const void *orderAt, const 
       base[digit] = before + sum;
     before += all;
   }
+#pragma unroll 1
   for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
     __syncthreads(); // The tile before is done.
+#pragma unroll 1
     for (int digit = threadIdx.x; digit < digits; digit += sortThreads)
+#pragma unroll
       for (int w = 0; w < sortWarps; ++w)
         next[w][digit] = 0;
     __syncthreads();
@@ -103,8 +116,10 @@ __device__ inline void sortPlace(const void *keysAt, const void *orderAt, const 
       if (first + round * 32 < items)
         atomicAdd(&next[warp][keys[first + round * 32] >> shift & (unsigned int)(digits - 1)], 1u);
     __syncthreads();
+#pragma unroll 1
     for (int digit = threadIdx.x; digit < digits; digit += sortThreads) {
       unsigned int at = base[digit] + counts[(long long)digit * tiles + tile];
+#pragma unroll
       for (int w = 0; w < sortWarps; ++w) {
         const unsigned int count = next[w][digit];
         next[w][digit] = at;
@@ -118,6 +133,7 @@ __device__ inline void sortPlace(const void *keysAt, const void *orderAt, const 
       const unsigned int key = i < items ? keys[i] : 0u, digit = key >> shift & (unsigned int)(digits - 1);
       // The lanes whose item has the same digit.
       unsigned int same = __ballot_sync(0xffffffffu, i < items);
+#pragma unroll 1
       for (int bit = 1; bit < digits; bit *= 2) {
         const unsigned int set = __ballot_sync(0xffffffffu, (digit & bit) != 0);
         same &= digit & bit ? set : ~set;
@@ -141,8 +157,10 @@ __device__ inline void sortPlace(const void *keysAt, const void *orderAt, const 
 __device__ inline void sortStarts(const void *keysAt, void *startsAt, long long items, long long keys) {
   const unsigned int *sorted = (const unsigned int *)keysAt;
   unsigned int *starts = (unsigned int *)startsAt;
+#pragma unroll 1
   for (long long key = (long long)blockIdx.x * blockDim.x + threadIdx.x; key <= keys; key += (long long)gridDim.x * blockDim.x) {
     unsigned int low = 0, high = (unsigned int)items;
+#pragma unroll 1
     while (low < high) {
       const unsigned int middle = low + (high - low) / 2;
       if (sorted[middle] < (unsigned int)key)

@@ -5,13 +5,16 @@
 // compare as unsigned numbers.
 template <int count, int run, typename Key> __device__ void sortRuns(Key *keys, int *order) {
   typedef decltype(toUnsigned(Key())) Unsigned;
+#pragma unroll 1
   for (int length = 2; length <= run; length *= 2)
+#pragma unroll 1
     for (int distance = length / 2; distance > 0; distance /= 2) {
       // A warp's pairs that are that close lie in stretches of its own.
       if (distance >= 32 || length == 2)
         __syncthreads();
       else
         __syncwarp();
+#pragma unroll 1
       for (int pair = threadIdx.x; pair < count / 2; pair += blockDim.x) {
         const int low = 2 * pair - (pair & (distance - 1)), high = low + distance;
         const Key a = keys[low], b = keys[high];

@@ -3,7 +3,9 @@
 // several of which are read at once; what they found is combined in shared memory, in the order of the rows.
 // CHECK-LABEL: // tanh_reduce_sum_argmax_kernel: reduce, {{.*}} blocks of columns and rows
 // CHECK: alignas(16) float mine_0[4];
-// CHECK: for (long long row = {{.*}}; row < to; row += 32) {
+// The compiler unrolls neither this loop, whose body has four rows, nor that over blocks.
+// CHECK: #pragma unroll 1
+// CHECK-NEXT: for (long long row = {{.*}}; row < to; row += 32) {
 // CHECK: alignas(16) float x_pack[16];
 // CHECK: for (int k = 0; k < 4; ++k) {
 // CHECK-NEXT: const long long [[AT:.*]] = row + (k * 8);
@@ -29,15 +31,20 @@
 // CHECK-LABEL: // reduce_sum_kernel: reduce, 245 chunks of rows, a block each
 // CHECK: loadPack<4>(&n_pack[{{.*}}], &n[{{.*}}], [[WHOLE:at.*]]);
 // CHECK: const int {{.*}} = ({{.*}} || (e == 0)) ? wrapAdd<int>(
-// CHECK: const int [[SUM:.*]] = blockSum(
+// CHECK: const int [[SUM:.*]] = blockSum<8>(
 // CHECK: ((int *)temporary{{[0-9]+}})[{{.*}}] = [[SUM]];
 // CHECK-NOT: atomic
 // CHECK-LABEL: // reduce_sum_kernel_1: reduce, 1 points, whose chunks a block combines
-// CHECK: blockSum(
+// CHECK: #pragma unroll 1
+// CHECK-NEXT: for ({{.*}} unit =
+// Partial results are independent accesses: some of them are under way at once.
+// CHECK: #pragma unroll 4
+// CHECK-NEXT: for ({{.*}} chunk =
+// CHECK: blockSum<8>(
 // CHECK: total[0] =
 // A row of unknown length is shared out like one of known length.
 // CHECK-LABEL: // reduce_max_kernel: reduce, max(1, {{.*}}) chunks of rows, a block each
-// CHECK: blockMax(
+// CHECK: blockMax<8>(
 // CHECK-LABEL: // reduce_max_kernel_1: reduce, 1 points
 !m = !sinter.tensor<f32[N, 768]>
 !i = !sinter.tensor<i32[1000003]>
