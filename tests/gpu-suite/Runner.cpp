@@ -57,6 +57,13 @@ std::string compare(const std::string &name, const Array &got, const Array &want
   return "";
 }
 
+/// As many as were packed.
+Array firstRows(const Array &array, const Array &packed) {
+  const bool hasMore =
+      array.rank() > 0 && packed.rank() == array.rank() && packed.sizes()[0] < array.sizes()[0];
+  return hasMore ? array.slice(0, 0, packed.sizes()[0]) : array;
+}
+
 /// What is wrong with a case.
 std::string check(const Pack &pack, const Case &one, const std::shared_ptr<Device> &device) {
   Executable executable = loadLibrary(pack.file(one.name + ".so"), {.device = device});
@@ -71,11 +78,12 @@ std::string check(const Pack &pack, const Case &one, const std::shared_ptr<Devic
     if (std::string wrong = compare(names[i], call.outputs()[i], wanted.at(names[i]), one);
         !wrong.empty())
       return wrong;
-  for (const std::string &variable : state.names())
-    if (std::string wrong =
-            compare(variable, state.get(variable), wanted.at("variable " + variable), one);
+  for (const std::string &variable : state.names()) {
+    const Array &rows = wanted.at("variable " + variable);
+    if (std::string wrong = compare(variable, firstRows(state.get(variable), rows), rows, one);
         !wrong.empty())
       return wrong;
+  }
   return "";
 }
 
