@@ -213,6 +213,137 @@ Value sumOfDoubled(ReduceSumOp op, PatternRewriter &rewriter) {
   return AddOp::create(rewriter, op.getLoc(), sum, sum);
 }
 
+/// Whether all elements of `value` are a number of elements.
+bool isCount(Value value, const DimExpr &count) {
+  if (auto broadcast = value.getDefiningOp<BroadcastOp>())
+    value = broadcast.getX();
+  if (auto dim = value.getDefiningOp<DimValueOp>()) {
+    auto size = DimExpr::parse(std::string_view(dim.getExpression()));
+    return size && *size == count;
+  }
+  auto number = dyn_cast_or_null<FloatAttr>(fullValue(value));
+  auto size = count.constant();
+  return number && size && number.getValueAsDouble() == static_cast<double>(*size);
+}
+
+/// Whether `mean` is the mean of `x` over dims that are all among `axes`, at every element of x.
+bool isMeanOf(Value mean, Value x, llvm::ArrayRef<int64_t> axes, PatternRewriter &rewriter) {
+  auto broadcast = mean.getDefiningOp<BroadcastOp>();
+  if (!broadcast)
+    return false;
+  ReduceSumOp sum;
+  Value factor;
+  if (auto divide = broadcast.getX().getDefiningOp<DivOp>()) {
+    sum = divide.getA().getDefiningOp<ReduceSumOp>();
+    factor = divide.getB();
+  } else if (auto times = broadcast.getX().getDefiningOp<MulOp>()) {
+    sum = times.getA().getDefiningOp<ReduceSumOp>();
+    factor = times.getB();
+  }
+  if (!sum || sum.getX() != x)
+    return false;
+  DimExpr count = 1;
+  llvm::SmallVector<int64_t> kept;
+  for (int64_t d = 0; d < sum.getX().getType().getRank(); ++d) {
+    if (!llvm::is_contained(sum.getAxes(), d)) {
+      kept.push_back(d);
+      continue;
+    }
+    if (!llvm::is_contained(axes, d))
+      return false;
+    count *= sum.getX().getType().getDim(d);
+  }
+  if (llvm::ArrayRef<int64_t>(kept) != broadcast.getDimensions())
+    return false;
+  if (isa<DivOp>(broadcast.getX().getDefiningOp()))
+    return isCount(factor, count);
+  auto number = dyn_cast_or_null<FloatAttr>(fullValue(factor));
+  auto size = count.constant();
+  return number && size && *size > 0 &&
+         number == rewriter.getFloatAttr(number.getType(), 1.0 / static_cast<double>(*size));
+}
+
+/// A value with equal elements along `axes`: the value behind its broadcast, in the shape that is
+/// left without these axes; nothing is built unless `build`. Null for other values.
+Value constantAlong(Value value, llvm::ArrayRef<int64_t> axes, ir::TensorType kept, Location loc,
+                    PatternRewriter &rewriter, bool build) {
+  if (TypedAttr number = fullValue(value))
+    return build ? FullOp::create(rewriter, loc, kept, number).getResult() : value;
+  auto broadcast = value.getDefiningOp<BroadcastOp>();
+  if (!broadcast)
+    return {};
+  llvm::SmallVector<int64_t> dimensions;
+  for (auto [d, dim] : llvm::enumerate(broadcast.getDimensions())) {
+    if (llvm::is_contained(axes, dim))
+      return {};
+    dimensions.push_back(dim - llvm::count_if(axes, [&](int64_t axis) { return axis < dim; }));
+  }
+  if (!build || broadcast.getX().getType() == kept)
+    return broadcast.getX();
+  return BroadcastOp::create(rewriter, loc, kept, broadcast.getX(), dimensions);
+}
+
+/// What is summed, as terms with factors that do not change along the axes.
+struct CentredSum {
+  llvm::ArrayRef<int64_t> axes;
+  ir::TensorType kept;
+  PatternRewriter &rewriter;
+  int terms = 0, centred = 0;
+  Value rest = {}; ///< The one term that is not centred,
+  bool negated = false;
+  llvm::SmallVector<Value, 2> factors = {}; ///< and its factors.
+
+  /// Stops at a second term.
+  bool collect(Value value, bool negative, llvm::SmallVector<Value, 2> scale) {
+    Operation *op = value.getDefiningOp();
+    constexpr int mostTerms = 32;
+    if (++terms > mostTerms)
+      return false;
+    if (auto neg = dyn_cast_or_null<NegOp>(op))
+      return collect(neg.getX(), !negative, scale);
+    if (auto add = dyn_cast_or_null<AddOp>(op))
+      return collect(add.getA(), negative, scale) && collect(add.getB(), negative, scale);
+    if (auto sub = dyn_cast_or_null<SubOp>(op)) {
+      if (isMeanOf(sub.getB(), sub.getA(), axes, rewriter)) {
+        ++centred;
+        return true;
+      }
+    }
+    if (auto mul = dyn_cast_or_null<MulOp>(op))
+      for (auto [x, factor] : {std::pair(mul.getA(), mul.getB()), {mul.getB(), mul.getA()}})
+        if (constantAlong(factor, axes, kept, op->getLoc(), rewriter, false)) {
+          scale.push_back(factor);
+          return collect(x, negative, scale);
+        }
+    if (rest)
+      return false;
+    rest = value;
+    negated = negative;
+    factors = std::move(scale);
+    return true;
+  }
+};
+
+/// What is left of its mean sums to zero, also times what does not change along the axes: the
+/// derivative of a variance in the mean. At most one other term may be there, so that no sum is
+/// split whose terms cancel each other; its factors move behind the sum.
+Value sumOfCentred(ReduceSumOp op, PatternRewriter &rewriter) {
+  if (!isa<FloatType>(op.getType().getElementType()))
+    return {};
+  CentredSum sum{op.getAxes(), op.getType(), rewriter};
+  if (!sum.collect(op.getX(), false, {}) || sum.centred == 0)
+    return {};
+  if (!sum.rest)
+    return FullOp::create(rewriter, op.getLoc(), op.getType(),
+                          rewriter.getFloatAttr(op.getType().getElementType(), 0.0));
+  Value result = ReduceSumOp::create(rewriter, op.getLoc(), op.getType(), sum.rest, op.getAxes());
+  for (Value factor : llvm::reverse(sum.factors)) {
+    Value scale = constantAlong(factor, sum.axes, sum.kept, op.getLoc(), rewriter, true);
+    result = MulOp::create(rewriter, op.getLoc(), result, scale);
+  }
+  return sum.negated ? NegOp::create(rewriter, op.getLoc(), result).getResult() : result;
+}
+
 } // namespace
 
 void addShapeRules(RewritePatternSet &rules) {
@@ -229,6 +360,7 @@ void addShapeRules(RewritePatternSet &rules) {
   addRule(rules, dropUnitAxes<ReduceMaxOp>);
   addRule(rules, dropUnitAxes<ReduceMinOp>);
   addRule(rules, sumOfDoubled);
+  addRule(rules, sumOfCentred);
   addRule(rules, reduceFull<ReduceSumOp>);
   addRule(rules, reduceFull<ReduceMaxOp>);
   addRule(rules, reduceFull<ReduceMinOp>);

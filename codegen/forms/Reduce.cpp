@@ -19,19 +19,26 @@ LogicalResult chooseReduce(const ScheduledRegion &region, Schedule &schedule) {
   schedule.lanes = chooseLanes(fused, target, inner);
   schedule.unroll = 4;
   int64_t first = analysis.axes.front();
-  DimExpr before = 1, behind = 1;
-  for (int64_t d = 0; d < domain.rank(); ++d)
+  DimExpr before = 1, behind = 1, reducedBehind = 1;
+  for (int64_t d = 0; d < domain.rank(); ++d) {
     (d < first ? before : behind) *= d == first ? DimExpr(1) : domain[d];
+    if (d > first && analysis.isReduced(d))
+      reducedBehind *= domain[d];
+  }
   int64_t perPoint = std::max<int64_t>(behind.constant().value_or(unknownSize), 1);
-  schedule.block = std::max<int64_t>(64, 16384 / perPoint);
+  // A partial result sums at least `fewTerms` numbers.
+  constexpr int64_t fewTerms = 64, pointsPerChunk = 16384;
+  int64_t terms = std::max<int64_t>(reducedBehind.constant().value_or(1), 1);
+  schedule.block = std::max({ceilDivide(fewTerms, terms), pointsPerChunk / perPoint, int64_t{1}});
   if (auto size = domain[first].constant())
     schedule.block = std::max(schedule.block, (*size + 63) / 64);
   if (before.constant().value_or(1) >= 64)
     schedule.block = std::max<int64_t>(domain[first].constant().value_or(int64_t{1} << 30), 1);
-  schedule.block =
-      roundUp(schedule.block, analysis.isReduced(domain.rank() - 1) && first == domain.rank() - 1
-                                  ? schedule.lanes * schedule.unroll
-                                  : schedule.unroll);
+  // What the first launch unrolls comes out even.
+  const bool lastReduced = analysis.isReduced(domain.rank() - 1);
+  if (analysis.axes.size() == 1)
+    schedule.block =
+        roundUp(schedule.block, lastReduced ? schedule.lanes * schedule.unroll : schedule.unroll);
   int64_t points =
       std::min(schedule.block, domain[first].constant().value_or(unknownSize)) * perPoint;
   schedule.grain = grainFor(pointsTime(fused, static_cast<double>(points), schedule.lanes));

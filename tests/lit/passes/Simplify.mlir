@@ -358,3 +358,73 @@ func.func @doubled_elsewhere(%x: !sinter.tensor<f32[4, 8]>) -> (!sinter.tensor<f
   %s = sinter.reduce_sum %d {axes = array<i64: 1>} : (!sinter.tensor<f32[4, 8]>) -> !sinter.tensor<f32[4]>
   return %s, %d : !sinter.tensor<f32[4]>, !sinter.tensor<f32[4, 8]>
 }
+
+// What is left of x without its mean sums to zero; the factor of the other term moves behind its sum.
+// CHECK-LABEL: @centred_sum
+// CHECK-NOT: sinter.add
+// CHECK: %[[S:.*]] = sinter.reduce_sum %arg1
+// CHECK: %[[P:.*]] = sinter.mul %[[S]], %arg2
+// CHECK: %[[N:.*]] = sinter.neg %[[P]]
+// CHECK: return %[[N]]
+func.func @centred_sum(%x: !sinter.tensor<f32[6, 4, 5]>, %dy: !sinter.tensor<f32[6, 4, 5]>, %a: !sinter.tensor<f32[4]>, %b: !sinter.tensor<f32[4]>) -> !sinter.tensor<f32[4]> {
+  %s = sinter.reduce_sum %x {axes = array<i64: 0, 2>} : (!sinter.tensor<f32[6, 4, 5]>) -> !sinter.tensor<f32[4]>
+  %n = sinter.full 30.0 : f32 : !sinter.tensor<f32[4]>
+  %m = sinter.div %s, %n : (!sinter.tensor<f32[4]>, !sinter.tensor<f32[4]>) -> !sinter.tensor<f32[4]>
+  %w = sinter.broadcast %m {dimensions = array<i64: 1>} : (!sinter.tensor<f32[4]>) -> !sinter.tensor<f32[6, 4, 5]>
+  %c = sinter.sub %x, %w : (!sinter.tensor<f32[6, 4, 5]>, !sinter.tensor<f32[6, 4, 5]>) -> !sinter.tensor<f32[6, 4, 5]>
+  %p = sinter.broadcast %a {dimensions = array<i64: 1>} : (!sinter.tensor<f32[4]>) -> !sinter.tensor<f32[6, 4, 5]>
+  %q = sinter.broadcast %b {dimensions = array<i64: 1>} : (!sinter.tensor<f32[4]>) -> !sinter.tensor<f32[6, 4, 5]>
+  %1 = sinter.mul %dy, %p : (!sinter.tensor<f32[6, 4, 5]>, !sinter.tensor<f32[6, 4, 5]>) -> !sinter.tensor<f32[6, 4, 5]>
+  %2 = sinter.mul %q, %c : (!sinter.tensor<f32[6, 4, 5]>, !sinter.tensor<f32[6, 4, 5]>) -> !sinter.tensor<f32[6, 4, 5]>
+  %3 = sinter.add %1, %2 : (!sinter.tensor<f32[6, 4, 5]>, !sinter.tensor<f32[6, 4, 5]>) -> !sinter.tensor<f32[6, 4, 5]>
+  %4 = sinter.add %3, %2 : (!sinter.tensor<f32[6, 4, 5]>, !sinter.tensor<f32[6, 4, 5]>) -> !sinter.tensor<f32[6, 4, 5]>
+  %5 = sinter.neg %4 : (!sinter.tensor<f32[6, 4, 5]>) -> !sinter.tensor<f32[6, 4, 5]>
+  %6 = sinter.reduce_sum %5 {axes = array<i64: 0, 2>} : (!sinter.tensor<f32[6, 4, 5]>) -> !sinter.tensor<f32[4]>
+  return %6 : !sinter.tensor<f32[4]>
+}
+
+// The mean of rows whose number is named.
+// CHECK-LABEL: @centred_rows
+// CHECK: %[[Z:.*]] = sinter.full 0.0
+// CHECK-NEXT: return %[[Z]]
+func.func @centred_rows(%x: !sinter.tensor<f32[N, 4]>) -> !sinter.tensor<f32[4]> {
+  %s = sinter.reduce_sum %x {axes = array<i64: 0>} : (!sinter.tensor<f32[N, 4]>) -> !sinter.tensor<f32[4]>
+  %d = sinter.dim_value {expression = "N"} : !sinter.tensor<f32[]>
+  %n = sinter.broadcast %d {dimensions = array<i64>} : (!sinter.tensor<f32[]>) -> !sinter.tensor<f32[4]>
+  %m = sinter.div %s, %n : (!sinter.tensor<f32[4]>, !sinter.tensor<f32[4]>) -> !sinter.tensor<f32[4]>
+  %w = sinter.broadcast %m {dimensions = array<i64: 1>} : (!sinter.tensor<f32[4]>) -> !sinter.tensor<f32[N, 4]>
+  %c = sinter.sub %x, %w : (!sinter.tensor<f32[N, 4]>, !sinter.tensor<f32[N, 4]>) -> !sinter.tensor<f32[N, 4]>
+  %r = sinter.reduce_sum %c {axes = array<i64: 0>} : (!sinter.tensor<f32[N, 4]>) -> !sinter.tensor<f32[4]>
+  return %r : !sinter.tensor<f32[4]>
+}
+
+// Must not: divided by another number, it is no mean.
+// CHECK-LABEL: @not_centred
+// CHECK: sinter.reduce_sum
+// CHECK: sinter.reduce_sum
+func.func @not_centred(%x: !sinter.tensor<f32[7, 4]>) -> !sinter.tensor<f32[4]> {
+  %s = sinter.reduce_sum %x {axes = array<i64: 0>} : (!sinter.tensor<f32[7, 4]>) -> !sinter.tensor<f32[4]>
+  %n = sinter.full 6.0 : f32 : !sinter.tensor<f32[4]>
+  %m = sinter.div %s, %n : (!sinter.tensor<f32[4]>, !sinter.tensor<f32[4]>) -> !sinter.tensor<f32[4]>
+  %w = sinter.broadcast %m {dimensions = array<i64: 1>} : (!sinter.tensor<f32[4]>) -> !sinter.tensor<f32[7, 4]>
+  %c = sinter.sub %x, %w : (!sinter.tensor<f32[7, 4]>, !sinter.tensor<f32[7, 4]>) -> !sinter.tensor<f32[7, 4]>
+  %r = sinter.reduce_sum %c {axes = array<i64: 0>} : (!sinter.tensor<f32[7, 4]>) -> !sinter.tensor<f32[4]>
+  return %r : !sinter.tensor<f32[4]>
+}
+
+// Must not: two other terms may cancel each other element by element, and not in sums of their own.
+// CHECK-LABEL: @centred_beside_two
+// CHECK: sinter.reduce_sum
+// CHECK: sinter.reduce_sum %
+// CHECK-NOT: sinter.reduce_sum
+func.func @centred_beside_two(%x: !sinter.tensor<f32[7, 4]>, %y: !sinter.tensor<f32[7, 4]>, %z: !sinter.tensor<f32[7, 4]>) -> !sinter.tensor<f32[4]> {
+  %s = sinter.reduce_sum %x {axes = array<i64: 0>} : (!sinter.tensor<f32[7, 4]>) -> !sinter.tensor<f32[4]>
+  %n = sinter.full 7.0 : f32 : !sinter.tensor<f32[4]>
+  %m = sinter.div %s, %n : (!sinter.tensor<f32[4]>, !sinter.tensor<f32[4]>) -> !sinter.tensor<f32[4]>
+  %w = sinter.broadcast %m {dimensions = array<i64: 1>} : (!sinter.tensor<f32[4]>) -> !sinter.tensor<f32[7, 4]>
+  %c = sinter.sub %x, %w : (!sinter.tensor<f32[7, 4]>, !sinter.tensor<f32[7, 4]>) -> !sinter.tensor<f32[7, 4]>
+  %1 = sinter.add %c, %y : (!sinter.tensor<f32[7, 4]>, !sinter.tensor<f32[7, 4]>) -> !sinter.tensor<f32[7, 4]>
+  %2 = sinter.add %1, %z : (!sinter.tensor<f32[7, 4]>, !sinter.tensor<f32[7, 4]>) -> !sinter.tensor<f32[7, 4]>
+  %r = sinter.reduce_sum %2 {axes = array<i64: 0>} : (!sinter.tensor<f32[7, 4]>) -> !sinter.tensor<f32[4]>
+  return %r : !sinter.tensor<f32[4]>
+}
