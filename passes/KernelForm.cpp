@@ -16,39 +16,6 @@ using namespace sinter::ir;
 
 namespace sinter::passes {
 
-llvm::StringRef stringify(KernelForm form) {
-  static constexpr llvm::StringLiteral names[numKernelForms] = {
-      "loop",       "row",  "reduce",    "contraction", "scatter",
-      "cumulative", "sort", "attention", "convolution", "pairs"};
-  return names[static_cast<size_t>(form)];
-}
-
-bool KernelAnalysis::isReduced(int64_t axis) const { return llvm::is_contained(axes, axis); }
-
-KernelAnalysis KernelAnalysis::rowsBehind() const {
-  KernelAnalysis behind = *this;
-  behind.form = KernelForm::Row;
-  behind.source = anchors.front();
-  behind.anchors = rows;
-  behind.rows.clear();
-  return behind;
-}
-
-Shape KernelAnalysis::keptShape() const {
-  Shape kept;
-  for (int64_t i = 0; i < domain.rank(); ++i)
-    if (!isReduced(i))
-      kept.push_back(domain[i]);
-  return kept;
-}
-
-Shape KernelAnalysis::reducedShape() const {
-  Shape reduced;
-  for (int64_t axis : axes)
-    reduced.push_back(domain[axis]);
-  return reduced;
-}
-
 static Dims dimsOf(Value value) { return tensorType(value).getDims(); }
 
 /// Elements over which a reduction is computed in place.
@@ -98,23 +65,6 @@ bool isSmallReduction(Operation *op) {
          operand.size() == kept.size() + indexing.numReductions &&
          llvm::all_of(llvm::enumerate(indexing.accesses.front().index),
                       [](auto entry) { return entry.value().asDim() == entry.index(); });
-}
-
-bool KernelAnalysis::hasFewLongRows() const {
-  constexpr int64_t fewRows = 16, longRow = 4096;
-  auto count = [&](bool reduced) -> std::optional<int64_t> {
-    int64_t product = 1;
-    for (int64_t d = 0; d < domain.rank(); ++d) {
-      if (isReduced(d) != reduced)
-        continue;
-      auto size = domain[d].constant();
-      if (!size)
-        return std::nullopt;
-      product *= *size;
-    }
-    return product;
-  };
-  return count(false).value_or(fewRows) < fewRows && count(true).value_or(longRow) >= longRow;
 }
 
 namespace {
@@ -415,6 +365,8 @@ private:
       return place(value, *role, ready);
     if (result.form == KernelForm::Pairs)
       return "it moves elements of a value that is computed in the kernel";
+    if (*role == Role::Full && picksInRow(op))
+      return place(value, Role::Kept, std::max(ready, 1u));
     // Views of per-row values: back to the domain, or with size-1 dims added or dropped.
     if (*role != Role::Kept || op->getNumOperands() != 1)
       return "it moves elements of a value that is computed in the kernel";
@@ -507,6 +459,20 @@ private:
     if (it != result.roles.end() && it->second != Role::Full)
       return "it reduces a value that is already reduced";
     return place(op->getResult(0), Role::Column, result.numPhases);
+  }
+
+  /// Behind a contraction: takes one element of its row, which is at hand.
+  bool picksInRow(Operation *op) const {
+    const Indexing &indexing = *facts[op].indexing;
+    if (!result.hasRowsBehind() || indexing.accesses.size() != 1 ||
+        !indexing.accesses.front().guards.empty() || dimsOf(op->getResult(0)) != Dims(kept) ||
+        dimsOf(op->getOperand(indexing.accesses.front().operand)) != domain)
+      return false;
+    for (auto [d, index] :
+         llvm::enumerate(llvm::ArrayRef(indexing.accesses.front().index).take_front(kept.size())))
+      if (index.asDim() != d)
+        return false;
+    return true;
   }
 
   /// A broadcast of a kept value to the domain, along the dims that were reduced.

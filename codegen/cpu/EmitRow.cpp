@@ -58,21 +58,31 @@ public:
   void runBehind(const RowSums &sums) {
     Value product = analysis.source->getResult(0);
     Type held = ir::registerType(ir::tensorType(product).getElementType());
-    vectors.setOverride(product, [&, held](llvm::ArrayRef<LaneIndex>) {
+    auto cut = [&, held](Value value, Type type) { // Sums of integers are wider than results.
+      return held == sums.type
+                 ? value
+                 : arith::TruncIOp::create(kernel.builder, kernel.loc, type, value).getResult();
+    };
+    auto atColumn = [&, held, cut](llvm::ArrayRef<LaneIndex> index) {
+      LaneIndex column =
+          scalars.math().linearize(index.drop_front(outer.size()), analysis.reducedShape());
+      return Element{cut(scalars.memory().loadScalar(rowSums, sums.type, column.base), held), true};
+    };
+    scalars.setOverride(product, atColumn);
+    vectors.setOverride(product, [&, held, cut, atColumn](llvm::ArrayRef<LaneIndex> index) {
+      if (!llvm::equal(index, point.index, isSame)) // One that is picked.
+        return atColumn(index);
       Value value =
           vectors.memory().loadVector(rowSums, sums.type, point.position, vectors.getMask());
-      if (held != sums.type) // Sums of integers are wider than what they are stored as.
-        value = arith::TruncIOp::create(kernel.builder, kernel.loc,
-                                        VectorType::get({plan.schedule.lanes}, held), value);
-      return Element{value, false};
+      return Element{cut(value, VectorType::get({plan.schedule.lanes}, held)), false};
     });
     if (!columns.empty()) {
       partials = kernel.mul(sums.unit, kernel.size(rowSize));
       startColumns();
     }
     kernel.loop(kernel.constant(0), sums.rows, kernel.constant(1), {}, [&](Value i, ValueRange) {
-      rowSums = vectors.memory().address(sums.at, sums.type,
-                                         kernel.mul(i, kernel.constant(sums.pitch)));
+      rowSums =
+          vectors.memory().address(sums.at, sums.type, kernel.mul(i, kernel.constant(sums.pitch)));
       one(kernel.add(sums.first, i));
       return KernelFunction::Values();
     });

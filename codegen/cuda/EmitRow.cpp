@@ -62,9 +62,19 @@ public:
   BlockKernel runOnParts(const RowsOfParts &sums) {
     startOfSums = [&](Value) { return start; };
     loadSums = [&, count = sizes->get(product(keptDims) * rowSize)] {
-      Value from = elements->memory().address(workspaces.back(), sums.type, add(sumStart, place.at));
+      Value from =
+          elements->memory().address(workspaces.back(), sums.type, add(sumStart, place.at));
       callTemplate("loadParts", std::to_string(width) + ", " + std::to_string(sums.parts),
                    {startPack(sums.type), from, count}, Type());
+    };
+    sumAtColumn = [&, count = sizes->get(product(keptDims) * rowSize)](Value column) {
+      Value one = array(sums.type, 1, "sum");
+      callTemplate("loadParts", "1, " + std::to_string(sums.parts),
+                   {one,
+                    elements->memory().address(workspaces.back(), sums.type, add(sumStart, column)),
+                    count},
+                   Type());
+      return asProduct(elements->memory().loadScalar(one, sums.type, zero), sums.type);
     };
     return run();
   }
@@ -89,6 +99,9 @@ public:
       Value from = elements->memory().address(sums, sum, add(sumStart, place.at));
       callTemplate("loadPack", std::to_string(width), {startPack(sum), from}, Type());
     };
+    sumAtColumn = [&, sum](Value column) {
+      return asProduct(elements->memory().loadScalar(sums, sum, add(sumStart, column)), sum);
+    };
     if (columns.empty()) {
       one(first);
       return finish();
@@ -104,13 +117,17 @@ private:
   /// The sums of a pack, from which its points start.
   Value startPack(Type sum) {
     Value pack = array(sum, width, "sums_pack");
-    Value product = analysis.source->getResult(0);
-    sumAtPoint = [this, pack, sum, held = scratchType(product)] {
-      Value value = elements->memory().loadScalar(pack, sum, place.k);
-      return held == sum ? value // Sums of integers are wider than what they are stored as.
-                         : arith::TruncIOp::create(builder, loc, held, value).getResult();
+    sumAtPoint = [this, pack, sum] {
+      return asProduct(elements->memory().loadScalar(pack, sum, place.k), sum);
     };
     return pack;
+  }
+
+  bool isProduct(Value value) const { return value.getDefiningOp() == analysis.source; }
+  /// Sums of integers are wider than what they are stored as.
+  Value asProduct(Value value, Type sum) {
+    Type held = scratchType(analysis.source->getResult(0));
+    return held == sum ? value : arith::TruncIOp::create(builder, loc, held, value).getResult();
   }
 
   int64_t heldCount() const { return schedule.unroll * width; }
@@ -240,7 +257,7 @@ private:
       bool isHere = llvm::equal(
           index, point, [](const LaneIndex &a, const LaneIndex &b) { return a.base == b.base; });
       if (!isHere)
-        return {};
+        return isProduct(value) ? pickedSum(index) : Element();
       return {elements->memory().loadScalar(own, scratchType(value), place.held), true};
     });
   }
@@ -395,8 +412,8 @@ private:
   }
 
   llvm::SmallVector<BlockArgument> held;
-  llvm::SmallVector<Reducer> columns; ///< Of analysis.columns.
-  Value partials;                     ///< The first element of this unit's partial results.
+  llvm::SmallVector<Reducer> columns;      ///< Of analysis.columns.
+  Value partials;                          ///< The first element of this unit's partial results.
   std::function<Value(Value)> startOfSums; ///< Behind a contraction: of a row.
   Value sumStart;
   llvm::SmallVector<Value> sums;

@@ -20,9 +20,23 @@ RowWalk::RowWalk(const KernelRequest &request)
     return readElement(argument, buffer);
   };
   if (analysis.source)
-    elements->setOverride(analysis.source->getResult(0), [this](llvm::ArrayRef<LaneIndex>) {
-      return Element{sumAtPoint(), true};
-    });
+    startFromSums();
+}
+
+void RowWalk::startFromSums() {
+  elements->setOverride(
+      analysis.source->getResult(0), [this](llvm::ArrayRef<LaneIndex> index) -> Element {
+        if (llvm::equal(index, point,
+                        [](const LaneIndex &a, const LaneIndex &b) { return a.base == b.base; }))
+          return {sumAtPoint(), true};
+        return pickedSum(index);
+      });
+}
+
+Element RowWalk::pickedSum(llvm::ArrayRef<LaneIndex> index) {
+  LaneIndex column =
+      elements->math().linearize(index.drop_front(keptDims.size()), analysis.reducedShape());
+  return {sumAtColumn(column.base), true};
 }
 
 bool RowWalk::guards() const {

@@ -35,6 +35,11 @@ protected:
     return elements->memory().address(buffer.pointer, buffer.elementType, offset);
   }
 
+  /// The product's elements come from the three functions below.
+  void startFromSums();
+  /// The product's element in another column of the row.
+  codegen::Element pickedSum(llvm::ArrayRef<codegen::LaneIndex> index);
+
   bool holds; ///< A thread's packs of a row stay in its registers.
   llvm::SmallVector<DimExpr> keptDims, reducedDims;
   DimExpr rowSize;
@@ -44,9 +49,11 @@ protected:
   codegen::Index inner; ///< Where the point is in the row.
   Place place;
   llvm::DenseMap<mlir::Value, mlir::Value> heldArrays;
-  /// Behind a contraction: reads ahead what the points of a pack start from, and gives one of them.
+  /// Behind a contraction: reads ahead what the points of a pack start from, gives one of them, and
+  /// one of any other column.
   std::function<void()> loadSums;
   std::function<mlir::Value()> sumAtPoint;
+  std::function<mlir::Value(mlir::Value column)> sumAtColumn;
 
 private:
   bool guards() const;

@@ -6,6 +6,7 @@
 #include "sinter/sinter.h"
 
 #include <cmath>
+#include <cstring>
 #include <gtest/gtest.h>
 
 using namespace sinter;
@@ -13,7 +14,7 @@ using namespace sinter;
 namespace {
 
 /// What follows the product, all of it in one kernel.
-enum class Behind { Sums, ArgMax, Softmax, Loss, Norm, Columns, Gradient };
+enum class Behind { Sums, ArgMax, Softmax, Loss, Labels, Norm, Columns, Gradient };
 /// `Split`: so few blocks that k is split. `Apart`: a kernel of its own follows on a GPU.
 enum Extras : unsigned {
   None = 0,
@@ -61,6 +62,11 @@ const Setting settings[] = {
     {"SoftmaxSplit", Behind::Softmax, 10, 12, 1111, f32, "nn", 0, Split},
     {"LossTen", Behind::Loss, 64, 10, 50},
     {"LossHalf", Behind::Loss, 33, 17, 40, f16},
+    {"Labels", Behind::Labels, 64, 10, 50},
+    {"LabelsWide", Behind::Labels, 30, 100, 24, f32, "nn", 2},
+    {"LabelsHalf", Behind::Labels, 33, 17, 40, f16},
+    {"LabelsSplit", Behind::Labels, 16, 12, 2048, f32, "nn", 0, Split},
+    {"LabelsHopper", Behind::Labels, 130, 72, 64, bf16, "nn", 0, Hopper},
     {"Norm", Behind::Norm, 40, 96, 32},
     {"NormBrain", Behind::Norm, 65, 128, 64, bf16},
     {"NormSplit", Behind::Norm, 20, 64, 1500, f32, "nn", 0, Split},
@@ -148,6 +154,23 @@ void build(const Setting &s, Case &made) {
   case Behind::Loss:
     g.output("loss", -sum(logSoftmax(y) * input("t", shaped(s.m, s.n), first), {-1}));
     break;
+  case Behind::Labels: { // The loss of each row and its gradient in the product.
+    Shape each;
+    if (s.batch)
+      each.push_back(s.batch);
+    each.push_back(s.m);
+    Tensor labels = g.placeholder("labels", i32, each);
+    g.output("loss", -pick(logSoftmax(y), labels));
+    g.output("raw", pick(y, labels));
+    g.output("p", softmax(y));
+    if (s.n <= 64) // Longer columns stay apart on a CPU.
+      g.output("sums", sum(softmax(y), rows));
+    Array given(i32, s.batch ? std::vector<int64_t>{s.batch, s.m} : std::vector<int64_t>{s.m});
+    for (int64_t i = 0; i < given.numElements(); ++i)
+      given.as<int32_t>()[i] = static_cast<int32_t>(i * 7 % s.n);
+    made.inputs.insert({"labels", given});
+    break;
+  }
   case Behind::Norm:
     g.output("norm", layerNorm(tanh(y) + input("rest", shaped(s.m, s.n), first),
                                input("gamma", {s.n}), input("beta", {s.n})));
@@ -230,7 +253,46 @@ TEST_P(ContractionRows, AgreeWithTheInterpreter) {
           !(s.extras & Apart), s.extras & Split);
 }
 
-INSTANTIATE_TEST_SUITE_P(Settings, ContractionRows, testing::ValuesIn(settings),
-                         [](const auto &info) { return info.param.name; });
+class RowsOfLabels : public ContractionRows {};
+
+TEST_P(RowsOfLabels, HaveTheSameBitsOnAnyNumberOfThreads) {
+  const Setting &s = GetParam();
+  Case made;
+  build(s, made);
+  const ArrayMap first = compile(made.g, {.threads = 1}).run(made.inputs);
+  for (int64_t threads : {2, 3, 7})
+    for (const auto &[name, array] : compile(made.g, {.threads = threads}).run(made.inputs))
+      EXPECT_EQ(
+          std::memcmp(array.data(), first.at(name).data(), static_cast<size_t>(array.numBytes())),
+          0)
+          << name << " on " << threads << " threads";
+}
+
+TEST_P(RowsOfLabels, ReportALabelThatIsNone) {
+  const Setting &s = GetParam();
+  Case made;
+  build(s, made);
+  made.inputs.at("labels").as<int32_t>()[s.m / 2] = static_cast<int32_t>(s.n);
+  for (const CompileOptions &options :
+       {CompileOptions{}, CompileOptions{.target = Target::cuda("sm_90a")}})
+    try {
+      compile(made.g, options).run(made.inputs);
+      ADD_FAILURE() << "nothing was reported";
+    } catch (const Error &error) {
+      EXPECT_NE(std::string(error.what()).find("pick"), std::string::npos) << error.what();
+    }
+}
+
+std::vector<Setting> settingsOfLabels() {
+  std::vector<Setting> found;
+  for (const Setting &setting : settings)
+    if (setting.behind == Behind::Labels)
+      found.push_back(setting);
+  return found;
+}
+
+std::string nameOf(const testing::TestParamInfo<Setting> &info) { return info.param.name; }
+INSTANTIATE_TEST_SUITE_P(Settings, ContractionRows, testing::ValuesIn(settings), nameOf);
+INSTANTIATE_TEST_SUITE_P(Labels, RowsOfLabels, testing::ValuesIn(settingsOfLabels()), nameOf);
 
 } // namespace

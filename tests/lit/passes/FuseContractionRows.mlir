@@ -105,3 +105,42 @@ func.func @everything(%x: !x, %w: !w) -> !sinter.tensor<f32[]> {
   %s = sinter.reduce_sum %d {axes = array<i64: 0, 1>} : (!y) -> !sinter.tensor<f32[]>
   return %s : !sinter.tensor<f32[]>
 }
+
+// -----
+
+!x = !sinter.tensor<f32[N, 32]>
+!w = !sinter.tensor<f32[32, 10]>
+!y = !sinter.tensor<f32[N, 10]>
+!v = !sinter.tensor<f32[N]>
+!i = !sinter.tensor<i32[N]>
+
+// An element of its own row is at hand; one of another row is not.
+// CHECK-LABEL: @loss_of_labels
+// CHECK: sinter.fused "dot_general_reduce_max_pick_sub" {{.*}} -> (!sinter.tensor<f32[N]>)
+// CHECK-NOT: sinter.fused
+// CHECK: return
+func.func @loss_of_labels(%x: !x, %w: !w, %labels: !i) -> !v {
+  %d = sinter.dot_general %x, %w {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 1>, rhsContract = array<i64: 0>} : (!x, !w) -> !y
+  %m = sinter.reduce_max %d {axes = array<i64: 1>} : (!y) -> !v
+  %p = sinter.pick %d, %labels : (!y, !i) -> !v
+  %r = sinter.sub %m, %p : (!v, !v) -> !v
+  return %r : !v
+}
+
+// -----
+
+!x = !sinter.tensor<f32[N, 32]>
+!w = !sinter.tensor<f32[32, 10]>
+!y = !sinter.tensor<f32[N, 10]>
+!v = !sinter.tensor<f32[N]>
+
+// CHECK-LABEL: @neighbours
+// CHECK-SAME: reason = "it moves elements of a value that is computed in the kernel"
+// CHECK: sinter.fused "dot_general
+// CHECK: sinter.fused
+func.func @neighbours(%x: !x, %w: !w) -> (!v, !sinter.tensor<f32[10, N]>) {
+  %d = sinter.dot_general %x, %w {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 1>, rhsContract = array<i64: 0>} : (!x, !w) -> !y
+  %m = sinter.reduce_max %d {axes = array<i64: 1>} : (!y) -> !v
+  %r = sinter.transpose %d {permutation = array<i64: 1, 0>} : (!y) -> !sinter.tensor<f32[10, N]>
+  return %m, %r : !v, !sinter.tensor<f32[10, N]>
+}
