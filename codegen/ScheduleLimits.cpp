@@ -142,7 +142,7 @@ private:
     within("grain", given.grain, 1, mostUnits);
     powerOfTwo("unroll", given.unroll, 8);
     const int64_t first = analysis.axes.front(), last = analysis.domain.rank() - 1;
-    block(first == last ? given.lanes * given.unroll : given.unroll);
+    block(analysis.axes.size() > 1 ? 1 : first == last ? given.lanes * given.unroll : given.unroll);
     // Partial results of all chunks are kept.
     const auto size = analysis.domain[first].constant();
     const int64_t least =

@@ -3,6 +3,7 @@
 
 #include "sinter/codegen/ConvolutionLayout.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
+#include "sinter/codegen/forms/ConvolutionPlan.h"
 
 #include <optional>
 
@@ -12,6 +13,7 @@ namespace sinter::cpu::convolution {
 
 using codegen::ConvolutionAxis;
 using codegen::ConvolutionLayout;
+using codegen::ConvolutionPlan;
 using mlir::Value;
 using mlir::ValueRange;
 using Values = KernelFunction::Values;
@@ -108,6 +110,40 @@ private:
   DimExpr blockRows;
   Vectors vectors;
   Arithmetic math;
+};
+
+/// What OuterProducts multiply at once: `channels` of the patch by `rowChannels` of y.
+struct OuterBlock {
+  Value table, patch, columns, sums, channels, rowChannels, rows, images;
+};
+
+/// The gradient of the weights as outer products: lanes run along channels of y, which is copied
+/// with its channels innermost, and every element of x is the factor of a vector. Nothing stands
+/// between rows of positions, however short they are.
+class OuterProducts {
+public:
+  OuterProducts(KernelFunction &kernel, const ConvolutionLayout &layout,
+                const ConvolutionPlan &plan);
+  /// Where the taps of each tile begin in the patch.
+  void fillTable(Patch &patch, Value table);
+  /// The rows of y, [tile of channels][position][channel].
+  void fillColumns(const PatchPart &part, Value pointer);
+  /// Adds a block's products to `sums`, [weight][channel of y].
+  void multiplyBlock(const OuterBlock &block);
+  /// `lanes` sums from weight `e` on, of each of `lanes` channels from `m` on.
+  void stage(Value sums, Value m, Value e, Value staging);
+
+private:
+  void multiply(ValueRange arguments);
+  /// A square of vectors.
+  void transpose(Values &rows);
+
+  KernelFunction &kernel;
+  const ConvolutionLayout &layout;
+  const ConvolutionPlan &plan;
+  ir::ConvolutionOp op;
+  Vectors vectors;
+  const int64_t mr, nr;
 };
 
 } // namespace sinter::cpu::convolution

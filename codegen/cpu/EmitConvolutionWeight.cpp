@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolution form where the result is w, the gradient of the weights: lanes run along positions.
-// The source and the rows of y are copied to one pitch, so that a weight is a dot product of two
-// stretches of memory; a tile of them shares what is loaded.
+// Convolution form where the result is w, the gradient of the weights. Either as OuterProducts, or
+// with lanes along positions: the source and the rows of y are copied to one pitch, so that a
+// weight is a dot product of two stretches of memory; a tile of them shares what is loaded.
 #include "sinter/codegen/cpu/ConvolutionEmit.h"
 #include "sinter/codegen/forms/ConvolutionPlan.h"
 
@@ -48,7 +48,8 @@ public:
         layout(op), plan(layout, kernel.plan.schedule),
         vectors(kernel, op.getType().getElementType()), math{kernel},
         mr(kernel.plan.schedule.tiles.mr), nr(kernel.plan.schedule.tiles.nr),
-        entries(plan.depthBlock() * layout.taps()), stride(plan.weightSumsStride()) {}
+        entries(plan.depthBlock() * layout.taps()), stride(plan.weightSumsStride()),
+        outer(kernel, layout, plan) {}
 
   void run() {
     Value scratch = kernel.workerScratch(0);
@@ -56,9 +57,12 @@ public:
     patchPointer = kernel.offsetBytes(scratch, kernel.size(plan.weightPatchOffset()));
     rowsPointer = kernel.offsetBytes(scratch, kernel.size(plan.rowsOffset()));
     sums = kernel.offsetBytes(scratch, kernel.size(plan.weightSumsOffset()));
-    staging = vectors.step(sums, plan.rowsPerBlock() * stride * vectors.lanes);
+    staging = vectors.step(sums, plan.weightSumsSize());
     Patch patch(kernel, layout, op.getLhs(), patchPointer, plan.blockRows());
-    fillTable(patch);
+    if (plan.byChannels())
+      outer.fillTable(patch, table);
+    else
+      fillTable(patch);
     llvm::SmallVector<DimExpr> dims{layout.groups, plan.rowBlocks(),
                                     ceilDiv(layout.depth(), plan.depthBlock()), plan.chunks()};
     llvm::SmallVector<DimExpr> blockDims{ceilDiv(layout.batch, plan.images())};
@@ -80,7 +84,7 @@ public:
       Value firstBlock = kernel.mul(chunk, kernel.size(plan.blocksPerChunk()));
       Value lastBlock = kernel.minimum(kernel.size(plan.blocks()),
                                        kernel.add(firstBlock, kernel.size(plan.blocksPerChunk())));
-      vectors.clear(sums, none, kernel.constant(plan.rowsPerBlock() * stride * vectors.lanes));
+      vectors.clear(sums, none, kernel.constant(plan.weightSumsSize()));
       kernel.loop(firstBlock, lastBlock, one, {}, [&](Value number, ValueRange) {
         llvm::SmallVector<LaneIndex> block = indices.delinearize(number, blockDims);
         Values leading;
@@ -99,11 +103,20 @@ public:
                      plan.blockRows());
           here.fill({image, kernel.mul(group, kernel.size(layout.inputs)), leading, row, rows,
                      firstChannel, numChannels});
-          fillRows(image, leading, row, rows,
-                   vectors.step(rowsPointer, kernel.mul(i, kernel.size(plan.rowsSize()))));
+          Value copies = vectors.step(rowsPointer, kernel.mul(i, kernel.size(plan.rowsSize())));
+          if (plan.byChannels())
+            outer.fillColumns({image, kernel.mul(group, kernel.size(layout.outputs)), leading, row,
+                               rows, firstRow, numRows},
+                              copies);
+          else
+            fillRows(image, leading, row, rows, copies);
           return Values();
         });
-        multiplyBlock(rows, numImages);
+        if (plan.byChannels())
+          outer.multiplyBlock(
+              {table, patchPointer, rowsPointer, sums, numChannels, numRows, rows, numImages});
+        else
+          multiplyBlock(rows, numImages);
         return Values();
       });
       results();
@@ -293,20 +306,38 @@ private:
     Value count = kernel.mul(numChannels, kernel.constant(layout.taps()));
     Value begin = kernel.mul(firstChannel, kernel.constant(layout.taps()));
     Value firstOutput = kernel.add(kernel.mul(group, kernel.size(layout.outputs)), firstRow);
+    auto store = [&](Value m, Value e, Value mask, Value vector) {
+      Value row = kernel.add(firstOutput, m), at = kernel.add(begin, e);
+      if (plan.chunks() == 1)
+        return finish.store(row, at, kernel.sub(count, e), vector, mask);
+      Value to = kernel.add(kernel.mul(chunk, total),
+                            kernel.add(kernel.mul(row, kernel.size(plan.weightRow())), at));
+      finish.emitter.memory().storeVector(vector, vectors.elementType, kernel.workspaces[1], to,
+                                          mask, false);
+    };
+    if (plan.byChannels()) {
+      Value square = staging, width = kernel.constant(lanes);
+      staging = vectors.step(staging, lanes * lanes);
+      kernel.loop(none, numRows, width, {}, [&](Value m, ValueRange) {
+        kernel.vectorLoop(none, count, lanes, 1, {}, [&](Value e, Value mask, ValueRange) {
+          outer.stage(sums, m, e, square);
+          Value channels = kernel.minimum(width, kernel.sub(numRows, m));
+          kernel.loop(none, channels, kernel.constant(1), {}, [&](Value i, ValueRange) {
+            store(kernel.add(m, i), e, mask,
+                  vectors.load(vectors.step(square, kernel.mul(i, width))));
+            return Values();
+          });
+          return Values();
+        });
+        return Values();
+      });
+      return;
+    }
     kernel.loop(none, numRows, kernel.constant(1), {}, [&](Value m, ValueRange) {
-      Value row = kernel.add(firstOutput, m);
       Value rowSums = vectors.step(sums, kernel.mul(m, kernel.constant(stride * lanes)));
       kernel.vectorLoop(none, count, lanes, 1, {}, [&](Value e, Value mask, ValueRange) {
-        Value vector = transposedSum(vectors.step(rowSums, kernel.mul(e, kernel.constant(lanes))));
-        Value at = kernel.add(begin, e);
-        if (plan.chunks() == 1) {
-          finish.store(row, at, kernel.sub(count, e), vector, mask);
-          return Values();
-        }
-        Value to = kernel.add(kernel.mul(chunk, total),
-                              kernel.add(kernel.mul(row, kernel.size(plan.weightRow())), at));
-        finish.emitter.memory().storeVector(vector, vectors.elementType, kernel.workspaces[1], to,
-                                            mask, false);
+        store(m, e, mask,
+              transposedSum(vectors.step(rowSums, kernel.mul(e, kernel.constant(lanes)))));
         return Values();
       });
       return Values();
@@ -358,6 +389,7 @@ private:
   Arithmetic math;
   const int64_t mr, nr;
   const int64_t entries, stride; ///< Weights of a unit's row, and vectors from row to row of sums.
+  OuterProducts outer;
   Value table, patchPointer, rowsPointer, sums, staging;
   // Of the unit.
   Value group, firstRow, numRows, firstChannel, numChannels, chunk;

@@ -54,7 +54,20 @@ DimExpr ConvolutionPlan::blocks() const {
   return count * ceilDiv(layout.y.positions(), blockRows());
 }
 
+int64_t ConvolutionPlan::tapsPerTile(const ConvolutionLayout &layout, int64_t mr) {
+  for (int64_t taps : {layout.taps(), layout.x.taps})
+    if (mr % taps == 0)
+      return taps;
+  return 1;
+}
+
+int64_t ConvolutionPlan::patchChannels() const {
+  return byChannels() ? roundUp(depthBlock(), channelsPerTile()) : depthBlock();
+}
+
 DimExpr ConvolutionPlan::rowSize() const {
+  if (byChannels())
+    return blockRows() * layout.x.positions();
   DimExpr lanes(schedule.lanes);
   return ceilDiv(layout.span(blockRows()), lanes) * lanes + lanes;
 }
@@ -62,6 +75,12 @@ DimExpr ConvolutionPlan::rowSize() const {
 int64_t ConvolutionPlan::weightSumsStride() const {
   int64_t entries = roundUp(depthBlock() * layout.taps(), schedule.tiles.nr);
   return roundUp(entries, schedule.lanes);
+}
+
+int64_t ConvolutionPlan::weightSumsSize() const {
+  if (byChannels())
+    return rowsPerBlock() * roundUp(patchChannels() * layout.taps(), schedule.lanes);
+  return rowsPerBlock() * weightSumsStride() * schedule.lanes;
 }
 
 DimExpr ConvolutionPlan::weightPatchOffset() const {
@@ -74,13 +93,15 @@ DimExpr ConvolutionPlan::rowsOffset() const {
 }
 
 DimExpr ConvolutionPlan::weightSumsOffset() const {
-  return rowsOffset() + bytes(DimExpr(images()) * rowsSize() + DimExpr(2 * schedule.lanes));
+  // A last block of positions is copied whole.
+  const int64_t behind = schedule.lanes * (byChannels() ? schedule.tiles.nr : 2);
+  return rowsOffset() + bytes(DimExpr(images()) * rowsSize() + DimExpr(behind));
 }
 
 DimExpr ConvolutionPlan::scratchBytes() const {
   if (layout.ofWeight)
     return weightSumsOffset() +
-           bytes(DimExpr((rowsPerBlock() * weightSumsStride() + 1) * schedule.lanes));
+           bytes(DimExpr(weightSumsSize() + schedule.lanes * (schedule.lanes + 1)));
   return sumsOffset() + bytes(stripSize() * DimExpr(schedule.tiles.mr * (joinsPhases() ? 2 : 1)) +
                               DimExpr(2 * schedule.lanes));
 }
@@ -222,28 +243,94 @@ double chooseResultTile(Schedule &schedule, const ConvolutionLayout &layout,
   return best;
 }
 
-void chooseWeightTile(Schedule &schedule, const ConvolutionLayout &layout,
-                      const TargetInfo &target) {
-  auto &tiles = schedule.tiles;
-  const Sizes sizes = sizesOf(layout, layout.outputs);
-  const int64_t lanes = schedule.lanes, taps = layout.taps();
-  double best = std::numeric_limits<double>::max();
-  for (int64_t nr = 1; nr <= std::min<int64_t>(9, sizes.depth * taps); ++nr)
+/// Cycles of all sums, for one position.
+struct WeightTile {
+  int64_t mr = 1, nr = 1;
+  double cost = std::numeric_limits<double>::max();
+};
+
+/// Channels of x that each copied vector of y serves.
+int64_t weightReuse(const ConvolutionLayout &layout) {
+  return std::max<int64_t>(16, ceilDivide(128, layout.taps()));
+}
+
+double copiesOfY(const ConvolutionLayout &layout, const Sizes &sizes) {
+  return static_cast<double>(ceilDivide(sizes.depth, weightReuse(layout)));
+}
+
+/// Lanes run along positions: `mr` channels by `nr` weights. Rows of positions are as far apart as
+/// in the patch, and what is behind the last one fills its vector.
+WeightTile dotTile(const Schedule &schedule, const ConvolutionLayout &layout, const Sizes &sizes,
+                   const TargetInfo &target) {
+  const int64_t lanes = schedule.lanes, weights = sizes.depth * layout.taps();
+  WeightTile best;
+  for (int64_t nr = 1; nr <= std::min<int64_t>(9, weights); ++nr)
     for (int64_t mr = 1; mr <= std::min<int64_t>(12, sizes.rows); ++mr) {
-      if (!fits(mr, nr, target, tiles.fma))
+      if (!fits(mr, nr, target, schedule.tiles.fma))
         continue;
       const double cost =
-          static_cast<double>(ceilDivide(sizes.rows, mr) * ceilDivide(sizes.depth * taps, nr)) *
+          static_cast<double>(ceilDivide(sizes.rows, mr) * ceilDivide(weights, nr)) *
           stepCost(mr, nr, target);
-      if (cost < best) {
-        best = cost;
-        tiles.mr = mr;
-        tiles.nr = nr;
-      }
+      if (cost < best.cost)
+        best = {mr, nr, cost};
     }
+  const int64_t span = (sizes.height - 1) * sizes.pitch + sizes.width;
+  // Every second load straddles lines, which keeps multiply-adds waiting.
+  constexpr double straddling = 1.15;
+  best.cost *= straddling * static_cast<double>(ceilDivide(span, lanes)) /
+               (static_cast<double>(sizes.height) * static_cast<double>(sizes.width));
+  best.cost += copyCost * copiesOfY(layout, sizes) * static_cast<double>(sizes.rows) /
+               static_cast<double>(lanes);
+  return best;
+}
+
+/// Lanes run along channels of y: `mr` weights by `nr` channels.
+WeightTile outerTile(const Schedule &schedule, const ConvolutionLayout &layout, const Sizes &sizes,
+                     const TargetInfo &target) {
+  const int64_t lanes = schedule.lanes, taps = layout.taps();
+  const bool wide = target.vectorBytes >= 64;
+  WeightTile best;
+  if (!layout.channelSize(1, lanes).isConstant())
+    return best;
+  for (int64_t vectors = 1; vectors <= 4; ++vectors)
+    for (int64_t mr = 1; mr <= 28; ++mr) {
+      if (!fits(mr, vectors, target, schedule.tiles.fma))
+        continue;
+      const int64_t together = ConvolutionPlan::tapsPerTile(layout, mr);
+      const double tiles =
+          static_cast<double>(ceilDivide(sizes.depth, mr / together) * (taps / together) *
+                              ceilDivide(sizes.rows, vectors * lanes));
+      const double multiplies = static_cast<double>(mr * vectors) * (wide ? 1 : 0.5);
+      const double loads = 0.5 * static_cast<double>(mr) + static_cast<double>(vectors);
+      constexpr double latency = 4.5, overhead = 0.5;
+      const double cost =
+          tiles * (std::max({multiplies, loads, latency}) + 0.02 * loads + overhead);
+      if (cost < best.cost)
+        best = {mr, vectors * lanes, cost};
+    }
+  // y is transposed once per block of channels of x.
+  constexpr double transposeCost = 4;
+  best.cost +=
+      transposeCost * copiesOfY(layout, sizes) * static_cast<double>(ceilDivide(sizes.rows, lanes));
+  return best;
+}
+
+void chooseWeightTile(Schedule &schedule, const ConvolutionLayout &layout,
+                      const TargetInfo &target) {
+  using Form = cpu::ContractionTiles::Form;
+  auto &tiles = schedule.tiles;
+  const Sizes sizes = sizesOf(layout, layout.outputs);
+  const int64_t lanes = schedule.lanes;
+  const WeightTile dot = dotTile(schedule, layout, sizes, target),
+                   outer = outerTile(schedule, layout, sizes, target);
+  tiles.form = outer.cost < dot.cost ? Form::Tiled : Form::Dot;
+  const WeightTile &tile = tiles.form == Form::Tiled ? outer : dot;
+  tiles.mr = tile.mr;
+  tiles.nr = tile.nr;
+  const int64_t rowStep = tiles.form == Form::Tiled ? tiles.nr : tiles.mr;
   // Each copied vector of x serves mBlock * taps sums, each of y depthBlock * taps.
-  const int64_t reuse = std::max<int64_t>(16, ceilDivide(128, taps));
-  tiles.mBlock = roundUp(std::min(sizes.rows, 2 * reuse), tiles.mr);
+  const int64_t reuse = weightReuse(layout);
+  tiles.mBlock = roundUp(std::min(sizes.rows, 2 * reuse), rowStep);
   schedule.block = std::min(sizes.depth, reuse);
   auto units = [&] {
     return sizes.groups * ceilDivide(sizes.rows, tiles.mBlock) *
@@ -276,8 +363,8 @@ void chooseWeightTile(Schedule &schedule, const ConvolutionLayout &layout,
       ceilDivide(sizes.batch, tiles.kc) * sizes.leading * ceilDivide(sizes.height, tiles.nBlock);
   if (units() < fewUnits / 2 && blocks > 1)
     tiles.groupUnits = std::min({blocks, ceilDivide(fewUnits, units()), fewUnits});
-  while (units() * tiles.groupUnits < fewUnits / 2 && tiles.mBlock > tiles.mr)
-    tiles.mBlock = roundUp(ceilDivide(tiles.mBlock, 2), tiles.mr);
+  while (units() * tiles.groupUnits < fewUnits / 2 && tiles.mBlock > rowStep)
+    tiles.mBlock = roundUp(ceilDivide(tiles.mBlock, 2), rowStep);
   schedule.grain = 1;
 }
 
@@ -312,7 +399,8 @@ LogicalResult planConvolution(FusedOp fused, KernelPlan &plan) {
   const auto &tiles = plan.schedule.tiles;
   if (tiles.mr < 1 || tiles.nr < 1 || tiles.mBlock < 1 || tiles.nBlock < 1 ||
       (layout.ofWeight ? plan.schedule.block < 1 || tiles.kc < 1 || tiles.groupUnits < 1 ||
-                             tiles.mBlock % tiles.mr != 0
+                             tiles.mBlock % (cut.byChannels() ? tiles.nr : tiles.mr) != 0 ||
+                             (cut.byChannels() && tiles.nr % plan.schedule.lanes != 0)
                        : tiles.nr % plan.schedule.lanes != 0))
     return fused.emitError("its schedule has no tile");
   DimExpr workers = DimExpr::symbol(workersSymbol);

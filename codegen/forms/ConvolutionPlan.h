@@ -32,6 +32,14 @@ public:
 
   // Where w is the result. A unit: a block of channels of y by `depthBlock()` channels of x, over a
   // chunk of all blocks of positions. A second launch adds up several chunks.
+  /// Whether lanes run along channels of y (cpu::convolution::OuterProducts), else along positions.
+  bool byChannels() const { return schedule.tiles.form == cpu::ContractionTiles::Form::Tiled; }
+  /// By channels, a tile has so many neighbouring taps of so many channels of x.
+  int64_t tapsPerTile() const { return tapsPerTile(layout, schedule.tiles.mr); }
+  static int64_t tapsPerTile(const ConvolutionLayout &layout, int64_t mr);
+  int64_t channelsPerTile() const { return schedule.tiles.mr / tapsPerTile(); }
+  /// Channels of the patch, those that only fill a tile included.
+  int64_t patchChannels() const;
   int64_t depthBlock() const { return schedule.block; }
   int64_t chunks() const { return schedule.tiles.groupUnits; }
   /// Images of a block.
@@ -42,13 +50,14 @@ public:
   DimExpr weightRow() const { return layout.depth() * DimExpr(layout.taps()); }
   /// Elements from one image's copies to the next one's.
   DimExpr patchSize() const {
-    return DimExpr(depthBlock()) * layout.channelSize(blockRows(), schedule.lanes);
+    return DimExpr(patchChannels()) * layout.channelSize(blockRows(), schedule.lanes);
   }
   DimExpr rowsSize() const { return DimExpr(rowsPerBlock()) * rowSize(); }
-  /// Elements from one channel of y to the next.
+  /// Elements of one channel of y.
   DimExpr rowSize() const;
   /// Vectors from one channel's sums to the next one's.
   int64_t weightSumsStride() const;
+  int64_t weightSumsSize() const; ///< Elements of all sums of a unit.
   DimExpr weightPatchOffset() const;
   DimExpr rowsOffset() const;
   DimExpr weightSumsOffset() const;
