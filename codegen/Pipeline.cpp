@@ -4,6 +4,7 @@
 #include "sinter/codegen/ContractionLayout.h"
 #include "sinter/codegen/ConvolutionLayout.h"
 #include "sinter/codegen/Infinities.h"
+#include "sinter/codegen/OnThreads.h"
 #include "sinter/codegen/PlanText.h"
 #include "sinter/codegen/ProgramText.h"
 #include "sinter/codegen/ScheduleText.h"
@@ -228,35 +229,71 @@ void planned(Compilation &compilation, const PipelineOptions &options) {
   addConditions(compilation.program(), compilation.conditions);
 }
 
+/// Kernels of launches, numbered by what they follow from: a region with its schedule, and a stage.
+struct LaunchKeys {
+  explicit LaunchKeys(const PlannedProgram &planned) {
+    std::map<std::vector<uintptr_t>, size_t> known;
+    for (const PlannedLaunch &launch : planned.launches) {
+      ir::FusedOp fused = launch.fused;
+      std::vector<uintptr_t> key = cpu::structureOf(fused, fused.getNameAttrName().getValue());
+      key.push_back(launch.stage);
+      auto [place, isNew] = known.try_emplace(std::move(key), firsts.size());
+      if (isNew)
+        firsts.push_back(of.size());
+      of.push_back(place->second);
+    }
+  }
+
+  std::vector<size_t> of;     ///< By launch.
+  std::vector<size_t> firsts; ///< By key: the first launch that has it.
+};
+
 void kernels(Compilation &compilation, const PipelineOptions &options) {
   if (isGpu(options))
     return cuda::emitKernels(compilation);
-  cpu::prepareContext(*compilation.module->getContext());
+  MLIRContext &context = *compilation.module->getContext();
+  cpu::prepareContext(context);
   cpu::KernelFunction::Options kernelOptions;
   kernelOptions.dims = compilation.program().dims;
-  bool namesSites = false; // Which belong to one launch.
-  kernelOptions.site = [&](Operation *op) {
-    namesSites = true;
-    return siteOf(compilation.program(), op);
-  };
   kernelOptions.target = options.target;
-  // A kernel follows from its region with the schedule.
-  std::map<std::vector<uintptr_t>, size_t> known;
+  const PlannedProgram &planned = compilation.planned;
+  auto emit = [&](size_t number, const cpu::KernelFunction::Options &how) {
+    const PlannedLaunch &launch = planned.launches[number];
+    return cpu::emitKernel(launch.fused, planned.plans[number], launch.stage, how);
+  };
+  LaunchKeys keys(planned);
+  std::vector<OwningOpRef<ModuleOp>> emitted(keys.firsts.size());
+  onThreads(emitted.size(), threadsFor(emitted.size(), options.threads, context), [&](size_t key) {
+    bool namesSites = false;
+    cpu::KernelFunction::Options anonymous = kernelOptions;
+    anonymous.site = [&](Operation *) {
+      namesSites = true;
+      return 0;
+    };
+    OwningOpRef<ModuleOp> kernel = emit(keys.firsts[key], anonymous);
+    if (!namesSites)
+      emitted[key] = std::move(kernel);
+  });
+  // What is left names sites, which belong to one launch and are numbered in the launches' order.
+  kernelOptions.site = [&](Operation *op) { return siteOf(compilation.program(), op); };
+  std::vector<std::optional<size_t>> shared(emitted.size());
   llvm::MapVector<Operation *, llvm::BitVector> checked; // Results of regions that are tested.
-  for (auto [launch, plan] : llvm::zip(compilation.planned.launches, compilation.planned.plans)) {
-    std::vector<uintptr_t> key =
-        cpu::structureOf(launch.fused, launch.fused.getNameAttrName().getValue());
-    key.push_back(launch.stage);
-    auto [place, isNew] = known.try_emplace(key, compilation.kernels.size());
-    compilation.kernelOf.push_back(place->second);
-    if (!isNew)
+  for (size_t number = 0; number < planned.launches.size(); ++number) {
+    const PlannedLaunch &launch = planned.launches[number];
+    const size_t key = keys.of[number];
+    if (shared[key]) {
+      compilation.kernelOf.push_back(*shared[key]);
       continue;
-    namesSites = false;
-    compilation.kernels.push_back(cpu::emitKernel(launch.fused, plan, launch.stage, kernelOptions));
-    if (checksStores(launch.fused))
-      checked[launch.fused] |= addStoreChecks(*compilation.kernels.back(), launch.fused);
-    if (namesSites)
-      known.erase(place);
+    }
+    compilation.kernelOf.push_back(compilation.kernels.size());
+    if (emitted[key]) {
+      shared[key] = compilation.kernels.size();
+      compilation.kernels.push_back(std::move(emitted[key]));
+    } else {
+      compilation.kernels.push_back(emit(number, kernelOptions));
+    }
+    if (ir::FusedOp fused = launch.fused; checksStores(fused))
+      checked[fused] |= addStoreChecks(*compilation.kernels.back(), fused);
   }
   for (auto &[fused, outputs] : checked)
     if (!outputs.all())

@@ -18,11 +18,11 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <system_error>
 #include <thread>
+#include <unordered_map>
 
 using namespace mlir;
 
@@ -82,13 +82,13 @@ func::FuncOp entryOf(ModuleOp module) {
 /// What every kernel's function is called while it is compiled and in the cache.
 constexpr const char *entryName = "sinter_kernel";
 
-std::unique_ptr<llvm::Module> toLlvmIr(ModuleOp module, const TargetInfo &target,
+std::unique_ptr<llvm::Module> toLlvmIr(ModuleOp module, LlvmLowering &lowering,
                                        llvm::LLVMContext &context, CompileTimes &times,
                                        Trace *trace = nullptr) {
   Stopwatch watch;
   {
     Trace::Span span(trace, "compile", "lower");
-    if (!lowerToLlvm(module, target))
+    if (!lowering.lower(module))
       return nullptr;
   }
   times.lower += watch.lap();
@@ -108,6 +108,39 @@ void hide(llvm::Module &module) {
       function.setDSOLocal(true);
     }
 }
+
+/// Kernels by their structure. Most have no equal, which their hashes tell already.
+class KnownKernels {
+public:
+  /// That of the first kernel equal to this one, or how many there were before.
+  size_t numberOf(ModuleOp module, func::FuncOp entry) {
+    const size_t hash = structureHash(module, entry);
+    auto [bucket, end] = byHash.equal_range(hash);
+    Kernel kernel{module, entry, count, {}};
+    for (; bucket != end; ++bucket)
+      if (structureOf(kernel) == structureOf(bucket->second))
+        return bucket->second.number;
+    ++count;
+    byHash.emplace(hash, std::move(kernel));
+    return count - 1;
+  }
+
+private:
+  struct Kernel {
+    ModuleOp module;
+    func::FuncOp entry;
+    size_t number;
+    std::vector<uintptr_t> structure; ///< Empty until somebody asks.
+  };
+  static const std::vector<uintptr_t> &structureOf(Kernel &kernel) {
+    if (kernel.structure.empty())
+      kernel.structure = cpu::structureOf(kernel.module, kernel.entry);
+    return kernel.structure;
+  }
+
+  std::unordered_multimap<size_t, Kernel> byHash;
+  size_t count = 0;
+};
 
 /// A cached object that the loader takes as well; one that it does not leaves the cache.
 std::optional<std::string> cachedObject(ObjectCache &cache, const KernelKey &key,
@@ -162,7 +195,10 @@ private:
     ++numCompiled;
     // A context per module: it would otherwise keep every constant and type of the ones before.
     llvm::LLVMContext llvmContext;
-    std::unique_ptr<llvm::Module> llvmModule = toLlvmIr(module, target, llvmContext, times, options.trace);
+    if (!lowering)
+      lowering.emplace(*module.getContext(), target);
+    std::unique_ptr<llvm::Module> llvmModule =
+        toLlvmIr(module, *lowering, llvmContext, times, options.trace);
     if (!llvmModule)
       diagnostics.raise("kernel does not lower to LLVM IR");
     Trace::Span span(options.trace, "compile", "machine code");
@@ -178,7 +214,8 @@ private:
   const TargetInfo &target;
   const CompileKernelsOptions &options;
   DiagnosticText &diagnostics;
-  std::optional<ObjectCompiler> compiler; ///< Costs time that hits need not spend.
+  std::optional<LlvmLowering> lowering; ///< Both cost time that hits need not spend.
+  std::optional<ObjectCompiler> compiler;
 };
 
 } // namespace
@@ -190,18 +227,18 @@ CompiledKernels compileKernels(const std::vector<ModuleOp> &modules, const Targe
     return result;
   Stopwatch wall, watch;
   std::vector<ModuleOp> unique;
-  std::map<std::vector<uintptr_t>, int> known;
+  KnownKernels known;
   for (ModuleOp module : modules) {
     func::FuncOp entry = entryOf(module);
-    auto [found, isNew] =
-        known.emplace(structureOf(module, entry), static_cast<int>(unique.size()));
-    if (isNew) {
-      result.symbols.push_back(options.symbolPrefix + std::to_string(unique.size()));
-      entry.setName(entryName);
+    size_t number = known.numberOf(module, entry);
+    if (number == unique.size()) {
+      result.symbols.push_back(options.symbolPrefix + std::to_string(number));
       unique.push_back(module);
     }
-    result.mapping.push_back(found->second);
+    result.mapping.push_back(static_cast<int>(number));
   }
+  for (ModuleOp module : unique)
+    entryOf(module).setName(entryName);
   result.times.deduplicate = watch.lap();
 
   MLIRContext *context = modules.front()->getContext();
@@ -279,7 +316,8 @@ std::string kernelText(ModuleOp module, const TargetInfo &target, KernelText for
   DiagnosticText diagnostics(module.getContext());
   CompileTimes times;
   llvm::LLVMContext llvmContext;
-  std::unique_ptr<llvm::Module> llvmModule = toLlvmIr(module, target, llvmContext, times);
+  LlvmLowering lowering(*module.getContext(), target);
+  std::unique_ptr<llvm::Module> llvmModule = toLlvmIr(module, lowering, llvmContext, times);
   if (!llvmModule)
     diagnostics.raise("kernel does not lower to LLVM IR");
   ObjectCompiler compiler(target, options);

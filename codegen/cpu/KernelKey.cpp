@@ -50,7 +50,7 @@ public:
     if (&op == root)
       addSeen(op);
     else
-      sink.add(op.getAttrDictionary());
+      sink.addAttributesOf(op);
     sink.word(op.getNumOperands());
     for (Value operand : op.getOperands())
       sink.word(numbers.lookup(operand));
@@ -69,6 +69,8 @@ private:
   void number(Value value) { numbers.try_emplace(value, numbers.size()); }
 
   void addSeen(Operation &op) {
+    if (!sink.seesNamed)
+      return;
     for (NamedAttribute attribute : op.getAttrDictionary())
       if (!llvm::is_contained(unseen, attribute.getName().getValue())) {
         sink.add(attribute.getName());
@@ -85,6 +87,8 @@ private:
 
 /// Attributes and types are uniqued per context, so their addresses identify them.
 struct PointerSink {
+  static constexpr bool seesNamed = true;
+  void addAttributesOf(Operation &op) { add(op.getAttrDictionary()); }
   void word(size_t value) { words.push_back(value); }
   void add(Location) {}
   template <typename Uniqued> void add(Uniqued object) {
@@ -93,11 +97,30 @@ struct PointerSink {
   std::vector<uintptr_t> words;
 };
 
+/// A hash of what PointerSink collects. An op's own attributes need not become a dictionary for it,
+/// which is what collecting spends its time on.
+struct HashSink {
+  static constexpr bool seesNamed = false;
+  void addAttributesOf(Operation &op) {
+    add(op.getRawDictionaryAttrs());
+    word(static_cast<size_t>(op.hashProperties()));
+  }
+  void word(size_t value) { hash = llvm::hash_combine(hash, value); }
+  void add(Location) {}
+  template <typename Uniqued> void add(Uniqued object) {
+    word(reinterpret_cast<uintptr_t>(object.getAsOpaquePointer()));
+  }
+  llvm::hash_code hash = 0;
+};
+
 /// Each name, attribute and type as text where it occurs first, and by its number from then on.
 class TextSink {
 public:
+  static constexpr bool seesNamed = true;
   explicit TextSink(MLIRContext *context, bool hasLocations = false)
       : state(context), hasLocations(hasLocations) {}
+
+  void addAttributesOf(Operation &op) { add(op.getAttrDictionary()); }
 
   void word(uint64_t value) { bytes.append(reinterpret_cast<const char *>(&value), sizeof(value)); }
   void add(OperationName name) {
@@ -152,6 +175,12 @@ std::vector<uintptr_t> structureOf(ModuleOp module, func::FuncOp entry) {
   PointerSink sink;
   StructureWalk(sink, entry, SymbolTable::getSymbolAttrName()).add(module.getBodyRegion());
   return std::move(sink.words);
+}
+
+size_t structureHash(ModuleOp module, func::FuncOp entry) {
+  HashSink sink;
+  StructureWalk(sink, entry, {}).add(module.getBodyRegion());
+  return sink.hash;
 }
 
 std::optional<KernelKey> kernelKey(ModuleOp module, func::FuncOp entry, const TargetInfo &target,

@@ -25,6 +25,9 @@ namespace sinter::cpu {
 /// Locations and the name of `entry` are left out.
 std::vector<uintptr_t> structureOf(mlir::ModuleOp module, mlir::func::FuncOp entry);
 
+/// Equal for modules of equal structure, for hardly any others, and found much faster.
+size_t structureHash(mlir::ModuleOp module, mlir::func::FuncOp entry);
+
 using KernelKey = std::array<uint8_t, 32>;
 
 /// A strong hash of everything the machine code of a kernel depends on: its structure as text, the

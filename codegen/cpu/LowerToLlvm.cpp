@@ -96,39 +96,58 @@ LogicalResult rewriteVectors(ModuleOp module) {
   return applyPatternsGreedily(module, std::move(patterns), config);
 }
 
-LogicalResult convert(ModuleOp module) {
-  MLIRContext *context = module.getContext();
-  LowerToLLVMOptions options(context);
-  options.overrideIndexBitwidth(64);
-  LLVMTypeConverter converter(context, options);
-  RewritePatternSet patterns(context);
-  populateSCFToControlFlowConversionPatterns(patterns);
-  arith::populateCeilFloorDivExpandOpsPatterns(patterns);
-  arith::populateArithToLLVMConversionPatterns(converter, patterns);
-  populateMathToLLVMConversionPatterns(converter, patterns, /*approximateLog1p=*/false);
-  vector::populateVectorMaskMaterializationPatterns(patterns, /*force32BitVectorIndices=*/false);
-  populateVectorToLLVMConversionPatterns(converter, patterns);
-  cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
-  ub::populateUBToLLVMConversionPatterns(converter, patterns);
-  populateFuncToLLVMConversionPatterns(converter, patterns);
-  LLVMConversionTarget target(*context);
-  target.addLegalOp<ModuleOp>();
-  ConversionConfig config;
-  // Nothing inspects the IR between patterns: skip the rollback bookkeeping.
-  config.allowPatternRollback = false;
-  return applyFullConversion(module, target, std::move(patterns), config);
-}
-
 } // namespace
 
-bool lowerToLlvm(ModuleOp module, const TargetInfo &target) {
+/// From everything left to the LLVM dialect.
+struct LlvmLowering::Conversion {
+  explicit Conversion(MLIRContext &context)
+      : options(&context), converter(&context, setWidth(options)), target(context) {
+    RewritePatternSet all(&context);
+    populateSCFToControlFlowConversionPatterns(all);
+    arith::populateCeilFloorDivExpandOpsPatterns(all);
+    arith::populateArithToLLVMConversionPatterns(converter, all);
+    populateMathToLLVMConversionPatterns(converter, all, /*approximateLog1p=*/false);
+    vector::populateVectorMaskMaterializationPatterns(all, /*force32BitVectorIndices=*/false);
+    populateVectorToLLVMConversionPatterns(converter, all);
+    cf::populateControlFlowToLLVMConversionPatterns(converter, all);
+    ub::populateUBToLLVMConversionPatterns(converter, all);
+    populateFuncToLLVMConversionPatterns(converter, all);
+    patterns = FrozenRewritePatternSet(std::move(all));
+    target.addLegalOp<ModuleOp>();
+    // Nothing inspects the IR between patterns: skip the rollback bookkeeping.
+    config.allowPatternRollback = false;
+  }
+
+  LogicalResult run(ModuleOp module) {
+    return applyFullConversion(module, target, patterns, config);
+  }
+
+private:
+  static LowerToLLVMOptions &setWidth(LowerToLLVMOptions &options) {
+    options.overrideIndexBitwidth(64);
+    return options;
+  }
+
+  LowerToLLVMOptions options;
+  LLVMTypeConverter converter;
+  LLVMConversionTarget target;
+  FrozenRewritePatternSet patterns;
+  ConversionConfig config;
+};
+
+LlvmLowering::LlvmLowering(MLIRContext &context, const TargetInfo &target)
+    : target(target), conversion(std::make_unique<Conversion>(context)) {}
+
+LlvmLowering::~LlvmLowering() = default;
+
+bool LlvmLowering::lower(ModuleOp module) {
   if (failed(expandMath(
           module, MathOptions{.hasFma = target.hasFma, .hasAvx512 = target.vectorBytes >= 64})))
     return false;
   expandHalfConversions(module, target.hasF16c);
   if (needsVectorRewrites(module) && failed(rewriteVectors(module)))
     return false;
-  return succeeded(convert(module));
+  return succeeded(conversion->run(module));
 }
 
 std::unique_ptr<llvm::Module> translateToLlvm(ModuleOp module, llvm::LLVMContext &context) {

@@ -20,13 +20,23 @@ struct TargetInfo;
 namespace sinter::cpu {
 
 /// Loads every dialect that lowering creates ops of and registers the translation to LLVM IR. Must
-/// run once per context before lowerToLlvm(), which may then run on several threads of that
-/// context.
+/// run once per context before its kernels are lowered, which several threads may then do.
 void prepareContext(mlir::MLIRContext &context);
 
-/// Lowers a kernel module (func, scf, cf, arith, math, vector, ub + llvm memory ops) in place to
-/// the LLVM dialect. math ops are expanded inline first. Failure has emitted a diagnostic.
-bool lowerToLlvm(mlir::ModuleOp module, const TargetInfo &target);
+/// Lowers kernel modules of one context (func, scf, cf, arith, math, vector, ub + llvm memory ops)
+/// in place to the LLVM dialect. Not thread-safe: one instance per thread, reused across modules.
+class LlvmLowering {
+public:
+  LlvmLowering(mlir::MLIRContext &context, const TargetInfo &target);
+  ~LlvmLowering();
+  /// math ops are expanded inline first. Failure has emitted a diagnostic.
+  bool lower(mlir::ModuleOp module);
+
+private:
+  struct Conversion;
+  const TargetInfo &target;
+  std::unique_ptr<Conversion> conversion;
+};
 
 /// The LLVM module of a module in the LLVM dialect, or null (diagnostic emitted). `context` must
 /// not be in use by another thread.

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+#include <cstddef>
+
+namespace mlir {
+class MLIRContext;
+}
+
+namespace sinter::codegen {
+
+/// How many threads share `items` pieces of work on ops of `context`. `wanted` 0: one per hardware
+/// thread.
+size_t threadsFor(size_t items, int wanted, mlir::MLIRContext &context);
+
+/// Calls body(0) to body(items - 1), begun in this order by `threads` threads, of which the caller
+/// is one. Rethrows what the lowest of them threw; after an exception none is begun.
+void onThreads(size_t items, size_t threads, llvm::function_ref<void(size_t)> body);
+
+} // namespace sinter::codegen
