@@ -28,9 +28,36 @@ target_link_libraries(SinterMLIR INTERFACE
 target_link_options(SinterMLIR INTERFACE $<${is_static}:LINKER:--gc-sections>)
 
 # lld as a library: object and shared-library emission call no outside program. Files, because the package's targets
-# bring libLLVM.so along.
+# bring libLLVM.so along. lld sets up every target of LLVM; those that nothing here makes code for stay out. A copy of it
+# calls codegen/cpu/LinkerTargets.cpp in their place: LLVM's own names stay free for who links Sinter's archives.
+set(SINTER_OTHER_TARGETS ${PROJECT_BINARY_DIR}/generated/sinter/codegen/OtherTargets.inc)
+set(others "")
+set(renamed "")
+foreach(target ${LLVM_TARGETS_TO_BUILD})
+  if(NOT target MATCHES "^(X86|AArch64)$")
+    foreach(part TargetInfo Target TargetMC AsmPrinter AsmParser)
+      string(APPEND others "SINTER_LEFT_OUT(sinterLeaveOut${target}${part})\n")
+      string(APPEND renamed "LLVMInitialize${target}${part} sinterLeaveOut${target}${part}\n")
+    endforeach()
+  endif()
+endforeach()
+file(CONFIGURE OUTPUT ${SINTER_OTHER_TARGETS} CONTENT "@others@" @ONLY)
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/lld-targets.txt CONTENT "@renamed@" @ONLY)
+find_program(SINTER_OBJCOPY NAMES objcopy llvm-objcopy HINTS ${LLVM_TOOLS_BINARY_DIR} REQUIRED)
+set(lld_copy ${PROJECT_BINARY_DIR}/lld/libSinterLldELF.a)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/lld)
+add_custom_command(
+  OUTPUT ${lld_copy}
+  COMMAND ${SINTER_OBJCOPY} --redefine-syms=${PROJECT_BINARY_DIR}/lld-targets.txt $<TARGET_FILE:lldELF> ${lld_copy}
+  DEPENDS ${PROJECT_BINARY_DIR}/lld-targets.txt $<TARGET_FILE:lldELF>
+  COMMENT "Copying lld without LLVM's other targets"
+  VERBATIM)
+add_custom_target(SinterLldCopy DEPENDS ${lld_copy})
+add_library(SinterLldELF STATIC IMPORTED GLOBAL)
+set_target_properties(SinterLldELF PROPERTIES IMPORTED_LOCATION ${lld_copy})
+add_dependencies(SinterLldELF SinterLldCopy)
 add_library(SinterLLD INTERFACE)
-target_link_libraries(SinterLLD INTERFACE $<TARGET_FILE:lldELF> $<TARGET_FILE:lldCommon> SinterMLIR
+target_link_libraries(SinterLLD INTERFACE SinterLldELF $<TARGET_FILE:lldCommon> SinterMLIR
   zstd::libzstd_shared ZLIB::ZLIB)
 
 find_program(SINTER_MLIR_TBLGEN mlir-tblgen HINTS ${LLVM_TOOLS_BINARY_DIR} REQUIRED)

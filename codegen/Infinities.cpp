@@ -125,7 +125,7 @@ Infinities InfinityAnalysis::elementwise(Operation *op) const {
   if (op->getNumOperands() > mostOperands)
     return {true, true};
   if (isa<SubOp>(op) && isMaximumOf(op->getOperand(1), op->getOperand(0)))
-    return {of(op->getOperand(0)).negative, of(op->getOperand(0)).positive};
+    return {.negative = true, .positive = false}; // No element is above the maximum.
   // All choices with an infinite operand; what has none was not made of an infinity.
   Infinities made;
   llvm::SmallVector<Scalar> scalars(choices.size());

@@ -32,6 +32,7 @@ void LibraryBuild::write(cpu::LibraryForm form, const fs::path &path,
   if (header.lexically_normal() == path.lexically_normal())
     throw Error({.code = ErrorCode::Usage},
                 "the library would overwrite its header '" + header.string() + "'");
+  requireFiles(path, header);
   const std::string fileName = path.filename().string();
   std::string library, text;
   if (targets.front().kind == TargetInfo::Kind::Cuda) {
@@ -61,6 +62,32 @@ void LibraryBuild::write(cpu::LibraryForm form, const fs::path &path,
   headerFile.write(text.data(), text.size());
   headerFile.commit();
   libraryFile.commit();
+}
+
+static bool isFileOrNothing(fs::path path) {
+  constexpr int mostLinks = 40;
+  std::error_code problem;
+  for (int links = 0; links < mostLinks; ++links) {
+    // What is open may be a file, but no folder for another one.
+    fs::path folder = fs::weakly_canonical(fs::absolute(path).parent_path(), problem);
+    if (folder.string().starts_with("/proc/"))
+      return false;
+    if (!fs::is_symlink(path, problem))
+      break;
+    path = path.parent_path() / fs::read_symlink(path, problem);
+  }
+  const fs::file_type type = fs::status(path, problem).type();
+  return type == fs::file_type::regular || type == fs::file_type::directory ||
+         type == fs::file_type::not_found || type == fs::file_type::unknown ||
+         type == fs::file_type::none;
+}
+
+void requireFiles(const fs::path &library, const fs::path &header) {
+  for (const fs::path &path : {library, header})
+    if (!isFileOrNothing(path))
+      throw Error({.code = ErrorCode::FileAccess},
+                  "cannot write to '" + path.string() +
+                      "': a library and its header are two files of a folder");
 }
 
 void requireLibraryForm(cpu::LibraryForm form, const TargetInfo &target) {

@@ -33,6 +33,10 @@ private:
   std::vector<Compilation> compiled;
 };
 
+/// Throws Error(FileAccess) where the library or its header would be no file of its own: a device,
+/// a pipe, what a process has open.
+void requireFiles(const std::filesystem::path &library, const std::filesystem::path &header);
+
 /// Throws Error(Unsupported) for a form of library that there is not for the target.
 void requireLibraryForm(cpu::LibraryForm form, const TargetInfo &target);
 

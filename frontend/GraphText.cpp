@@ -2,11 +2,11 @@
 // Graphs as text: printing, and reading with every check that building has.
 #include "sinter/frontend/GraphImpl.h"
 
+#include "sinter/ir/base/FileIo.h"
+
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 
-#include <iostream>
-#include <iterator>
 #include <set>
 
 using namespace mlir;
@@ -226,9 +226,7 @@ Graph Graph::parse(std::string_view text, std::string_view filename) {
 }
 
 Graph Graph::load(const std::filesystem::path &path) {
-  if (path == "-")
-    return parse(std::string(std::istreambuf_iterator<char>(std::cin), {}), "<stdin>");
-  return parse(readFile(path), path.string());
+  return parse(readTextFile(path), path == "-" ? "<stdin>" : path.string());
 }
 
 } // namespace sinter

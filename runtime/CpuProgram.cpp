@@ -66,21 +66,7 @@ public:
   const void *arena() const override { return block.get(); }
 
   const void *buffer(int number) const override {
-    const Program &program = *code.program;
-    const Buffer &buffer = program.buffers.at(static_cast<size_t>(number));
-    auto index = static_cast<size_t>(buffer.index);
-    switch (buffer.kind) {
-    case Buffer::Kind::Argument:
-      return pointers.at(index);
-    case Buffer::Kind::Result:
-      return pointers.at(program.arguments.size() + index);
-    case Buffer::Kind::Constant:
-      return program.constants.at(index).data();
-    case Buffer::Kind::Arena:
-      break;
-    }
-    DimBinding dims = binding.dims;
-    return static_cast<const char *>(block.get()) + buffer.offset.evaluate(dims).value_or(0);
+    return addressOf(number, *code.program, binding.dims, pointers, block.get());
   }
 
 private:

@@ -61,24 +61,29 @@ std::string linesOf(const Kernel &kernel) {
 
 } // namespace
 
+void *addressOf(int number, const Program &program, const DimBinding &dims,
+                const std::vector<void *> &pointers, void *arena) {
+  const Buffer &buffer = program.buffers.at(static_cast<size_t>(number));
+  const auto index = static_cast<size_t>(buffer.index);
+  switch (buffer.kind) {
+  case Buffer::Kind::Argument:
+    return pointers.at(index);
+  case Buffer::Kind::Result:
+    return pointers.at(program.arguments.size() + index);
+  case Buffer::Kind::Constant:
+    return program.constants.at(index).data();
+  case Buffer::Kind::Arena:
+    break;
+  }
+  return static_cast<char *>(arena) + valueOf(buffer.offset, dims);
+}
+
 CpuSteps::CpuSteps(const ProgramCode &code, const CallBinding &binding,
                    const std::vector<void *> &pointers, void *arena, int64_t workerCount)
     : trace(code.trace), table(binding.table), workers(static_cast<size_t>(workerCount)) {
   const Program &program = *code.program;
-  auto addressOf = [&](int number) -> void * {
-    const Buffer &buffer = program.buffers.at(static_cast<size_t>(number));
-    const auto index = static_cast<size_t>(buffer.index);
-    switch (buffer.kind) {
-    case Buffer::Kind::Argument:
-      return pointers.at(index);
-    case Buffer::Kind::Result:
-      return pointers.at(program.arguments.size() + index);
-    case Buffer::Kind::Constant:
-      return program.constants.at(index).data();
-    case Buffer::Kind::Arena:
-      break;
-    }
-    return static_cast<char *>(arena) + valueOf(buffer.offset, binding.dims);
+  auto addressOf = [&](int buffer) {
+    return sinter::addressOf(buffer, program, binding.dims, pointers, arena);
   };
   for (size_t number = 0; number < program.steps.size(); ++number) {
     Step step;

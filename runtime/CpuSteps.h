@@ -9,6 +9,11 @@
 
 namespace sinter {
 
+/// Where a call of the program has one of its buffers. `pointers` are those of the arguments, then
+/// of the results. Throws Error(Internal) for an offset without a value.
+void *addressOf(int buffer, const Program &program, const DimBinding &dims,
+                const std::vector<void *> &pointers, void *arena);
+
 /// One call of a CPU program, step by step from here instead of by its own function: the same bits,
 /// and every launch, copy and worker in a trace.
 class CpuSteps {

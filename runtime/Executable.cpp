@@ -285,6 +285,18 @@ ArrayMap Executable::run(const NamedArrays &inputs) const {
   return byName(program(), (*this)(inputs));
 }
 
+State Executable::initialState(uint64_t seed, const DimBinding &dims) const {
+  const ArrayMap &values = impl->code.values;
+  std::vector<Argument> arguments = program().arguments;
+  for (Argument &argument : arguments)
+    if (values.contains(argument.name))
+      argument.init = {}; // Not drawn first.
+  State state(arguments, seed, dims);
+  for (const auto &[name, value] : values)
+    state.set(name, value);
+  return state;
+}
+
 const Program &Executable::program() const { return *impl->code.program; }
 std::vector<std::string> Executable::inputNames() const { return inputNamesOf(program()); }
 std::vector<std::string> Executable::outputNames() const { return outputNamesOf(program()); }

@@ -35,6 +35,8 @@ struct ExecutableCode {
       std::function<Error(const SinterStatus &status, const DimBinding &dims,
                           const std::function<const void *(int buffer)> &bufferAt)>;
   Explain explain = nullptr;
+  /// First values of variables that a library carries.
+  ArrayMap values = {};
 };
 
 /// A compiled graph. Immutable and re-entrant: several threads may call it at once (each call has
@@ -63,6 +65,10 @@ public:
   /// output.
   BoundCall bind(State &state, const NamedArrays &inputs, const NamedArrays &outputs = {}) const;
   BoundCall bind(const NamedArrays &inputs, const NamedArrays &outputs = {}) const;
+
+  /// A State for calls of this program: the values that its library carries, for other variables
+  /// what the graph says, as State(program().arguments, seed, dims) draws them.
+  State initialState(uint64_t seed = 0, const DimBinding &dims = {}) const;
 
   const Program &program() const;
   std::vector<std::string> inputNames() const;

@@ -6,6 +6,7 @@
 #include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/ElfFile.h"
 
+#include <algorithm>
 #include <dlfcn.h>
 
 namespace sinter {
@@ -16,6 +17,7 @@ constexpr std::string_view programsSuffix = "_programs";
 constexpr std::string_view versionSuffix = "_version";
 constexpr std::string_view runSuffix = "_run";
 constexpr std::string_view dataSuffix = "_data";
+constexpr std::string_view valuesSuffix = "_values";
 
 [[noreturn]] void fail(const std::filesystem::path &path, const std::string &reason,
                        const std::string &hint = "") {
@@ -97,10 +99,37 @@ std::vector<Program> parse(const std::filesystem::path &path, const Description 
   fail(path, problem->message(), problem->hint());
 }
 
+/// NAME_values: variables with their first values, up to one without a name.
+struct CarriedValue {
+  const char *name;
+  void *data;
+  const int64_t *sizes, *strides;
+  int64_t dtype, rank;
+};
+
+/// Views of the library's own memory.
+ArrayMap valuesOf(const std::filesystem::path &path, const CarriedValue *carried,
+                  const Program &program, const std::shared_ptr<const void> &library) {
+  ArrayMap values;
+  for (; carried && carried->name; ++carried) {
+    auto fits = [&](const Argument &argument) {
+      return argument.kind != ArgumentKind::Placeholder && argument.name == carried->name &&
+             static_cast<int64_t>(argument.dtype) == carried->dtype &&
+             argument.shape.rank() == carried->rank;
+    };
+    if (std::none_of(program.arguments.begin(), program.arguments.end(), fits))
+      fail(path, "it carries a value that fits no variable");
+    values.emplace(carried->name, Array::wrap(carried->data, static_cast<DType>(carried->dtype),
+                                              {carried->sizes, carried->sizes + carried->rank}, {},
+                                              std::const_pointer_cast<void>(library)));
+  }
+  return values;
+}
+
 /// The function that runs a program for the CPU, and what holds its code. A library of several
 /// versions says itself which one runs.
-ProgramCode openCode(const std::filesystem::path &path, const Description &description,
-                     std::vector<Program> programs) {
+ExecutableCode openCode(const std::filesystem::path &path, const Description &description,
+                        std::vector<Program> programs) {
   // dlopen() searches folders for a name without a slash.
   void *handle = dlopen(std::filesystem::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
@@ -123,9 +152,14 @@ ProgramCode openCode(const std::filesystem::path &path, const Description &descr
     version = static_cast<size_t>(reinterpret_cast<int64_t (*)()>(find(versionSuffix))());
   if (version >= programs.size())
     fail(path, "none of its versions is for this machine");
+  const void *carried =
+      dlsym(handle, (description.name + std::string(valuesSuffix)).c_str()); // Few have one.
+  ArrayMap values =
+      valuesOf(path, static_cast<const CarriedValue *>(carried), programs[version], library);
   return {.program = std::make_shared<const Program>(std::move(programs[version])),
           .entry = entry,
-          .keepAlive = std::move(library)};
+          .keepAlive = std::move(library),
+          .values = std::move(values)};
 }
 
 } // namespace
@@ -141,14 +175,11 @@ Executable loadLibrary(const std::filesystem::path &path, const LibraryOptions &
       device = CudaDevice::shared();
     return Executable({.program = std::move(program), .trace = options.trace}, std::move(device));
   }
-  ProgramCode code = openCode(path, description, std::move(programs));
+  ExecutableCode code = openCode(path, description, std::move(programs));
+  code.trace = options.trace;
   if (!device)
     device = CpuDevice::shared(options.threads);
-  return Executable({.program = code.program,
-                     .entry = code.entry,
-                     .keepAlive = code.keepAlive,
-                     .trace = options.trace},
-                    std::move(device));
+  return Executable(std::move(code), std::move(device));
 }
 
 } // namespace sinter

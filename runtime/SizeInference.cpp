@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/runtime/SizeInference.h"
 
+#include "sinter/ir/base/CheckedMath.h"
+
 #include <algorithm>
+#include <limits>
 
 namespace sinter {
 
@@ -141,8 +144,23 @@ void SizeInference::check(const Place &place, const Array &array, Values &values
   }
 }
 
-/// Checks a composite size whose dimensions are known, or solves for the only unknown one if the
-/// size is linear in it. False when it can do neither yet.
+/// Whether nothing but sums and multiples are made of the symbol.
+static bool isLinearIn(const DimExpr &size, const std::string &symbol) {
+  enum Degree { None, Linear, Other };
+  auto nonlinear = [](Degree a, Degree b) { return a == None && b == None ? None : Other; };
+  DimExpr::Folder<Degree> folder;
+  folder.constant = [](int64_t) { return None; };
+  folder.symbol = [&](const std::string &name) { return name == symbol ? Linear : None; };
+  folder.add = [](Degree a, Degree b) { return std::max(a, b); };
+  folder.mul = [](Degree a, Degree b) { return a == None ? b : b == None ? a : Other; };
+  folder.floorDiv = folder.ceilDiv = folder.max = nonlinear;
+  return size.fold(folder) != Other;
+}
+
+/// Checks a composite size whose dimensions are known, or solves for the only unknown one as if the
+/// size were linear in it. Where it is not (a quotient, a maximum), only a value that alone fits is
+/// taken, and nothing is wrong with a size that this does not find. False when it can do neither
+/// yet.
 bool SizeInference::settle(const Pending &pending, Values &values) const {
   const Axis &axis = pending.place->axes[pending.axis];
   const int64_t size = pending.array->sizes()[pending.axis];
@@ -165,14 +183,22 @@ bool SizeInference::settle(const Pending &pending, Values &values) const {
   }
   auto at = [&](int64_t value) {
     known[names[unknown]] = value;
-    return axis.composite.evaluate(known);
+    return value < 0 ? std::nullopt : axis.composite.evaluate(known);
   };
   std::optional<int64_t> zero = at(0), one = at(1);
-  if (!zero || !one || *zero == *one)
+  int64_t slope = 0, rest = 0;
+  if (!zero || !one || __builtin_sub_overflow(*one, *zero, &slope) || slope == 0)
     return false;
-  int64_t candidate = (size - *zero) / (*one - *zero);
-  if (candidate < 0 || at(candidate) != size)
+  constexpr int64_t least = std::numeric_limits<int64_t>::min();
+  bool fits = !__builtin_sub_overflow(size, *zero, &rest) && (rest != least || slope != -1);
+  const int64_t candidate = fits ? rest / slope : -1;
+  fits = at(candidate) == size;
+  if (!isLinearIn(axis.composite, names[unknown])) {
+    if (!fits || at(candidate - 1) == size || at(checkedAdd(candidate, 1).value_or(-1)) == size)
+      return false;
+  } else if (!fits) {
     throwSize(*pending.place, *pending.array, pending.axis, axis.composite.str());
+  }
   values.sizes[unknown] = candidate;
   values.sources[unknown] = {pending.place, pending.axis};
   return true;

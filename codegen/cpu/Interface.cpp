@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/Interface.h"
 
+#include "sinter/codegen/cpu/Analyses.h"
 #include "sinter/codegen/cpu/CompileObject.h"
 #include "sinter/codegen/cpu/ProgramTable.h"
 #include "sinter/codegen/cpu/RunFunction.h"
@@ -9,8 +10,6 @@
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
-#include "llvm/IR/PassManager.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Transforms/IPO/GlobalDCE.h"
 
@@ -141,19 +140,10 @@ private:
 
 /// Leaves out what nothing exported needs.
 void dropUnused(Module &module) {
-  PassBuilder builder;
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager components;
-  ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
+  Analyses analyses;
   ModulePassManager passes;
   passes.addPass(GlobalDCEPass());
-  passes.run(module, modules);
+  passes.run(module, analyses.modules);
 }
 
 } // namespace
@@ -172,7 +162,8 @@ InterfaceSymbols::InterfaceSymbols(const std::string &name) {
   threadsBytes = prefix + "threads_bytes";
   threadsStart = prefix + "threads_start";
   threadsStop = prefix + "threads_stop";
-  version = toIdentifier(name) + "__version";
+  values = prefix + "values";
+  version = prefix + "_version";
 }
 
 std::string interfaceObject(const std::string &name, const std::vector<InterfaceVersion> &versions,

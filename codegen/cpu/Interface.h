@@ -51,6 +51,7 @@ struct InterfaceSymbols {
   std::string check, call, arenaNeed, errorText;
   std::string stateBytes, stateInit, stateLoad, stateSave, stateTensor;
   std::string threadsBytes, threadsStart, threadsStop;
+  std::string values;  ///< Data; see buildProgramTable().
   std::string version; ///< Hidden; see interfaceObject().
 };
 

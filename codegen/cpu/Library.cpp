@@ -146,26 +146,6 @@ void link(const std::vector<std::string> &arguments) {
     failInternal("linking failed: " + output);
 }
 
-/// What does not name a part of the program: what it is called, and where its tensors lie.
-bool haveOneInterface(const Program &a, const Program &b) {
-  auto dimsOf = [](const Program &program) {
-    std::vector<std::string> dims = program.dims;
-    std::erase(dims, workersSymbol);
-    return dims;
-  };
-  auto equalArguments = [](const Argument &x, const Argument &y) {
-    return x.name == y.name && x.kind == y.kind && x.dtype == y.dtype && x.shape == y.shape;
-  };
-  auto equalResults = [](const Result &x, const Result &y) {
-    return x.name == y.name && x.updates == y.updates && x.dtype == y.dtype && x.shape == y.shape;
-  };
-  return a.name == b.name && dimsOf(a) == dimsOf(b) &&
-         std::equal(a.arguments.begin(), a.arguments.end(), b.arguments.begin(), b.arguments.end(),
-                    equalArguments) &&
-         std::equal(a.results.begin(), a.results.end(), b.results.begin(), b.results.end(),
-                    equalResults);
-}
-
 /// Straight-line calls: fast instruction selection is as good and several times quicker.
 std::string plainObject(llvm::Module &module, const TargetInfo &target) {
   return ObjectCompiler(target, {.level = 0, .cleanUp = false}).object(module);
@@ -203,8 +183,6 @@ std::string libraryBytes(LibraryForm form, const std::vector<LibraryVersion> &ve
 
   std::vector<std::string> made;
   for (size_t i = 0; i < count; ++i) {
-    if (!haveOneInterface(first, *versions[i].program))
-      failInternal("versions of a library differ in more than their code");
     RunFunctionOptions options;
     options.firstSites = versions[i].firstSites;
     if (count > 1) {

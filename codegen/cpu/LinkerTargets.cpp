@@ -3,7 +3,8 @@
 
 #include "llvm/Plugins/PassPlugin.h"
 
-// Hidden: in a process that uses LLVM itself, only the lld of this library finds them.
+// What the copy of lld that is linked here calls for targets that nothing makes code for: see
+// cmake/SinterLLVM.cmake.
 
 #define SINTER_LEFT_OUT(name)                                                                      \
   extern "C" __attribute__((visibility("hidden"))) void name();                                    \
@@ -12,8 +13,9 @@
 #undef SINTER_LEFT_OUT
 
 // An extension of link-time optimisation that packages of LLVM may name, but have no library of.
-// Only bitcode would lead there, and no object here holds any.
-__attribute__((visibility("hidden"))) llvm::PassPluginLibraryInfo getPollyPluginInfo();
+// Only bitcode would lead there, and no object here holds any. Weak: a program may have the real
+// one.
+__attribute__((visibility("hidden"), weak)) llvm::PassPluginLibraryInfo getPollyPluginInfo();
 llvm::PassPluginLibraryInfo getPollyPluginInfo() {
   return {LLVM_PLUGIN_API_VERSION, "none", "0", [](llvm::PassBuilder &) {}, nullptr};
 }

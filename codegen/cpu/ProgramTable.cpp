@@ -108,6 +108,8 @@ public:
     counts.args = static_cast<int64_t>(program.arguments.size() + program.results.size());
     counts.variables = static_cast<int64_t>(variables.size());
 
+    if (!carried.empty())
+      exportValues(symbols.values);
     Function *version = Function::Create(FunctionType::get(i64, false),
                                          GlobalValue::ExternalLinkage, symbols.version, module);
     version->setVisibility(GlobalValue::HiddenVisibility);
@@ -226,13 +228,27 @@ private:
   };
   /// struct Place of support/Support.h.
   Constant *place(const PlaceFields &fields) {
+    Constant *value = nothing(), *sizes = nothing();
+    if (fields.value) {
+      value = bytes(*fields.value);
+      sizes = numbersOf(*fields.value);
+      carried.push_back(
+          record({text(fields.name), value, sizes, nothing(),
+                  number(static_cast<int64_t>(fields.dtype)), number(fields.shape.rank())}));
+    }
     return record({text(fields.name), location(fields.location), axes(fields.shape),
                    number(static_cast<int64_t>(fields.dtype)), number(fields.shape.rank()),
                    number(static_cast<int64_t>(fields.position)), number(fields.update),
                    number(fields.isParameter), number(static_cast<int64_t>(fields.init.kind)),
-                   number(pattern(fields)), real(fields.init.a), real(fields.init.b),
-                   fields.value ? bytes(*fields.value) : nothing(),
-                   fields.value ? numbersOf(*fields.value) : nothing()});
+                   number(pattern(fields)), real(fields.init.a), real(fields.init.b), value,
+                   sizes});
+  }
+  void exportValues(const std::string &symbol) {
+    carried.push_back(Constant::getNullValue(carried.front()->getType()));
+    auto *type = ArrayType::get(carried.front()->getType(), carried.size());
+    auto *table = new GlobalVariable(module, type, true, GlobalValue::ExternalLinkage,
+                                     ConstantArray::get(type, carried), symbol);
+    table->setAlignment(Align(8));
   }
   Constant *real(double value) { return ConstantFP::get(Type::getDoubleTy(context), value); }
 
@@ -299,7 +315,7 @@ private:
   Constant *versionTable(const InterfaceVersion &version) {
     const Program &one = *version.program;
     if (interfaceId(one) != interfaceId(program) || interfaceDims(one) != dims)
-      failInternal("versions of one program differ in their arguments");
+      failInternal("versions of a library differ in more than their code");
     counts.tableSize =
         std::max(counts.tableSize, static_cast<int64_t>(one.dims.size() + one.table.size()));
     std::vector<Constant *> sites;
@@ -323,6 +339,7 @@ private:
   const ArrayMap &values;
   std::vector<std::string> dims;
   Expressions expressions;
+  std::vector<Constant *> carried; ///< Entries of NAME_values.
   IntegerType *i64;
   PointerType *pointer;
   std::map<std::string, GlobalVariable *> texts;

@@ -15,7 +15,9 @@ struct TableCounts {
   int64_t tableSize = 0, dims = 0, args = 0, variables = 0;
 };
 
-/// The constants that support/ reads: struct Descriptor of support/Support.h, field by field.
+/// The constants that support/ reads: struct Descriptor of support/Support.h, field by field. With
+/// values also the exported NAME_values, for loaders: of each its name and a SinterTensor, then one
+/// without a name.
 llvm::GlobalVariable *buildProgramTable(llvm::Module &module, const std::string &name,
                                         const std::vector<InterfaceVersion> &versions,
                                         const ArrayMap &values, const InterfaceSymbols &symbols,

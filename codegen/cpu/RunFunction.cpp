@@ -10,6 +10,7 @@
 #include "llvm/IR/Function.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Support/xxhash.h"
 
 #include <algorithm>
 
@@ -264,11 +265,17 @@ ProgramSymbols::ProgramSymbols(const std::string &name)
       programs(toIdentifier(name) + "_programs") {}
 
 std::string toIdentifier(std::string_view name) {
+  constexpr size_t longest = 200, kept = 160;
   std::string result;
   for (char c : name)
     result += isAlnum(c) ? c : '_';
-  if (result.empty() || isDigit(result.front()))
-    result.insert(result.begin(), '_');
+  if (result.empty() || result.front() == '_')
+    result.insert(0, "sinter");
+  else if (isDigit(result.front()))
+    result.insert(0, "sinter_");
+  if (result.size() > longest)
+    result =
+        result.substr(0, kept) + "_" + utohexstr(xxh3_64bits(StringRef(name)), /*LowerCase=*/true);
   return result;
 }
 

@@ -46,7 +46,8 @@ struct RunFunctionOptions {
   std::map<size_t, int64_t> firstSites = {};
 };
 
-/// `name` as a C identifier: other characters become '_'.
+/// `name` as a C identifier: other characters become '_'. What C keeps for itself, a '_' in front,
+/// and a digit get "sinter" before them; of names over 200 characters the end becomes a hash.
 std::string toIdentifier(std::string_view name);
 
 /// The host side of a program: NAME_run launches its steps in order, each through ctx->parallelFor

@@ -62,16 +62,21 @@ void InputFile::read(int64_t offset, void *out, size_t count) const {
   }
 }
 
-std::string readFile(const fs::path &path, int64_t maxBytes) {
-  // Pipes and devices are welcome here, so the size is found by reading.
-  int descriptor = openRetrying(path, O_RDONLY);
-  if (descriptor < 0)
-    failedTo("read", path, errno);
-  std::unique_ptr<int, void (*)(int *)> closer(&descriptor, [](int *fd) { ::close(*fd); });
+namespace {
+
+struct ReadLimits {
+  int64_t bytes;          ///< Of a file.
+  int64_t unboundedBytes; ///< Of what does not say how long it is.
+  bool isText;
+};
+
+std::string readAll(int descriptor, const fs::path &path, const ReadLimits &limits) {
   std::string text;
   constexpr size_t chunk = 1 << 16;
   struct stat info;
-  if (::fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode) && info.st_size <= maxBytes)
+  const bool isFile = ::fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode);
+  const int64_t most = isFile ? limits.bytes : limits.unboundedBytes;
+  if (isFile && info.st_size <= most)
     text.reserve(static_cast<size_t>(info.st_size) + chunk);
   while (true) {
     size_t filled = text.size();
@@ -85,10 +90,34 @@ std::string readFile(const fs::path &path, int64_t maxBytes) {
       failedTo("read", path, error);
     if (got == 0)
       return text;
-    if (static_cast<int64_t>(text.size()) > maxBytes)
+    if (size_t zero = limits.isText ? text.find('\0', filled) : text.npos; zero != text.npos)
+      throw Error({.kind = ErrorKind::User},
+                  "'" + path.string() + "' is no text: byte " + std::to_string(zero) + " is zero");
+    if (static_cast<int64_t>(text.size()) > most)
       throw Error({.code = ErrorCode::Limit},
-                  "'" + path.string() + "' is larger than " + std::to_string(maxBytes) + " bytes");
+                  "'" + path.string() + "' is larger than " + std::to_string(most) + " bytes");
   }
+}
+
+std::string readPath(const fs::path &path, const ReadLimits &limits) {
+  // Pipes and devices are welcome here, so the size is found by reading.
+  int descriptor = openRetrying(path, O_RDONLY);
+  if (descriptor < 0)
+    failedTo("read", path, errno);
+  std::unique_ptr<int, void (*)(int *)> closer(&descriptor, [](int *fd) { ::close(*fd); });
+  return readAll(descriptor, path, limits);
+}
+
+} // namespace
+
+std::string readFile(const fs::path &path, int64_t maxBytes) {
+  return readPath(path, {.bytes = maxBytes, .unboundedBytes = maxBytes, .isText = false});
+}
+
+std::string readTextFile(const fs::path &path) {
+  constexpr ReadLimits limits{
+      .bytes = int64_t{2} << 30, .unboundedBytes = int64_t{256} << 20, .isText = true};
+  return path == "-" ? readAll(STDIN_FILENO, "<stdin>", limits) : readPath(path, limits);
 }
 
 //===--- Writing ---===//

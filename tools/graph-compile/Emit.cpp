@@ -20,6 +20,7 @@
 #include "sinter/codegen/report/Dot.h"
 #include "sinter/frontend/GraphImpl.h"
 #include "sinter/ir/base/ArrayFiles.h"
+#include "sinter/ir/base/FileIo.h"
 #include "sinter/ir/base/Trace.h"
 #include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/Environment.h"
@@ -295,11 +296,7 @@ std::string emitHelp() {
 }
 
 void requireInputsKept(const CompileRequest &request, const fs::path &written) {
-  for (const std::string &read : {request.input, request.params}) {
-    std::error_code problem; // A file that does not exist is another one.
-    if (fs::is_regular_file(read, problem) && fs::equivalent(read, written, problem))
-      failUsage("'" + written.string() + "' would be written over the input '" + read + "'");
-  }
+  requireKept({request.input, request.params, request.schedule}, written);
 }
 
 int compileAndEmit(const CompileRequest &request) {
@@ -358,8 +355,10 @@ int compileAndEmit(const CompileRequest &request) {
   requireInputsKept(request, request.report);
   requireInputsKept(request, request.trace);
   if (isLibrary(row.form) && !onlyStats) {
+    const fs::path header = fs::path(library).replace_extension(".h");
     requireInputsKept(request, library);
-    requireInputsKept(request, fs::path(library).replace_extension(".h"));
+    requireInputsKept(request, header);
+    requireFiles(library, header);
   }
 
   if (row.form != Form::Onnx && request.params.empty() == request.embed)
@@ -428,7 +427,7 @@ int compileAndEmit(const CompileRequest &request) {
   }
   options.checkNan = request.checkNan;
   if (!request.schedule.empty()) {
-    options.schedule = readFile(request.schedule);
+    options.schedule = readTextFile(request.schedule);
     options.scheduleFile = request.schedule;
   }
   if (row.form == Form::StageText || !request.dumpDir.empty())

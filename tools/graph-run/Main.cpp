@@ -217,7 +217,19 @@ int compareResults(const std::vector<std::pair<std::string, Array>> &results,
   return static_cast<int>(mismatches ? ErrorCode::Mismatch : ErrorCode::Ok);
 }
 
+/// The files of the request that are read.
+std::vector<std::string> filesOf(const RunRequest &request) {
+  std::vector<std::string> files = {request.model, request.inputFile, request.parameterFile,
+                                    request.expectFile};
+  for (const std::string &input : request.inputs)
+    if (size_t at = input.find("=@"); at != input.npos)
+      files.push_back(input.substr(at + 2));
+  return files;
+}
+
 int run(const RunRequest &request) {
+  for (const std::string &written : {request.outputFile, request.reportFile})
+    requireKept(filesOf(request), written);
   std::optional<uint64_t> seed = seedOf(request);
   Inputs given;
   if (!request.inputFile.empty())
@@ -233,7 +245,7 @@ int run(const RunRequest &request) {
     reportRun(request, given);
   NamedArrays inputs(std::move(given));
   const Program &program = executable.program();
-  State state(program.arguments, seed.value_or(0), dimsOf(program.arguments, inputs));
+  State state = executable.initialState(seed.value_or(0), dimsOf(program.arguments, inputs));
   if (!request.parameterFile.empty())
     loadParameters(state, program, request.parameterFile);
 
@@ -251,6 +263,7 @@ int run(const RunRequest &request) {
 int runTraced(RunRequest &request) {
   if (request.traceFile.empty())
     return run(request);
+  requireKept(filesOf(request), request.traceFile);
   request.trace = std::make_shared<Trace>();
   int code = 0;
   try {

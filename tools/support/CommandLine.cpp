@@ -14,6 +14,15 @@ void failUsage(const std::string &message, const std::string &hint) {
   throw Error({.kind = ErrorKind::User, .code = ErrorCode::Usage, .hint = hint}, message);
 }
 
+void requireKept(const std::vector<std::string> &read, const std::filesystem::path &written) {
+  for (const std::string &file : read) {
+    std::error_code problem; // A file that does not exist is another one.
+    if (std::filesystem::is_regular_file(file, problem) &&
+        std::filesystem::equivalent(file, written, problem))
+      failUsage("'" + written.string() + "' would be written over the input '" + file + "'");
+  }
+}
+
 namespace {
 
 int report(const std::string &text, ErrorCode code) {
@@ -48,6 +57,14 @@ void refuseExtras(CLI::App &app) {
   }
 }
 
+/// An option that is given nothing is not the same as one that is not given.
+void refuseEmpty(CLI::App &app) {
+  for (const CLI::Option *option : app.get_options())
+    for (const std::string &value : option->results())
+      if (value.empty() && option->get_items_expected_max() > 0)
+        failUsage(option->get_name() + " is given, but empty");
+}
+
 } // namespace
 
 int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &body) {
@@ -74,6 +91,7 @@ int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &bo
       failUsage(error.what(), usageHint);
     }
     refuseExtras(app);
+    refuseEmpty(app);
     return finish(body());
   } catch (const Error &error) {
     return report(error.what(), error.code());

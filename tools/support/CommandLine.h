@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,9 @@ void addCacheOptions(CLI::App &app, CacheOptions &cache);
 
 /// Throws Error(Usage).
 [[noreturn]] void failUsage(const std::string &message, const std::string &hint = "");
+
+/// Refuses to write `written` over one of the files that are read; such a command line is a slip.
+void requireKept(const std::vector<std::string> &read, const std::filesystem::path &written);
 
 /// The entry of `candidates` that `text` names; throws Error(Usage) with a 'did you mean'.
 size_t parseChoice(std::string_view what, std::string_view text,

@@ -32,7 +32,8 @@ enum SinterCode {
   SINTER_TOO_SMALL,          /* an arena, a state or memory for threads */
   SINTER_OVERLAP,            /* what is written overlaps something else of the call */
   SINTER_BAD_WORKERS,        /* a number of workers that cannot be */
-  SINTER_BAD_STATE,          /* not a state, a damaged one, or without a variable that is needed */
+  SINTER_BAD_STATE,          /* not a state, a damaged one, without a variable that is needed, or,
+                                to save and load, made by another program: detail is then 1 */
   SINTER_BUSY,               /* another call is using the state or the threads */
   SINTER_BAD_INDEX,          /* there is no such variable */
 

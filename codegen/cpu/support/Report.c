@@ -259,6 +259,8 @@ static void addMessage(Text *text, const Descriptor *program, const SinterReport
   case SINTER_BAD_STATE:
     add(text, report->subject == SINTER_VARIABLE
                   ? " is not in the state, or has another type or size there"
+              : report->detail == stateOfAnother
+                  ? " was made by another program, whose functions save and load it"
                   : " was not made by a state_init, or is damaged");
     break;
   case SINTER_BUSY:

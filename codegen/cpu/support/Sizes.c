@@ -207,18 +207,27 @@ int32_t sinterCheckTensor(const Descriptor *program, int64_t subject, int64_t in
   return SINTER_OK;
 }
 
-/* The only dim of the expression without a value; -1: none, -2: several. */
-static int64_t onlyUnknown(const int64_t *code, const int64_t *dims) {
-  int64_t unknown = -1;
+/* The only dim of the expression without a value; -1: none, -2: several. Linear: nothing but sums and
+ * multiples are made of it. */
+static int64_t onlyUnknown(const int64_t *code, const int64_t *dims, int *isLinear) {
+  enum { linear = 1, other = 2 };
+  char degrees[maxExpressionDepth]; /* In the unknown dim, of what evaluation has on its stack. */
+  int64_t unknown = -1, depth = 0;
   for (; *code != opEnd; ++code) {
-    if (*code == opDim && dims[code[1]] < 0) {
-      if (unknown >= 0 && unknown != code[1])
-        return -2;
-      unknown = code[1];
-    }
-    if (*code == opDim || *code == opConstant)
+    if (*code == opDim || *code == opConstant) {
+      int isUnknown = *code == opDim && dims[code[1]] < 0;
       ++code;
+      if (isUnknown && unknown >= 0 && unknown != *code)
+        return -2;
+      unknown = isUnknown ? *code : unknown;
+      degrees[depth++] = isUnknown ? linear : 0;
+      continue;
+    }
+    char b = degrees[--depth], *a = &degrees[depth - 1];
+    int isExact = *code == opAdd || (*code == opMul && (*a == 0 || b == 0));
+    *a = isExact || (*a | b) == 0 ? *a | b : other;
   }
+  *isLinear = degrees[0] <= linear;
   return unknown;
 }
 
@@ -232,12 +241,19 @@ static int evaluateAt(const int64_t *code, int64_t *dims, int64_t dim, int64_t v
 
 enum { settled, solved, unsettled, contradicted };
 
-/* Checks a size whose dims are known, or solves for the only unknown one if the size is linear in
- * it. */
+static int isAt(const int64_t *code, int64_t *dims, int64_t dim, int64_t value, int64_t size) {
+  int64_t result;
+  return value >= 0 && evaluateAt(code, dims, dim, value, &result) && result == size;
+}
+
+/* Checks a size whose dims are known, or solves for the only unknown one as if the size were linear
+ * in it. Where it is not (a quotient, a maximum), only a value that alone fits is taken, and nothing
+ * is wrong with a size that this does not find. */
 static int settleAxis(const int64_t *code, int64_t size, int64_t number, Frame *frame,
                       int64_t *expected) {
   int64_t *dims = frame->dims;
-  int64_t unknown = onlyUnknown(code, dims), zero, one, slope, rest, found;
+  int isLinear = 0;
+  int64_t unknown = onlyUnknown(code, dims, &isLinear), zero, one, slope, rest;
   *expected = -1;
   if (unknown == -2)
     return unsettled;
@@ -250,10 +266,13 @@ static int settleAxis(const int64_t *code, int64_t size, int64_t number, Frame *
       __builtin_sub_overflow(one, zero, &slope) || slope == 0)
     return unsettled;
   if (__builtin_sub_overflow(size, zero, &rest) || (rest == INT64_MIN && slope == -1))
-    return contradicted;
+    return isLinear ? contradicted : unsettled;
   int64_t candidate = rest / slope;
-  if (candidate < 0 || !evaluateAt(code, dims, unknown, candidate, &found) || found != size)
-    return contradicted;
+  if (!isAt(code, dims, unknown, candidate, size))
+    return isLinear ? contradicted : unsettled;
+  if (!isLinear && (isAt(code, dims, unknown, candidate - 1, size) ||
+                    candidate == INT64_MAX || isAt(code, dims, unknown, candidate + 1, size)))
+    return unsettled;
   dims[unknown] = candidate;
   frame->dimSources[unknown] = number;
   return solved;

@@ -93,9 +93,38 @@ int sinterNextVariable(StateWalk *walk) {
   return 1;
 }
 
-static int isSameText(const char *a, const char *b) {
-  size_t length = strlen(a);
-  return length == strlen(b) && memcmp(a, b, length) == 0;
+int sinterIsVariable(const StateWalk *walk, const char *name, uint64_t length) {
+  const char *held = walk->state->maker->variables[walk->index].name;
+  return strlen(held) == length && memcmp(held, name, length) == 0;
+}
+
+int32_t sinterCheckLoaded(const StateWalk *walk, int64_t dtype, int64_t rank, const int64_t *sizes,
+                          SinterReport *report) {
+  const SinterTensor *tensor = &walk->tensor;
+  SinterReport content = {.subject = SINTER_VARIABLE, .index = walk->index, .axis = -1};
+  content.code = SINTER_BAD_DTYPE;
+  content.value = dtype;
+  content.bound = tensor->dtype;
+  if (content.value != content.bound)
+    return sinterReport(report, content);
+  content.code = SINTER_BAD_RANK;
+  content.value = rank;
+  content.bound = tensor->rank;
+  if (content.value != content.bound)
+    return sinterReport(report, content);
+  content.code = SINTER_BAD_SIZE;
+  for (content.axis = 0; content.axis < rank; ++content.axis) {
+    content.value = sizes[content.axis];
+    content.bound = tensor->sizes[content.axis];
+    if (content.value != content.bound)
+      return sinterReport(report, content);
+  }
+  return SINTER_OK;
+}
+
+void sinterTidyLoaded(const StateWalk *walk, char *data, uint64_t bytes) {
+  for (uint64_t i = 0; i < bytes && walk->tensor.dtype == SINTER_BOOL; ++i)
+    data[i] = data[i] != 0;
 }
 
 int32_t sinterFindVariables(const Descriptor *program, void *memory, SinterTensor *variables,
@@ -117,7 +146,7 @@ int32_t sinterFindVariables(const Descriptor *program, void *memory, SinterTenso
       }
       isFound = state->maker == program
                     ? walk.index == i
-                    : isSameText(state->maker->variables[walk.index].name, wanted->name);
+                    : sinterIsVariable(&walk, wanted->name, strlen(wanted->name));
     }
     if (!isFound)
       return sinterFail(report, SINTER_BAD_STATE, SINTER_VARIABLE, i);
@@ -246,8 +275,7 @@ int32_t sinterStateTensor(const Descriptor *program, void *memory, int64_t index
   const Place *wanted = &program->variables[index];
   StateWalk walk = {.state = memory};
   while (sinterNextVariable(&walk)) {
-    const Place *held = &walk.state->maker->variables[walk.index];
-    if (!isSameText(held->name, wanted->name))
+    if (!sinterIsVariable(&walk, wanted->name, strlen(wanted->name)))
       continue;
     *tensor = walk.tensor;
     return sinterSucceed(report);

@@ -6,9 +6,11 @@
 
 /* Only who made a state knows what its file must hold. */
 static int32_t checkOwn(const Descriptor *program, const void *memory, SinterReport *report) {
+  SinterReport content = {
+      .code = SINTER_BAD_STATE, .subject = SINTER_STATE, .axis = -1, .detail = stateOfAnother};
   int32_t code = sinterCheckState(memory, report);
   if (code == SINTER_OK && ((const StateHeader *)memory)->maker != program)
-    return sinterFail(report, SINTER_BAD_STATE, SINTER_STATE, 0);
+    return sinterReport(report, content);
   return code;
 }
 
@@ -101,30 +103,13 @@ static int32_t loadTensor(int file, const unsigned char *header,
     const char *name = state->maker->variables[walk.index].name;
     if (!sinterSafetensorsEquals(header, &entry->name, name, strlen(name)))
       continue;
-    const SinterTensor *tensor = &walk.tensor;
-    if (entry->dtype != tensor->dtype)
-      return sinterFailValue(report, SINTER_BAD_DTYPE, SINTER_VARIABLE, walk.index, entry->dtype,
-                             tensor->dtype);
-    if (entry->rank != tensor->rank)
-      return sinterFailValue(report, SINTER_BAD_RANK, SINTER_VARIABLE, walk.index, entry->rank,
-                             tensor->rank);
-    for (int64_t i = 0; i < tensor->rank; ++i)
-      if (entry->sizes[i] != tensor->sizes[i]) {
-        SinterReport content = {.code = SINTER_BAD_SIZE,
-                                .subject = SINTER_VARIABLE,
-                                .index = walk.index,
-                                .axis = i,
-                                .value = entry->sizes[i],
-                                .bound = tensor->sizes[i]};
-        return sinterReport(report, content);
-      }
+    int32_t code = sinterCheckLoaded(&walk, entry->dtype, entry->rank, entry->sizes, report);
+    if (code != SINTER_OK)
+      return code;
     found[walk.index] = 1;
     uint64_t bytes = entry->end - entry->begin;
-    unsigned char *to = (unsigned char *)staging + walk.dataAt;
-    int32_t code = sinterReadAt(file, dataStart + entry->begin, to, bytes, report);
-    /* A bool is 0 or 1, whatever the file says. */
-    for (uint64_t i = 0; i < bytes && tensor->dtype == SINTER_BOOL; ++i)
-      to[i] = to[i] != 0;
+    code = sinterReadAt(file, dataStart + entry->begin, staging + walk.dataAt, bytes, report);
+    sinterTidyLoaded(&walk, staging + walk.dataAt, bytes);
     return code;
   }
   return sinterFailValue(report, SINTER_UNKNOWN, SINTER_PATH, 0, number, 0);

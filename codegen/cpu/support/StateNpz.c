@@ -179,23 +179,10 @@ static int32_t takeMember(const unsigned char *member, uint64_t bytes, const Sta
   Cursor text = {(const char *)member + start, (const char *)member + start + length};
   if (!parseNpyHeader(text, &header))
     return damaged(report);
+  int32_t code = sinterCheckLoaded(walk, header.dtype, header.rank, header.sizes, report);
+  if (code != SINTER_OK)
+    return code;
   const SinterTensor *tensor = &walk->tensor;
-  if (header.dtype != tensor->dtype)
-    return sinterFailValue(report, SINTER_BAD_DTYPE, SINTER_VARIABLE, walk->index, header.dtype,
-                           tensor->dtype);
-  if (header.rank != tensor->rank)
-    return sinterFailValue(report, SINTER_BAD_RANK, SINTER_VARIABLE, walk->index, header.rank,
-                           tensor->rank);
-  for (int64_t i = 0; i < tensor->rank; ++i)
-    if (header.sizes[i] != tensor->sizes[i]) {
-      SinterReport content = {.code = SINTER_BAD_SIZE,
-                              .subject = SINTER_VARIABLE,
-                              .index = walk->index,
-                              .axis = i,
-                              .value = header.sizes[i],
-                              .bound = tensor->sizes[i]};
-      return sinterReport(report, content);
-    }
   int64_t needed = 0, elementBytes = sinterElementBytes(tensor->dtype);
   sinterTensorBytes(tensor->dtype, tensor->rank, tensor->sizes, &needed);
   const unsigned char *data = member + start + length;
@@ -206,9 +193,7 @@ static int32_t takeMember(const unsigned char *member, uint64_t bytes, const Sta
               needed / elementBytes);
   else
     memcpy(staging + walk->dataAt, data, (size_t)needed);
-  /* A bool is 0 or 1, whatever the file says. */
-  for (int64_t i = 0; i < needed && tensor->dtype == SINTER_BOOL; ++i)
-    staging[walk->dataAt + i] = staging[walk->dataAt + i] != 0;
+  sinterTidyLoaded(walk, staging + walk->dataAt, (uint64_t)needed);
   return SINTER_OK;
 }
 
@@ -267,8 +252,7 @@ static int32_t loadMember(int file, uint64_t fileBytes, const Member *member, in
   do
     if (!sinterNextVariable(&walk))
       return sinterFailValue(report, SINTER_UNKNOWN, SINTER_PATH, 0, number, 0);
-  while (strlen(state->maker->variables[walk.index].name) != nameBytes ||
-         memcmp(state->maker->variables[walk.index].name, member->name, nameBytes) != 0);
+  while (!sinterIsVariable(&walk, (const char *)member->name, nameBytes));
   if (found[walk.index])
     return damaged(report);
   if (member->method != 0)

@@ -132,6 +132,7 @@ typedef struct {
   int64_t reserved;
 } StateHeader;
 
+enum { stateOfAnother = 1 }; /* SINTER_BAD_STATE, detail: made by another program. */
 int32_t sinterCheckState(const void *state, SinterReport *report);
 /* Where the program's variables are in a state, whoever made it. */
 int32_t sinterFindVariables(const Descriptor *program, void *state, SinterTensor *variables,
@@ -148,6 +149,13 @@ typedef struct {
   SinterTensor tensor;
 } StateWalk;
 int sinterNextVariable(StateWalk *walk);
+/* Whether the current variable is called so. */
+int sinterIsVariable(const StateWalk *walk, const char *name, uint64_t length);
+/* What a file holds for the current variable must be what the variable is. */
+int32_t sinterCheckLoaded(const StateWalk *walk, int64_t dtype, int64_t rank, const int64_t *sizes,
+                          SinterReport *report);
+/* A bool is 0 or 1, whatever the file says. */
+void sinterTidyLoaded(const StateWalk *walk, char *data, uint64_t bytes);
 
 /* First values of a variable (Draw.c). */
 void sinterDraw(const Descriptor *program, const Place *variable, uint64_t seed, void *data,

@@ -295,7 +295,7 @@ int32_t sinterThreadsStop(SinterThreads *threads, SinterReport *report) {
   if (threads->parallelFor != parallelFor || !threads->pool) /* Stopped, or never started. */
     return sinterSucceed(report);
   Pool *pool = threads->pool;
-  if (__atomic_exchange_n(&pool->busy, 1, __ATOMIC_ACQUIRE) != 0)
+  if (__atomic_exchange_n(&pool->busy, 1, __ATOMIC_ACQUIRE) != 0 && pool->process == getpid())
     return sinterFail(report, SINTER_BUSY, SINTER_THREADS, 0);
   stop(pool, pool->workers);
   SinterThreads none = {0, 0, 1};

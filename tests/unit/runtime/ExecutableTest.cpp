@@ -163,6 +163,35 @@ TEST(ExecutableTest, InfersDimensionsThroughCompositeSizes) {
   EXPECT_CONTAINS(errorOf([&] { exe({{"a", Array(f32, {3})}}); }), "N = 1");
 }
 
+TEST(ExecutableTest, QuotientsAndMaximaWaitForOtherSizes) {
+  auto program = std::make_shared<Program>();
+  DimExpr n = dim("N");
+  program->arguments = {{.name = "half", .shape = {ceilDiv(n, 2)}},
+                        {.name = "most", .shape = {max(n, 3 * n - 4)}},
+                        {.name = "twice", .shape = {n * DimExpr(2)}}};
+  program->results = {{.name = "b", .shape = {n}}};
+  int64_t found = -1;
+  Executable exe({.program = program,
+                  .interpreter = [&](const std::vector<Array> &,
+                                     const DimBinding &dims) -> std::vector<Array> {
+                    found = dims.at("N");
+                    return {Array(f32, {found})};
+                  }},
+                 CpuDevice::shared(2));
+  auto call = [&](int64_t half, int64_t most, int64_t twice) {
+    found = -1;
+    exe({{"half", Array(f32, {half})},
+         {"most", Array(f32, {most})},
+         {"twice", Array(f32, {twice})}});
+    return found;
+  };
+  EXPECT_EQ(call(3, 11, 10), 5);
+  EXPECT_EQ(call(1, 2, 4), 2); // Of half alone N could be 1 as well.
+  EXPECT_CONTAINS(errorOf([&] { call(4, 11, 10); }),
+                  "'half' has size 4 in axis 0, not ceildiv(N, 2) = 3");
+  EXPECT_CONTAINS(errorOf([&] { call(3, 11, 9); }), "'twice' has size 9 in axis 0, not");
+}
+
 TEST(ExecutableTest, RefusesADimensionThatNothingDetermines) {
   auto program = std::make_shared<Program>();
   program->results = {{.name = "b", .shape = {dim("N")}}};

@@ -370,7 +370,13 @@ TEST_F(Training, AnotherProgramTakesTheState) {
   prepare(call, less, large);
   EXPECT_EQ(library->call(call), capi::SINTER_BAD_STATE);
   EXPECT_NE(library->text().find("is not in the state"), std::string::npos) << library->text();
-  EXPECT_EQ(library->load(less, folder.path / "none"), capi::SINTER_BAD_STATE);
+  for (int32_t code :
+       {library->load(less, folder.path / "none"), library->save(less, folder.path / "none")}) {
+    EXPECT_EQ(code, capi::SINTER_BAD_STATE);
+    EXPECT_EQ(library->report.detail, 1);
+    EXPECT_NE(library->text().find("was made by another program"), std::string::npos)
+        << library->text();
+  }
 }
 
 TEST(LibraryInterface, DrawsEveryDistributionInEveryFloat) {
@@ -435,6 +441,19 @@ TEST(LibraryInterface, CarriesValues) {
   call.arenaBytes = arena.bytes;
   ASSERT_EQ(library.call(call), capi::SINTER_OK) << library.text();
   EXPECT_EQ(out.toVector<float>(), (std::vector<float>{1.5, 2.5, 3.5, 4.5}));
+  // So does C++, in a State that outlives the library and may change.
+  std::optional<Executable> loaded = loadLibrary(folder.path / "libm.so");
+  State begun = loaded->initialState();
+  EXPECT_EQ((*loaded)(begun, {{"x", in}}).at(0).toVector<float>(), out.toVector<float>());
+  loaded.reset();
+  EXPECT_TRUE(sameBits(begun.get("scale"), scale));
+  begun.set("scale", in);
+  // What it carries no value of begins as the graph says.
+  file.values = {{"shift", shift}};
+  compileToLibrary(g, folder.path / "libn.so", {}, file);
+  State half = loadLibrary(folder.path / "libn.so").initialState();
+  EXPECT_TRUE(sameBits(half.get("scale"), in));
+  EXPECT_TRUE(sameBits(half.get("shift"), shift));
 
   auto refused = [&](ArrayMap values) {
     file.values = std::move(values);
