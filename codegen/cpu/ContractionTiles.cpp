@@ -267,8 +267,9 @@ DimExpr contractionExtent(const ContractionTiles &tiles, const DimExpr &batch, c
 DimExpr contractionGrain(const ContractionTiles &tiles, const ContractionShape &shape) {
   // At least about a million multiply-adds per chunk, and at least eight chunks where m is all
   // there is to cut; a chunk then packs one block of B once.
+  const int64_t behind = shape.wholeRows ? shape.storeOps : 0; // Takes about as long.
   const int64_t perUnit =
-      tiles.mBlock * tiles.nBlock * std::max<int64_t>(1, shape.k.constant().value_or(256));
+      tiles.mBlock * tiles.nBlock * std::max<int64_t>(1, shape.k.constant().value_or(256) + behind);
   const int64_t least = std::max<int64_t>(1, (int64_t{1} << 20) / perUnit);
   const DimExpr strips = ceilDiv(shape.m, tiles.mBlock);
   if (auto units = contractionExtent(tiles, shape.batch, shape.m, shape.n).constant();

@@ -134,8 +134,8 @@ int64_t sharedBytes(const GpuTiles &tiles, bool wholeRows) {
 
 bool finishesRows(const GpuTiles &tiles) {
   const auto kernel = static_cast<GpuContraction>(tiles.kernel);
-  return tiles.splits == 1 && kernel != GpuContraction::Rows &&
-         kernel != GpuContraction::Columns && kernel != GpuContraction::Tiny;
+  return tiles.splits == 1 && kernel != GpuContraction::Rows && kernel != GpuContraction::Columns &&
+         kernel != GpuContraction::Tiny;
 }
 
 KernelPlan rowsPlan(FusedOp fused, const KernelPlan &plan) {
@@ -184,7 +184,7 @@ bool suitsHopper(const GpuContractionFacts &facts, const ContractionLayout &layo
 }
 
 /// Tiles of whole rows. Where those are too few blocks, k is split and another launch finishes the
-/// rows.
+/// rows; so it does behind a few vectors that multiply a matrix.
 LogicalResult chooseWithRows(const ScheduledRegion &region, const GpuContractionFacts &facts,
                              const ContractionLayout &layout, const Sizes &sizes,
                              Schedule &schedule) {
@@ -238,18 +238,18 @@ LogicalResult chooseGpuContraction(const ScheduledRegion &region, Schedule &sche
     return success();
   };
 
-  if (region.analysis.hasRowsBehind())
-    return chooseWithRows(region, facts, *layout, sizes, schedule);
-
+  const bool hasRows = region.analysis.hasRowsBehind();
   constexpr int64_t smallMatrix = 16, shortSum = 64, hardlyAny = 4;
   const int64_t depth = layout->k.constant().value_or(shortSum + 1);
-  if (depth <= hardlyAny || (depth <= shortSum && sizes.m <= smallMatrix && sizes.n <= smallMatrix))
+  if (!hasRows && (depth <= hardlyAny ||
+                   (depth <= shortSum && sizes.m <= smallMatrix && sizes.n <= smallMatrix)))
     return choose(GpuContraction::Tiny, {.m = 1, .n = facts.pack, .k = 1}, 128);
 
   constexpr int64_t fewVectors = 8, shortRow = 128;
   const DimExpr &few = facts.matrixIsLeft ? layout->n : layout->m;
   const int64_t many = facts.matrixIsLeft ? sizes.m : sizes.n;
-  if (few.constant().value_or(fewVectors + 1) <= fewVectors && few.constant() != 0) {
+  if (few.constant().value_or(fewVectors + 1) <= fewVectors && few.constant() != 0 &&
+      !(hasRows && facts.matrixIsLeft)) { // Tiles finish short rows themselves.
     const bool rows = (facts.matrixIsLeft ? facts.a : facts.b).alongK;
     if (rows &&
         sizes.k >= shortRow) { // A warp per row; 16 warps a processor hide the memory's latency.
@@ -266,6 +266,9 @@ LogicalResult chooseGpuContraction(const ScheduledRegion &region, Schedule &sche
                     {.m = 1, .n = *few.constant(), .k = 32, .splits = splits}, 256);
     }
   }
+
+  if (hasRows)
+    return chooseWithRows(region, facts, *layout, sizes, schedule);
 
   if (facts.multiplied) {
     if (region.target.arch == "sm_90a" && suitsHopper(facts, *layout, sizes)) {
@@ -319,7 +322,8 @@ void planRowsBehind(FusedOp fused, const ContractionLayout &layout,
   constexpr int64_t rowsOfUnit = 8, columnsPerBlock = 32, columnThreads = 256;
   const KernelPlan rows = rowsPlan(fused, plan);
   const DimExpr count = layout.batch * layout.m;
-  const bool inBlocks = finishesRows(plan.schedule.gpu), hasColumns = !rows.analysis.columns.empty();
+  const bool inBlocks = finishesRows(plan.schedule.gpu),
+             hasColumns = !rows.analysis.columns.empty();
   if (inBlocks) {
     plan.rowsPerUnit = hasColumns ? rowsOfUnit : 1;
     plan.columnUnits = layout.batch * ceilDiv(layout.m, plan.rowsPerUnit);
