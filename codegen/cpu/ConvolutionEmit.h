@@ -147,3 +147,8 @@ private:
 };
 
 } // namespace sinter::cpu::convolution
+
+namespace sinter::cpu {
+/// Reads x where it lies (codegen::DirectPlan).
+void emitDirectConvolution(KernelFunction &kernel);
+} // namespace sinter::cpu

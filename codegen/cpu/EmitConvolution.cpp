@@ -354,6 +354,8 @@ void emitConvolution(KernelFunction &kernel, unsigned stage) {
     return emitWinograd(kernel, stage);
   if (cast<ir::ConvolutionOp>(kernel.plan.analysis.anchors.front()).makesW())
     return emitConvolutionWeight(kernel, stage);
+  if (kernel.plan.schedule.block > 0)
+    return emitDirectConvolution(kernel);
   Emitter(kernel).run();
 }
 

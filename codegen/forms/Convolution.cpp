@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/Program.h"
 #include "sinter/codegen/forms/ConvolutionPlan.h"
+#include "sinter/codegen/forms/DirectConvolution.h"
 #include "sinter/codegen/forms/FormRules.h"
 #include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/WinogradPlan.h"
@@ -382,6 +383,13 @@ LogicalResult chooseConvolution(const ScheduledRegion &region, Schedule &schedul
     chooseWeightTile(schedule, layout, region.target);
     return success();
   }
+  // Lanes that are not loaded must cost nothing.
+  constexpr int64_t masksBytes = 32;
+  if (auto direct = DirectPlan::of(layout, schedule.lanes);
+      direct && region.target.vectorBytes >= masksBytes) {
+    direct->choose(schedule, region.target);
+    return success();
+  }
   const Schedule empty = schedule;
   const double cost = chooseResultTile(schedule, layout, region.target);
   if (!op->hasAttr(winogradAttr) || dtype != DType::F32 || !WinogradPlan::applies(layout))
@@ -408,6 +416,13 @@ LogicalResult planConvolution(FusedOp fused, KernelPlan &plan) {
   ConvolutionOp op = layout.op;
   for (int64_t i = 2; i < op.getYType().getRank(); ++i)
     plan.flops *= op.getYType().getDim(i) * op.getWType().getDim(i);
+  if (!layout.ofWeight && plan.schedule.block > 0) {
+    auto direct = DirectPlan::of(layout, plan.schedule.lanes);
+    if (!direct)
+      return fused.emitError("its schedule is not for this convolution");
+    plan.stages.push_back({direct->units(plan.schedule), plan.schedule.grain});
+    return success();
+  }
   if (plan.schedule.winograd != 0) {
     if (!WinogradPlan::applies(layout))
       return fused.emitError("its schedule is not for this convolution");

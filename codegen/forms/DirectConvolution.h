@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/ConvolutionLayout.h"
+#include "sinter/codegen/Schedule.h"
+
+#include <optional>
+
+namespace sinter::codegen {
+
+/// A convolution that reads x where it lies instead of copying it into padded planes: windows of
+/// one element, where all positions of an image are one row, and windows over one channel each
+/// (depthwise), where lanes that fall into the padding are not loaded. Its schedule has
+/// `block` > 0: positions of a unit (a multiple of `nr`), or rows of positions that are computed
+/// together. All sizes but the batch are numbers, and what follows treats the last two axes as one.
+class DirectPlan {
+public:
+  /// nullopt where the convolution, or what is fused with it, does not have that form.
+  static std::optional<DirectPlan> of(const ConvolutionLayout &layout, int64_t lanes);
+  /// Fills in tile, units and grain.
+  void choose(Schedule &schedule, const TargetInfo &target) const;
+
+  /// Rows of positions that depthwise kernels compute together; 0 where a row has too many vectors.
+  int64_t rowsTogether() const;
+  /// Whether a vector may run over the end of a row into the next one: the rows of x and y match.
+  bool isFlat() const { return strideY == 1 && strideX == 1 && width == sourceWidth; }
+  int64_t positions() const { return height * width; }
+  int64_t vectorsOf(int64_t rows) const;
+  /// Whether the windows of a group of rows lie within the source vertically: one piece of code
+  /// serves all such groups, while each of the others has its own.
+  bool isInner(int64_t row, int64_t rows) const;
+  DimExpr units(const Schedule &schedule) const;
+
+  bool pointwise = false;
+  DimExpr batch;
+  int64_t groups, inputs, outputs; ///< Channels of a group.
+  int64_t height, width, sourceHeight, sourceWidth;
+  int64_t tapsY, tapsX, strideY, strideX, dilationY, dilationX, lowY, lowX;
+  int64_t lanes;
+
+private:
+  DirectPlan() = default;
+  int64_t codeSize() const;
+};
+
+} // namespace sinter::codegen
