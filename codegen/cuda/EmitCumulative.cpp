@@ -151,6 +151,8 @@ private:
     Values last =
         loop(part.low, part.high, constant(tile), carried, [&](Value base, ValueRange state) {
           name(base, "tile");
+          if (results) // No barriers: only the next packs to wait for.
+            overlap(base, totalsInFlight);
           at = add(base, firstStep);
           return body(always ? Value() : isLess(at, part.high), state);
         });

@@ -78,6 +78,8 @@ private:
       llvm::append_range(states, reduction.reducer.initial());
     return loop(lane, sizes->get(product(reducedDims)), constant(warp), states,
                 [&](Value number, ValueRange carried) {
+                  constexpr int64_t pairsInFlight = 4;
+                  overlap(number, pairsInFlight);
                   Index reduced(elements->math().delinearize(number, reducedDims)), pair;
                   size_t nextKept = 0, nextReduced = 0;
                   for (int64_t d = 0; d < analysis.domain.rank(); ++d)
