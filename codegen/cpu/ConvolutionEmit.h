@@ -126,8 +126,9 @@ public:
                 const ConvolutionPlan &plan);
   /// Where the taps of each tile begin in the patch.
   void fillTable(Patch &patch, Value table);
-  /// The rows of y, [tile of channels][position][channel].
-  void fillColumns(const PatchPart &part, Value pointer);
+  /// The rows of y, [tile of channels][position][channel]. There is room for a square of vectors
+  /// at `square`.
+  void fillColumns(const PatchPart &part, Value pointer, Value square);
   /// Adds a block's products to `sums`, [weight][channel of y].
   void multiplyBlock(const OuterBlock &block);
   /// `lanes` sums from weight `e` on, of each of `lanes` channels from `m` on.
@@ -137,6 +138,8 @@ private:
   void multiply(ValueRange arguments);
   /// A square of vectors.
   void transpose(Values &rows);
+  /// The same in memory, in a function that all of a kernel share.
+  void transposeSquare(Value from, Value fromStep, Value to, Value toStep);
 
   KernelFunction &kernel;
   const ConvolutionLayout &layout;
@@ -144,6 +147,7 @@ private:
   ir::ConvolutionOp op;
   Vectors vectors;
   const int64_t mr, nr;
+  mlir::func::FuncOp transposer;
 };
 
 } // namespace sinter::cpu::convolution

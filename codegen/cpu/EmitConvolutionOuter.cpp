@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/ConvolutionEmit.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -42,21 +43,44 @@ void OuterProducts::transpose(Values &rows) {
   }
 }
 
-void OuterProducts::fillColumns(const PatchPart &part, Value pointer) {
+void OuterProducts::transposeSquare(Value from, Value fromStep, Value to, Value toStep) {
+  OpBuilder &builder = kernel.builder;
+  if (!transposer) {
+    OpBuilder::InsertionGuard guard(builder);
+    auto caller = builder.getInsertionBlock()->getParent()->getParentOfType<func::FuncOp>();
+    builder.setInsertionPointAfter(caller);
+    Type types[] = {from.getType(), fromStep.getType(), to.getType(), toStep.getType()};
+    transposer = func::FuncOp::create(builder, kernel.loc, "kernel_transpose",
+                                      builder.getFunctionType(types, {}));
+    transposer.setPrivate();
+    Block *entry = transposer.addEntryBlock();
+    builder.setInsertionPointToStart(entry);
+    auto row = [&](unsigned pointer, int64_t i) {
+      return vectors.step(entry->getArgument(pointer),
+                          kernel.mul(entry->getArgument(pointer + 1), kernel.constant(i)));
+    };
+    Values rows;
+    for (int64_t i = 0; i < vectors.lanes; ++i)
+      rows.push_back(vectors.load(row(0, i)));
+    transpose(rows);
+    for (int64_t i = 0; i < vectors.lanes; ++i)
+      vectors.store(row(2, i), rows[static_cast<size_t>(i)]);
+    func::ReturnOp::create(builder, kernel.loc);
+  }
+  func::CallOp::create(builder, kernel.loc, transposer, ValueRange{from, fromStep, to, toStep});
+}
+
+void OuterProducts::fillColumns(const PatchPart &part, Value pointer, Value square) {
   const int64_t lanes = vectors.lanes;
   ElementEmitter emitter(kernel.builder, kernel.loc, kernel.env, lanes);
   Value none = kernel.constant(0), columns = kernel.size(layout.x.positions());
-  Value last = kernel.sub(part.channels, kernel.constant(1));
+  Value last = kernel.sub(part.channels, kernel.constant(1)), width = kernel.constant(lanes);
+  Value firstChannel = kernel.add(part.channel, part.first);
   Value tileSize = kernel.mul(kernel.size(plan.rowSize()), kernel.constant(nr));
   kernel.loop(none, part.channels, kernel.constant(lanes), {}, [&](Value m, ValueRange) {
     Arithmetic math{kernel};
     Value target =
         vectors.step(vectors.step(pointer, kernel.mul(math.div(m, nr), tileSize)), math.rem(m, nr));
-    // Channels that there are not are the last one again.
-    Values channels;
-    for (int64_t i = 0; i < lanes; ++i)
-      channels.push_back(kernel.add(kernel.add(part.channel, part.first),
-                                    kernel.minimum(kernel.add(m, kernel.constant(i)), last)));
     kernel.loop(none, part.rows, 1, {}, [&](Value r, ValueRange) {
       Value to = vectors.step(target, kernel.mul(kernel.mul(r, columns), kernel.constant(nr)));
       Index at{{part.batch, 0, {}}, {}};
@@ -67,18 +91,23 @@ void OuterProducts::fillColumns(const PatchPart &part, Value pointer) {
       at.push_back({});
       // What is behind a row is overwritten by the next one.
       kernel.vectorLoop(none, columns, lanes, 1, {}, [&](Value x, Value mask, ValueRange) {
-        Values loaded;
-        for (Value channel : channels) {
-          ElementEmitter::Scope scope(emitter);
-          emitter.setMask(mask);
-          at[1] = {channel, 0, {}};
-          at.back() = {x, 1, {}};
-          loaded.push_back(emitter.memory().asVector(emitter.emit(op.getRhs(), at)));
-        }
-        transpose(loaded);
-        Value first = vectors.step(to, kernel.mul(x, kernel.constant(nr)));
-        for (auto [i, vector] : llvm::enumerate(loaded))
-          vectors.store(vectors.step(first, static_cast<int64_t>(i) * nr), vector);
+        const int64_t together = std::min<int64_t>(4, lanes);
+        kernel.loop(none, width, kernel.constant(together), {}, [&](Value k, ValueRange) {
+          for (int64_t i = 0; i < together; ++i) {
+            // Channels that there are not are the last one again.
+            Value number = kernel.add(k, kernel.constant(i));
+            Value channel = kernel.minimum(kernel.add(m, number), last);
+            ElementEmitter::Scope scope(emitter);
+            emitter.setMask(mask);
+            at[1] = {kernel.add(firstChannel, channel), 0, {}};
+            at.back() = {x, 1, {}};
+            vectors.store(vectors.step(square, kernel.mul(number, width)),
+                          emitter.memory().asVector(emitter.emit(op.getRhs(), at)));
+          }
+          return Values();
+        });
+        transposeSquare(square, width, vectors.step(to, kernel.mul(x, kernel.constant(nr))),
+                        kernel.constant(nr));
         return Values();
       });
       return Values();
@@ -133,28 +162,32 @@ void OuterProducts::multiply(ValueRange arguments) {
     Value channel = kernel.mul(channelSize, kernel.constant(i / together));
     offsets.push_back(fixed(kernel.add(channel, kernel.sub(fixed(tap), fixed(first)))));
   }
+  // One loop over rows and columns: the sums of a tile are many values to carry through each.
+  Value positions = kernel.mul(arguments[3], width),
+        gap = kernel.add(kernel.sub(pitch, width), one);
   auto image = [&](Value columns, Value patch, ValueRange start) {
     Values state(start);
-    state.push_back(columns);
-    state.push_back(patch);
-    return kernel.loop(none, arguments[3], one, state, [&](Value, ValueRange row) {
-      Values after = kernel.loop(none, width, one, row, [&](Value, ValueRange old) {
-        Value a = old[total], b = old[total + 1];
-        Values loaded, next;
+    llvm::append_range(state, Values{columns, patch, none});
+    return kernel.loop(none, positions, one, state, [&](Value, ValueRange old) {
+      Value a = old[total], b = old[total + 1], column = kernel.add(old[total + 2], one);
+      Values loaded, next;
+      for (int64_t v = 0; v < count; ++v)
+        loaded.push_back(vectors.load(vectors.step(a, v * vectors.lanes)));
+      for (int64_t i = 0; i < mr; ++i) {
+        Value factor = vectors.loadSplat(vectors.step(b, offsets[static_cast<size_t>(i)]));
         for (int64_t v = 0; v < count; ++v)
-          loaded.push_back(vectors.load(vectors.step(a, v * vectors.lanes)));
-        for (int64_t i = 0; i < mr; ++i) {
-          Value factor = vectors.loadSplat(vectors.step(b, offsets[static_cast<size_t>(i)]));
-          for (int64_t v = 0; v < count; ++v)
-            next.push_back(vectors.multiplyAdd(factor, loaded[static_cast<size_t>(v)],
-                                               old[static_cast<size_t>(i * count + v)]));
-        }
-        next.push_back(vectors.step(a, nr));
-        next.push_back(vectors.step(b, one));
-        return next;
-      });
-      after.back() = vectors.step(row.back(), pitch);
-      return after;
+          next.push_back(vectors.multiplyAdd(factor, loaded[static_cast<size_t>(v)],
+                                             old[static_cast<size_t>(i * count + v)]));
+      }
+      Value isLast = arith::CmpIOp::create(kernel.builder, kernel.loc, arith::CmpIPredicate::eq,
+                                           column, width);
+      auto select = [&](Value yes, Value no) -> Value {
+        return arith::SelectOp::create(kernel.builder, kernel.loc, isLast, yes, no);
+      };
+      next.push_back(vectors.step(a, nr));
+      next.push_back(vectors.step(b, select(gap, one)));
+      next.push_back(select(none, column));
+      return next;
     });
   };
   Values result(total, vectors.zero());
@@ -179,14 +212,9 @@ void OuterProducts::multiply(ValueRange arguments) {
 }
 
 void OuterProducts::stage(Value sums, Value m, Value e, Value staging) {
-  Values loaded;
-  Value from =
-      vectors.step(sums, kernel.add(kernel.mul(e, kernel.constant(plan.rowsPerBlock())), m));
-  for (int64_t i = 0; i < vectors.lanes; ++i)
-    loaded.push_back(vectors.load(vectors.step(from, i * plan.rowsPerBlock())));
-  transpose(loaded);
-  for (auto [i, vector] : llvm::enumerate(loaded))
-    vectors.store(vectors.step(staging, static_cast<int64_t>(i) * vectors.lanes), vector);
+  Value rows = kernel.constant(plan.rowsPerBlock());
+  transposeSquare(vectors.step(sums, kernel.add(kernel.mul(e, rows), m)), rows, staging,
+                  kernel.constant(vectors.lanes));
 }
 
 } // namespace sinter::cpu::convolution

@@ -107,7 +107,7 @@ public:
           if (plan.byChannels())
             outer.fillColumns({image, kernel.mul(group, kernel.size(layout.outputs)), leading, row,
                                rows, firstRow, numRows},
-                              copies);
+                              copies, staging);
           else
             fillRows(image, leading, row, rows, copies);
           return Values();
