@@ -74,6 +74,26 @@ bool needsVectorRewrites(ModuleOp module) {
       .wasInterrupted();
 }
 
+/// Every constant once per function: a third of what emitters write are repeated ones, and each
+/// op costs time until it is LLVM IR, where constants are no instructions.
+void shareConstants(ModuleOp module) {
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (function.isExternal())
+      continue;
+    Block &entry = function.getBody().front();
+    llvm::DenseMap<Attribute, Value> known;
+    function.walk([&](arith::ConstantOp constant) {
+      auto [place, isNew] = known.try_emplace(constant.getValue(), constant.getResult());
+      if (isNew) {
+        constant->moveBefore(&entry, entry.begin());
+        return;
+      }
+      constant.getResult().replaceAllUsesWith(place->second);
+      constant.erase();
+    });
+  }
+}
+
 LogicalResult rewriteVectors(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
   vector::populateVectorContractLoweringPatterns(patterns,
@@ -145,6 +165,7 @@ bool LlvmLowering::lower(ModuleOp module) {
           module, MathOptions{.hasFma = target.hasFma, .hasAvx512 = target.vectorBytes >= 64})))
     return false;
   expandHalfConversions(module, target.hasF16c);
+  shareConstants(module);
   if (needsVectorRewrites(module) && failed(rewriteVectors(module)))
     return false;
   return succeeded(conversion->run(module));
