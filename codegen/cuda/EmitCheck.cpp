@@ -26,10 +26,14 @@ KernelSource emitCheck(const KernelRequest &request) {
     auto output = static_cast<unsigned>(i);
     codegen::Infinities meant = codegen::storedInfinities(fused, output);
     auto word = [](bool value) { return value ? "true" : "false"; };
+    const char *as = type.getElementType().isF16()    ? "(const Half *)" // Stored as words.
+                     : type.getElementType().isBF16() ? "(const Brain *)"
+                                                      : "";
     text += std::string("  checkStored<") + word(meant.negative) + ", " + word(meant.positive) +
-            ">(region." + region.bufferName(body.getNumArguments() + output) + ", region." +
-            counts[i] + "(), " + std::to_string(request.firstSite + static_cast<int64_t>(i)) +
-            ", " + std::to_string(request.step) + ", status);\n";
+            ">(" + as + "region." + region.bufferName(body.getNumArguments() + output) +
+            ", region." + counts[i] + "(), " +
+            std::to_string(request.firstSite + static_cast<int64_t>(i)) + ", " +
+            std::to_string(request.step) + ", status);\n";
   }
   return {region.define("blocks of results") + region.kernelHead() + text + "}\n", {"Check"}};
 }
