@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/ContractionLayout.h"
+#include "sinter/codegen/forms/PanelPlan.h"
 
 #include "sinter/codegen/Schedule.h"
 
@@ -85,8 +86,7 @@ llvm::SmallVector<int64_t> ContractionLayout::operandOrder(DotGeneralOp dot, boo
   return order;
 }
 
-/// The constant behind a region's argument, if the region is all that reads it.
-static ConstantOp fixedOperand(FusedOp fused, Value memory) {
+ConstantOp fixedOperand(FusedOp fused, Value memory) {
   auto argument = dyn_cast<BlockArgument>(memory);
   if (!argument || !memory.hasOneUse())
     return {};
@@ -151,6 +151,13 @@ void copyConstant(ConstantOp constant, llvm::ArrayRef<char> from, Array &to) {
         copyPanels(*contractionLayout(dot), schedule->tiles.panel,
                    reinterpret_cast<const T *>(from.data()), static_cast<T *>(to.data()));
       });
+  }
+  if (schedule && schedule->form == passes::KernelForm::Convolution && schedule->tiles.panel &&
+      schedule->tiles.packB == cpu::ContractionTiles::Pack::Never) {
+    auto op = *fused.getBody().front().getOps<ConvolutionOp>().begin();
+    if (fixedOperand(fused, op.makesX() ? op.getLhs() : op.getRhs()) == constant)
+      return copyWeightPanels(ConvolutionLayout(op), *schedule, from.data(),
+                              static_cast<char *>(to.data()));
   }
   std::memcpy(to.data(), from.data(),
               std::min<size_t>(from.size(), static_cast<size_t>(to.numBytes())));

@@ -35,8 +35,11 @@ passes::ContractionOperand memoryOf(ir::FusedOp fused, mlir::Value operand);
 cpu::ContractionShape tileShape(const ContractionLayout &layout, ir::FusedOp fused,
                                 ir::DotGeneralOp dot);
 
+/// The constant behind a region's argument, if the region is all that reads it.
+ir::ConstantOp fixedOperand(ir::FusedOp fused, mlir::Value memory);
+
 /// Copies the elements of a constant, in the order in which the only kernel that reads it expects
-/// them: panels of columns for a contraction whose schedule says so, else as they are.
+/// them: panels for a contraction or a convolution whose schedule says so, else as they are.
 void copyConstant(ir::ConstantOp constant, llvm::ArrayRef<char> from, Array &to);
 
 } // namespace sinter::codegen

@@ -121,14 +121,16 @@ DimExpr ConvolutionLayout::planeSize(const DimExpr &rows) const {
 }
 
 DimExpr ConvolutionLayout::channelSize(const DimExpr &rows, int64_t lanes) const {
-  // Zeros follow the last plane, for vectors that run over its end.
-  DimExpr size = planeSize(rows) * DimExpr(y.numPlanes() * x.numPlanes()) + DimExpr(2 * lanes);
-  // An odd number of vectors: channels do not fall into the same sets of a cache.
-  if (auto known = size.constant()) {
-    int64_t vectors = (*known + lanes - 1) / lanes;
-    return (vectors | 1) * lanes;
-  }
-  return size;
+  DimExpr planes = planeSize(rows) * DimExpr(y.numPlanes() * x.numPlanes());
+  if (auto known = planes.constant())
+    return spacedSize(*known, lanes);
+  return planes + DimExpr(2 * lanes);
+}
+
+int64_t ConvolutionLayout::spacedSize(int64_t planes, int64_t lanes) {
+  // Zeros follow the last plane, for vectors that run over its end. An odd number of vectors:
+  // channels do not fall into the same sets of a cache.
+  return ((planes + 3 * lanes - 1) / lanes | 1) * lanes;
 }
 
 DimExpr ConvolutionLayout::span(const DimExpr &rows) const {

@@ -66,6 +66,8 @@ struct ConvolutionLayout {
   /// Elements of a plane for `rows` rows of positions, and of all planes of one channel.
   DimExpr planeSize(const DimExpr &rows) const;
   DimExpr channelSize(const DimExpr &rows, int64_t lanes) const;
+  /// That of planes of a known size.
+  static int64_t spacedSize(int64_t planes, int64_t lanes);
   /// Elements from the first position of a block of `rows` rows to behind its last one.
   DimExpr span(const DimExpr &rows) const;
   /// Results per position of the grid.

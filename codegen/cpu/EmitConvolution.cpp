@@ -3,13 +3,10 @@
 // that a tap of all positions of a block is one stretch of memory, which the loop over taps and
 // channels multiplies by the weights as they lie. What follows is applied to the sums while they
 // are in the first-level cache.
-#include "sinter/codegen/cpu/ConvolutionEmit.h"
+#include "sinter/codegen/cpu/ConvolutionResult.h"
 #include "sinter/codegen/forms/ConvolutionPlan.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-
-#include <map>
 
 using namespace mlir;
 using namespace sinter::codegen;
@@ -26,13 +23,10 @@ struct Tile {
       rows; ///< Channels of the result.
 };
 
-class Emitter {
+class Emitter : ResultEmitter {
 public:
   explicit Emitter(KernelFunction &kernel)
-      : kernel(kernel), op(cast<ir::ConvolutionOp>(kernel.plan.analysis.anchors.front())),
-        layout(op), plan(layout, kernel.plan.schedule), spreads(op.makesX()),
-        source(spreads ? op.getRhs() : op.getLhs()), weights(spreads ? op.getLhs() : op.getRhs()),
-        vectors(kernel, op.getType().getElementType()), math{kernel},
+      : ResultEmitter(kernel), plan(layout, kernel.plan.schedule),
         mr(kernel.plan.schedule.tiles.mr), nr(kernel.plan.schedule.tiles.nr) {}
 
   void run() {
@@ -42,7 +36,7 @@ public:
     sums = kernel.offsetBytes(scratch, kernel.size(plan.sumsOffset()));
     Patch patch(kernel, layout, source, patchPointer, plan.blockRows());
     planeStride = patch.channelSize();
-    fillTable(patch);
+    fillTable(patch, table);
     const DimExpr blocks = ceilDiv(layout.y.positions(), plan.blockRows());
     llvm::SmallVector<DimExpr> dims{layout.batch, layout.groups};
     for (const ConvolutionAxis &axis : layout.leading)
@@ -83,41 +77,6 @@ public:
   }
 
 private:
-  /// [begin, count] of each phase, then [offset into weights, offset into the patch] of its taps.
-  void fillTable(Patch &patch) {
-    auto write = [&](int64_t at, Value value) {
-      vectors.storeWord(table, kernel.constant(at), value);
-    };
-    // A tap counts in one phase of those that there may be many of; where there is only one, in it.
-    struct Counted {
-      int64_t number;
-      ConvolutionAxis::Tap y, x;
-    };
-    std::map<int64_t, llvm::SmallVector<Counted>> phases;
-    const ConvolutionAxis &axisY = layout.y, &axisX = layout.x;
-    for (int64_t ky = 0; ky < axisY.taps; ++ky)
-      for (int64_t kx = 0; kx < axisX.taps; ++kx) {
-        int64_t phaseY = axisY.phaseOf(ky), phaseX = axisX.phaseOf(kx);
-        phases[phaseY * axisX.numPhases() + phaseX].push_back(
-            {ky * axisX.taps + kx, *axisY.tap(ky, phaseY), *axisX.tap(kx, phaseX)});
-      }
-    if (static_cast<int64_t>(phases.size()) < layout.phases())
-      kernel.loop(kernel.constant(0), kernel.constant(2 * layout.phases()), 1, {},
-                  [&](Value at, ValueRange) {
-                    vectors.storeWord(table, at, kernel.constant(0));
-                    return Values();
-                  });
-    int64_t next = 2 * layout.phases();
-    for (const auto &[phase, taps] : phases) {
-      write(2 * phase, kernel.constant(next));
-      write(2 * phase + 1, kernel.constant(static_cast<int64_t>(taps.size())));
-      for (const Counted &tap : taps) {
-        write(next++, kernel.constant(tap.number));
-        write(next++, patch.offset(tap.y, tap.x));
-      }
-    }
-  }
-
   /// The channels [strip, strip + mr) of the result at all positions of the block.
   void stripOf(Value strip, Value end) {
     // The last strip is moved up to end at the last channel: it computes some again, and stores
@@ -154,7 +113,9 @@ private:
                             vectors.step(sums, kernel.mul(other, areaSize())));
                     return Values();
                   });
-                  epilogue(first, channel, strip, end);
+                  Value stop = kernel.minimum(end, kernel.add(channel, kernel.constant(mr)));
+                  storePhase({sums, channel, kernel.size(plan.stripSize()), areaSize()}, first,
+                             strip, stop);
                   return Values();
                 });
   }
@@ -263,88 +224,9 @@ private:
             result[static_cast<size_t>(i * count + v)]);
   }
 
-  /// Stores the results of a strip from channel `strip` on; the sums start at `channel`.
-  void epilogue(Value phase, Value channel, Value strip, Value end) {
-    const ConvolutionAxis &y = layout.y, &x = layout.x;
-    Value phaseY = math.div(phase, x.numPhases()), phaseX = math.rem(phase, x.numPhases());
-    Value none = kernel.constant(0),
-          stop = kernel.minimum(end, kernel.add(channel, kernel.constant(mr)));
-    // Positions whose places are in the result.
-    Value step = kernel.constant(x.numPhases());
-    Value offset = kernel.add(kernel.size(x.resultOffset()), phaseX);
-    Value first = none, last = kernel.size(x.positions());
-    if (spreads) {
-      first = math.max(none, math.ceilDiv(kernel.sub(none, offset), step));
-      last = kernel.minimum(last, math.ceilDiv(kernel.sub(kernel.size(x.result), offset), step));
-    }
-    ElementEmitter emitter(kernel.builder, kernel.loc, kernel.env, vectors.lanes);
-    Value group0 = kernel.mul(group, kernel.size(plan.resultRows()));
-    kernel.loop(strip, stop, kernel.constant(1), {}, [&](Value c, ValueRange) {
-      Value rowSums =
-          vectors.step(sums, kernel.mul(kernel.sub(c, channel), kernel.size(plan.stripSize())));
-      Index index{{batch, 0, {}}, {kernel.add(group0, c), 0, {}}};
-      for (Value position : leading)
-        index.push_back({position, 0, {}});
-      kernel.loop(none, rows, 1, {}, [&](Value r, ValueRange) {
-        Value place = kernel.add(kernel.mul(kernel.add(row, r), kernel.constant(y.numPhases())),
-                                 kernel.add(kernel.size(y.resultOffset()), phaseY));
-        Value isRow = spreads
-                          ? math.less(place, kernel.size(y.result))
-                          : Value(arith::ConstantIntOp::create(kernel.builder, kernel.loc, 1, 1));
-        ifThenElse(kernel, isRow, [&] {
-          Value from = vectors.step(rowSums, kernel.mul(r, kernel.size(layout.pitch())));
-          Index at = index;
-          if (layout.hasY)
-            at.push_back({place, 0, {}});
-          at.push_back({});
-          if (plan.joinsPhases())
-            return joinedRow(emitter, at, from, offset);
-          kernel.vectorLoop(
-              first, last, vectors.lanes, 1, {}, [&](Value q, Value mask, ValueRange) {
-                at.back() = {kernel.add(kernel.mul(q, step), offset), x.numPhases(), {}};
-                storeResults(emitter, kernel, op.getResult(), at,
-                             vectors.load(vectors.step(from, q)), mask);
-                return Values();
-              });
-        });
-        return Values();
-      });
-      return Values();
-    });
-  }
-
-  /// A row of the result of which both phases are there; it starts at `offset`.
-  void joinedRow(ElementEmitter &emitter, Index at, Value from, Value offset) {
-    const int64_t lanes = vectors.lanes;
-    Value size = kernel.size(layout.x.result);
-    kernel.loop(kernel.constant(0), kernel.size(layout.x.positions()), lanes, {},
-                [&](Value q, ValueRange) {
-                  Value even = vectors.load(vectors.step(from, q));
-                  Value odd = vectors.load(vectors.step(from, kernel.add(q, areaSize())));
-                  for (bool high : {false, true}) {
-                    Value place = kernel.add(kernel.mul(q, kernel.constant(2)),
-                                             kernel.add(offset, kernel.constant(high ? lanes : 0)));
-                    at.back() = {place, 1, {}};
-                    storeResults(emitter, kernel, op.getResult(), at,
-                                 vectors.interleave(even, odd, high), vectors.inRange(place, size));
-                  }
-                  return Values();
-                });
-  }
-
-  KernelFunction &kernel;
-  ir::ConvolutionOp op;
-  const ConvolutionLayout layout;
   const ConvolutionPlan plan;
-  const bool spreads;
-  Value source, weights;
-  Vectors vectors;
-  Arithmetic math;
   const int64_t mr, nr;
   Value table, patchPointer, sums, planeStride;
-  // Of the unit.
-  Value batch, group, row, rows;
-  Values leading;
 };
 
 } // namespace
@@ -356,6 +238,8 @@ void emitConvolution(KernelFunction &kernel, unsigned stage) {
     return emitConvolutionWeight(kernel, stage);
   if (kernel.plan.schedule.block > 0)
     return emitDirectConvolution(kernel);
+  if (kernel.plan.schedule.tiles.panel != 0)
+    return emitConvolutionPanels(kernel);
   Emitter(kernel).run();
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/ContractionLayout.h"
 #include "sinter/codegen/Program.h"
 #include "sinter/codegen/forms/ConvolutionPlan.h"
 #include "sinter/codegen/forms/DirectConvolution.h"
 #include "sinter/codegen/forms/FormRules.h"
+#include "sinter/codegen/forms/PanelPlan.h"
 #include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/WinogradPlan.h"
 #include "sinter/ir/base/Error.h"
@@ -391,10 +393,18 @@ LogicalResult chooseConvolution(const ScheduledRegion &region, Schedule &schedul
     return success();
   }
   const Schedule empty = schedule;
-  const double cost = chooseResultTile(schedule, layout, region.target);
+  constexpr double straddling = 1.12; // Vectors of positions cross lines of the cache: measured.
+  double cost = straddling * chooseResultTile(schedule, layout, region.target);
+  Schedule other = empty;
+  const Value weights = op.makesX() ? op.getLhs() : op.getRhs();
+  const bool fixed = static_cast<bool>(fixedOperand(region.fused, weights));
+  if (double least = choosePanels(other, layout, region.target, fixed, cost); least < cost) {
+    schedule = other;
+    cost = least;
+  }
   if (!op->hasAttr(winogradAttr) || dtype != DType::F32 || !WinogradPlan::applies(layout))
     return success();
-  Schedule other = empty;
+  other = empty;
   if (chooseWinograd(other, layout, region.target, cost))
     schedule = other;
   return success();
@@ -431,6 +441,14 @@ LogicalResult planConvolution(FusedOp fused, KernelPlan &plan) {
     plan.stages.push_back({winograd.units(), plan.schedule.grain});
     plan.workspaces.push_back(alignedBytes(winograd.weightBytes()));
     plan.workspaces.push_back(DimExpr(winograd.scratchBytes()) * workers);
+    return success();
+  }
+  if (!layout.ofWeight && tiles.panel != 0) {
+    if (!PanelPlan::applies(layout))
+      return fused.emitError("its schedule is not for this convolution");
+    PanelPlan panels(layout, plan.schedule);
+    plan.stages.push_back({panels.units(), plan.schedule.grain});
+    plan.workspaces.push_back(DimExpr(panels.scratchBytes()) * workers);
     return success();
   }
   plan.stages.push_back({cut.units(), plan.schedule.grain});

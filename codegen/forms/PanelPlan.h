@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sinter/codegen/ConvolutionLayout.h"
+#include "sinter/codegen/Schedule.h"
+
+namespace sinter::codegen {
+
+/// A convolution whose result is y or x with lanes along the channels of the result: the weights
+/// lie in panels of `panel()` such channels, [panel][channel of the source][tap][channel], and
+/// every element of the source is the factor of a vector, so that no row of positions is too short.
+/// A unit is a block of channels at a block of positions of several images. All sizes but the batch
+/// are numbers.
+class PanelPlan {
+public:
+  /// Whether it can be computed like this at all.
+  static bool applies(const ConvolutionLayout &layout);
+  PanelPlan(const ConvolutionLayout &layout, const Schedule &schedule);
+  /// The same convolution under another schedule.
+  PanelPlan(const PanelPlan &other, const Schedule &schedule);
+
+  int64_t rows, depth; ///< Channels of the result, and of the source, in a group.
+  int64_t height, width, pitch;
+  int64_t channelSize; ///< That of the layout.
+  int64_t taps, groups;
+
+  int64_t panel() const { return schedule.tiles.panel; }
+  /// Whether units bring the weights into panels; else they lie so in memory.
+  bool packs() const { return schedule.tiles.packB == cpu::ContractionTiles::Pack::Always; }
+  /// The register tile: positions of so many rows of an image, or of one row of so many images.
+  int64_t tileColumns() const { return schedule.tiles.mr; }
+  int64_t tileRows() const { return schedule.tiles.packA ? 1 : schedule.tiles.kUnroll; }
+  int64_t tileImages() const { return schedule.tiles.packA ? schedule.tiles.kUnroll : 1; }
+  int64_t tileSize() const { return tileRows() * tileImages() * tileColumns() * panel(); }
+  int64_t tilesX() const { return (width + tileColumns() - 1) / tileColumns(); }
+  int64_t tilesY() const { return (blockRows() + tileRows() - 1) / tileRows(); }
+
+  int64_t rowsPerBlock() const { return schedule.tiles.mBlock; }
+  int64_t blockRows() const { return schedule.tiles.nBlock; }
+  int64_t images() const { return schedule.tiles.groupUnits; } ///< A multiple of tileImages().
+  int64_t depthBlock() const { return schedule.tiles.kc; }
+  int64_t rowBlocks() const { return (rows + rowsPerBlock() - 1) / rowsPerBlock(); }
+  int64_t blocks() const { return (height + blockRows() - 1) / blockRows(); }
+  DimExpr units() const;
+
+  // A worker's scratch, in elements: the sources of the images, a panel, the sums as the tiles
+  // leave them, [image][phase][tile][position][channel], and those of one image with its positions
+  // innermost. A table of 64-bit words is before them.
+  int64_t patchSize() const;
+  int64_t panelSize() const;
+  int64_t areaSize() const { return tilesX() * tilesY() * tileSize(); }
+  int64_t areas() const { return images() / tileImages(); }
+  int64_t sumsStride() const; ///< From one channel to the next.
+  int64_t tableBytes() const;
+  int64_t scratchBytes() const;
+
+private:
+  void setChannelSize();
+
+  int64_t planes, planeEnd; ///< Of a channel; what a plane has besides its rows of positions.
+  const DimExpr &batch;
+  const Schedule &schedule;
+};
+
+/// Sets the schedule that takes fewest cycles for an image and returns those, if they are fewer
+/// than `otherCost`; else returns that. The weights are `fixed` where they are a constant that
+/// nothing else reads.
+double choosePanels(Schedule &schedule, const ConvolutionLayout &layout, const TargetInfo &target,
+                    bool fixed, double otherCost);
+
+/// The weights of a convolution in panels.
+void copyWeightPanels(const ConvolutionLayout &layout, const Schedule &schedule, const char *from,
+                      char *to);
+
+} // namespace sinter::codegen
