@@ -19,6 +19,12 @@ LogicalResult chooseScatter(const ScheduledRegion &region, Schedule &schedule) {
   ScatterLayout layout = scatterLayout(analysis.anchors.front());
   schedule.lanes = chooseLanes(fused, target, layout.numColumns > 0 ? layout.columns : inner);
   schedule.block = schedule.lanes * 16;
+  // Rows that are written once, in order, and do not start from what is there.
+  Operation *scatter = analysis.anchors.front();
+  schedule.streamStores =
+      cast<IndexedOpInterface>(scatter).getIndexing().accesses.size() < 2 &&
+      layout.isSegmented(tensorType(scatter->getResult(0)).getElementType()) &&
+      shouldStream(fused, target, layout.columns, analysis.domain, schedule.lanes);
   DimExpr columns = std::min(layout.columns.constant().value_or(unknownSize), schedule.block);
   DimExpr perUnit = (layout.updates + layout.places) * columns;
   schedule.grain = grainFor(static_cast<double>(perUnit.constant().value_or(unknownSize)));
