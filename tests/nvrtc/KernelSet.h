@@ -26,15 +26,18 @@ public:
 
   struct Report {
     std::vector<std::string> failures; ///< Kernels that do not compile, or spill.
-    /// By form: kernels, the most registers, the most bytes of code.
+    /// By form: kernels, the most registers, the most bytes of code; milliseconds of one core.
     struct Family {
       size_t kernels = 0;
       int64_t registers = 0, codeBytes = 0;
+      double milliseconds = 0;
     };
     std::map<std::string, Family> families;
     size_t programs = 0;
     double milliseconds = 0; ///< Of compiling, summed over threads.
   };
+  /// With SINTER_NVRTC_TEXTS=FOLDER also leaves every program's text there, for
+  /// scripts/nvrtc-times.
   Report compile(const cuda::Nvrtc &nvrtc, int threads) const;
 
 private:

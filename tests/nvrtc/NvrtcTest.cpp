@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // NVRTC, which needs no GPU, compiles the kernels that a sample of the op table and the graphs of
-// the CPU's benchmark make. More of a stack than KernelSet.cpp states for a kernel's form fails.
+// the benchmark make. More of a stack than KernelSet.cpp states for a kernel's row fails.
 // Without NVRTC the tests skip and say so.
 #include "tests/nvrtc/KernelSet.h"
 #include "tests/ops/Row.h"
 #include "tools/fused-bench/Cases.h"
+#include "tools/fused-bench/GpuProbeKernels.h"
 
 #include <gtest/gtest.h>
 
@@ -43,8 +44,10 @@ protected:
                 set.size(), report.programs, report.milliseconds,
                 report.milliseconds / static_cast<double>(std::max<size_t>(1, set.size())));
     for (const auto &[form, family] : report.families)
-      std::printf("  %-12s %4zu kernels, up to %lld registers and %lld bytes\n", form.c_str(),
-                  family.kernels, static_cast<long long>(family.registers),
+      std::printf("  %-12s %4zu kernels, %.1f ms each, up to %lld registers and %lld bytes\n",
+                  form.c_str(), family.kernels,
+                  family.milliseconds / static_cast<double>(std::max<size_t>(1, family.kernels)),
+                  static_cast<long long>(family.registers),
                   static_cast<long long>(family.codeBytes));
     std::fflush(stdout);
   }
@@ -139,14 +142,24 @@ TEST_P(NvrtcTest, Networks) {
 }
 
 /// The benchmark's cases for a GPU, at the sizes that choose its largest tiles, clusters and pairs
-/// of blocks. They take minutes.
-TEST_P(NvrtcTest, LargeNetworks) {
-  if (!isExhaustive())
-    return;
+/// of blocks. Whole networks take minutes.
+TEST_P(NvrtcTest, LargeKernels) {
   KernelSet set(GetParam());
   for (const tools::CaseRow &row : tools::gpuCaseTable())
-    set.add(row.name, row.make(row.rows).graph);
+    if (isExhaustive() || !std::string_view(row.name).ends_with("_train_step"))
+      set.add(row.name, row.make(row.rows).graph);
   expectCompiles(set);
+}
+
+/// The probes that those are held against.
+TEST_P(NvrtcTest, Probes) {
+  std::set<std::string> names;
+  for (const cuda::KernelResources &kernel : cuda::readCubin(tools::compileGpuProbes(GetParam()))) {
+    names.insert(kernel.name);
+    EXPECT_EQ(kernel.stackBytes + kernel.localLoads + kernel.localStores, 0) << kernel.name;
+  }
+  EXPECT_EQ(names,
+            (std::set<std::string>{"probe_copy", "probe_read", "probe_fma", "probe_products"}));
 }
 
 /// Widths of heads that take most registers and shared memory.
