@@ -2,7 +2,6 @@
 #include "sinter/codegen/cpu/CodegenPasses.h"
 
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringRef.h"
 #include "llvm/Pass.h"
 
 namespace sinter::cpu {
@@ -11,10 +10,9 @@ namespace {
 
 /// Passes for what kernels never have: exceptions, garbage collection, coroutines, calls, stack
 /// protectors, thread-local variables, tiles of AMX, instrumentation, debug values, hardening.
-constexpr llvm::StringLiteral findNothing[] = {
+constexpr llvm::StringLiteral idle[] = {
     "Analyze Machine Code For Garbage Collection",
     "Argument Stack Rebase",
-    "Assignment Tracking Analysis",
     "Check CFA info and insert CFI instructions if needed",
     "Contiguously Lay Out Funclets",
     "Exception handling preparation",
@@ -67,7 +65,7 @@ constexpr llvm::StringLiteral findNothing[] = {
 
 /// Optimisations whose time is not won back: kernels are loops of vectors whose addresses are
 /// written as they should be, on CPUs that order instructions themselves.
-constexpr llvm::StringLiteral findLittle[] = {
+constexpr llvm::StringLiteral dear[] = {
     "Canonicalize Freeze Instructions in Loops", // Prepares for the next.
     "Constant Hoisting",
     "Early If-Conversion",
@@ -90,9 +88,12 @@ constexpr llvm::StringLiteral findLittle[] = {
 
 } // namespace
 
+llvm::ArrayRef<llvm::StringLiteral> idlePasses() { return idle; }
+llvm::ArrayRef<llvm::StringLiteral> dearPasses() { return dear; }
+
 void KernelPasses::add(llvm::Pass *pass) {
   llvm::StringRef name = pass->getPassName();
-  if (llvm::is_contained(findNothing, name) || (!thorough && llvm::is_contained(findLittle, name)))
+  if (llvm::is_contained(idle, name) || (!thorough && llvm::is_contained(dear, name)))
     delete pass;
   else
     passes.add(pass);

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/cpu/CodegenPasses.h"
+#include "sinter/codegen/cpu/CompileObject.h"
+#include "sinter/codegen/cpu/ShuffleNetworks.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/AsmParser/Parser.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Pass.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Target/TargetOptions.h"
+#include "llvm/TargetParser/Triple.h"
+
+#include <gtest/gtest.h>
+
+using namespace sinter;
+using namespace sinter::cpu;
+
+namespace {
+
+/// Lets everything through and notes its name.
+class Recorder : public llvm::legacy::PassManagerBase {
+public:
+  void add(llvm::Pass *pass) override {
+    names.insert(pass->getPassName());
+    passes.add(pass);
+  }
+  llvm::StringSet<> names;
+
+private:
+  llvm::legacy::PassManager passes;
+};
+
+struct Pipeline {
+  Pipeline() {
+    ObjectCompiler initialisesTheBackEnd(TargetInfo::parse("cpu:x86-64-v4"));
+    llvm::Triple triple("x86_64-unknown-linux-gnu");
+    std::string problem;
+    const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, problem);
+    machine.reset(target->createTargetMachine(triple, "x86-64-v4", "", llvm::TargetOptions(),
+                                              llvm::Reloc::PIC_, llvm::CodeModel::Small,
+                                              llvm::CodeGenOptLevel::Default));
+  }
+
+  llvm::StringSet<> namesOf(
+      llvm::function_ref<llvm::legacy::PassManagerBase &(llvm::legacy::PassManagerBase &)> before) {
+    Recorder recorder;
+    llvm::SmallVector<char> bytes;
+    llvm::raw_svector_ostream stream(bytes);
+    EXPECT_FALSE(machine->addPassesToEmitFile(before(recorder), stream, nullptr,
+                                              llvm::CodeGenFileType::ObjectFile, true));
+    return recorder.names;
+  }
+
+  std::unique_ptr<llvm::TargetMachine> machine;
+};
+
+// A newer LLVM may call a pass otherwise, and then it would run again.
+TEST(CodegenPasses, AllNamesAreOfLlvmsPipeline) {
+  llvm::StringSet<> names = Pipeline().namesOf([](auto &all) -> auto & { return all; });
+  for (auto passes : {idlePasses(), dearPasses()})
+    for (llvm::StringRef name : passes)
+      EXPECT_TRUE(names.contains(name)) << name.str();
+}
+
+TEST(CodegenPasses, OnlyThoseStayOut) {
+  Pipeline pipeline;
+  llvm::StringSet<> all = pipeline.namesOf([](auto &recorder) -> auto & { return recorder; });
+  for (bool thorough : {false, true}) {
+    std::unique_ptr<KernelPasses> filter;
+    llvm::StringSet<> rest =
+        pipeline.namesOf([&](auto &recorder) -> llvm::legacy::PassManagerBase & {
+          return *(filter = std::make_unique<KernelPasses>(recorder, thorough));
+        });
+    for (const auto &name : all) {
+      bool out = llvm::is_contained(idlePasses(), name.getKey()) ||
+                 (!thorough && llvm::is_contained(dearPasses(), name.getKey()));
+      EXPECT_EQ(rest.contains(name.getKey()), !out) << name.getKey().str();
+    }
+    EXPECT_TRUE(rest.contains("X86 DAG->DAG Instruction Selection"));
+  }
+}
+
+/// How many values are hidden in `levels` levels of shuffles of 16 floats.
+size_t hiddenAfter(int levels, unsigned bytes) {
+  std::string text = "define <16 x float> @f(<16 x float> %v0, <16 x float> %w0) {\n";
+  std::string mask;
+  for (int lane = 0; lane < 16; ++lane)
+    mask += (lane ? ", i32 " : "i32 ") + std::to_string(lane % 2 ? 16 + lane : lane);
+  for (int level = 1; level <= levels; ++level) {
+    std::string before = std::to_string(level - 1), now = std::to_string(level);
+    for (auto [a, b] : {std::pair("v", "w"), std::pair("w", "v")})
+      text += std::string("  %") + a + now + " = shufflevector <16 x float> %" + a + before +
+              ", <16 x float> %" + b + before + ", <16 x i32> <" + mask + ">\n";
+  }
+  std::string last = std::to_string(levels);
+  text += "  %sum = fadd <16 x float> %v" + last + ", %w" + last + "\n  ret <16 x float> %sum\n}\n";
+  llvm::LLVMContext context;
+  llvm::SMDiagnostic problem;
+  auto module = llvm::parseAssemblyString(text, problem, context);
+  if (!module)
+    throw std::runtime_error(problem.getMessage().str());
+  cutShuffleNetworks(*module, bytes);
+  EXPECT_FALSE(llvm::verifyModule(*module, &llvm::errs()));
+  std::string after;
+  llvm::raw_string_ostream stream(after);
+  module->print(stream, nullptr);
+  return llvm::StringRef(after).count("asm \"\"");
+}
+
+TEST(ShuffleNetworks, EverySecondLevelIsHidden) {
+  EXPECT_EQ(hiddenAfter(2, 64), 0U);
+  EXPECT_EQ(hiddenAfter(3, 64), 2U);
+  EXPECT_EQ(hiddenAfter(4, 64), 2U);
+  EXPECT_EQ(hiddenAfter(5, 64), 4U);
+}
+
+TEST(ShuffleNetworks, OtherVectorsAreLeftAsTheyAre) { EXPECT_EQ(hiddenAfter(5, 32), 0U); }
+
+} // namespace
