@@ -6,7 +6,6 @@
 #include "sinter/runtime/CudaDevice.h"
 #include "sinter/runtime/ElfFile.h"
 
-#include <algorithm>
 #include <dlfcn.h>
 
 namespace sinter {
@@ -112,12 +111,12 @@ ArrayMap valuesOf(const std::filesystem::path &path, const CarriedValue *carried
                   const Program &program, const std::shared_ptr<const void> &library) {
   ArrayMap values;
   for (; carried && carried->name; ++carried) {
-    auto fits = [&](const Argument &argument) {
-      return argument.kind != ArgumentKind::Placeholder && argument.name == carried->name &&
-             static_cast<int64_t>(argument.dtype) == carried->dtype &&
-             argument.shape.rank() == carried->rank;
-    };
-    if (std::none_of(program.arguments.begin(), program.arguments.end(), fits))
+    bool fits = false;
+    for (const Argument &argument : program.arguments)
+      fits |= argument.kind != ArgumentKind::Placeholder && argument.name == carried->name &&
+              static_cast<int64_t>(argument.dtype) == carried->dtype &&
+              argument.shape.rank() == carried->rank;
+    if (!fits)
       fail(path, "it carries a value that fits no variable");
     values.emplace(carried->name, Array::wrap(carried->data, static_cast<DType>(carried->dtype),
                                               {carried->sizes, carried->sizes + carried->rank}, {},
@@ -126,10 +125,9 @@ ArrayMap valuesOf(const std::filesystem::path &path, const CarriedValue *carried
   return values;
 }
 
-/// The function that runs a program for the CPU, and what holds its code. A library of several
-/// versions says itself which one runs.
-ExecutableCode openCode(const std::filesystem::path &path, const Description &description,
-                        std::vector<Program> programs) {
+/// A program for the CPU. A library of several versions says itself which one runs.
+Executable openCode(const std::filesystem::path &path, const Description &description,
+                    std::vector<Program> programs, const LibraryOptions &options) {
   // dlopen() searches folders for a name without a slash.
   void *handle = dlopen(std::filesystem::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
@@ -156,10 +154,12 @@ ExecutableCode openCode(const std::filesystem::path &path, const Description &de
       dlsym(handle, (description.name + std::string(valuesSuffix)).c_str()); // Few have one.
   ArrayMap values =
       valuesOf(path, static_cast<const CarriedValue *>(carried), programs[version], library);
-  return {.program = std::make_shared<const Program>(std::move(programs[version])),
-          .entry = entry,
-          .keepAlive = std::move(library),
-          .values = std::move(values)};
+  return Executable({.program = std::make_shared<const Program>(std::move(programs[version])),
+                     .entry = entry,
+                     .keepAlive = std::move(library),
+                     .trace = options.trace,
+                     .values = std::move(values)},
+                    options.device ? options.device : CpuDevice::shared(options.threads));
 }
 
 } // namespace
@@ -167,19 +167,13 @@ ExecutableCode openCode(const std::filesystem::path &path, const Description &de
 Executable loadLibrary(const std::filesystem::path &path, const LibraryOptions &options) {
   const Description description = describe(path, options.program);
   std::vector<Program> programs = parse(path, description);
-  std::shared_ptr<Device> device = options.device;
   if (isForGpu(programs.front())) {
     auto program = std::make_shared<const Program>(std::move(programs.front()));
     // Nothing of the file is code for this machine.
-    if (!device)
-      device = CudaDevice::shared();
-    return Executable({.program = std::move(program), .trace = options.trace}, std::move(device));
+    return Executable({.program = std::move(program), .trace = options.trace},
+                      options.device ? options.device : CudaDevice::shared());
   }
-  ExecutableCode code = openCode(path, description, std::move(programs));
-  code.trace = options.trace;
-  if (!device)
-    device = CpuDevice::shared(options.threads);
-  return Executable(std::move(code), std::move(device));
+  return openCode(path, description, std::move(programs), options);
 }
 
 } // namespace sinter

@@ -144,19 +144,6 @@ void SizeInference::check(const Place &place, const Array &array, Values &values
   }
 }
 
-/// Whether nothing but sums and multiples are made of the symbol.
-static bool isLinearIn(const DimExpr &size, const std::string &symbol) {
-  enum Degree { None, Linear, Other };
-  auto nonlinear = [](Degree a, Degree b) { return a == None && b == None ? None : Other; };
-  DimExpr::Folder<Degree> folder;
-  folder.constant = [](int64_t) { return None; };
-  folder.symbol = [&](const std::string &name) { return name == symbol ? Linear : None; };
-  folder.add = [](Degree a, Degree b) { return std::max(a, b); };
-  folder.mul = [](Degree a, Degree b) { return a == None ? b : b == None ? a : Other; };
-  folder.floorDiv = folder.ceilDiv = folder.max = nonlinear;
-  return size.fold(folder) != Other;
-}
-
 /// Checks a composite size whose dimensions are known, or solves for the only unknown one as if the
 /// size were linear in it. Where it is not (a quotient, a maximum), only a value that alone fits is
 /// taken, and nothing is wrong with a size that this does not find. False when it can do neither
@@ -193,11 +180,14 @@ bool SizeInference::settle(const Pending &pending, Values &values) const {
   bool fits = !__builtin_sub_overflow(size, *zero, &rest) && (rest != least || slope != -1);
   const int64_t candidate = fits ? rest / slope : -1;
   fits = at(candidate) == size;
-  if (!isLinearIn(axis.composite, names[unknown])) {
+  // Quotients and maxima are told by their text; of sums and products, three values are enough.
+  const std::string text = axis.composite.str();
+  if (text.find("div(") != text.npos || text.find("max(") != text.npos ||
+      at(2) != checkedAdd(*one, slope)) {
     if (!fits || at(candidate - 1) == size || at(checkedAdd(candidate, 1).value_or(-1)) == size)
       return false;
   } else if (!fits) {
-    throwSize(*pending.place, *pending.array, pending.axis, axis.composite.str());
+    throwSize(*pending.place, *pending.array, pending.axis, text);
   }
   values.sizes[unknown] = candidate;
   values.sources[unknown] = {pending.place, pending.axis};

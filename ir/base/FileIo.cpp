@@ -90,9 +90,8 @@ std::string readAll(int descriptor, const fs::path &path, const ReadLimits &limi
       failedTo("read", path, error);
     if (got == 0)
       return text;
-    if (size_t zero = limits.isText ? text.find('\0', filled) : text.npos; zero != text.npos)
-      throw Error({.kind = ErrorKind::User},
-                  "'" + path.string() + "' is no text: byte " + std::to_string(zero) + " is zero");
+    if (limits.isText && text.find('\0', filled) != text.npos)
+      throw Error({.kind = ErrorKind::User}, "'" + path.string() + "' is no text: it holds zeros");
     if (static_cast<int64_t>(text.size()) > most)
       throw Error({.code = ErrorCode::Limit},
                   "'" + path.string() + "' is larger than " + std::to_string(most) + " bytes");
