@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/CompileKernels.h"
 
+#include "sinter/codegen/OnThreads.h"
 #include "sinter/codegen/cpu/ElfObject.h"
 #include "sinter/codegen/cpu/Jit.h"
 #include "sinter/codegen/cpu/KernelKey.h"
@@ -113,8 +114,7 @@ void hide(llvm::Module &module) {
 class KnownKernels {
 public:
   /// That of the first kernel equal to this one, or how many there were before.
-  size_t numberOf(ModuleOp module, func::FuncOp entry) {
-    const size_t hash = structureHash(module, entry);
+  size_t numberOf(ModuleOp module, func::FuncOp entry, size_t hash) {
     auto [bucket, end] = byHash.equal_range(hash);
     Kernel kernel{module, entry, count, {}};
     for (; bucket != end; ++bucket)
@@ -226,11 +226,14 @@ CompiledKernels compileKernels(const std::vector<ModuleOp> &modules, const Targe
   if (modules.empty())
     return result;
   Stopwatch wall, watch;
+  MLIRContext *context = modules.front()->getContext();
+  std::vector<size_t> hashes(modules.size());
+  codegen::onThreads(modules.size(), codegen::threadsFor(modules.size(), options.threads, *context),
+                     [&](size_t i) { hashes[i] = structureHash(modules[i], entryOf(modules[i])); });
   std::vector<ModuleOp> unique;
   KnownKernels known;
-  for (ModuleOp module : modules) {
-    func::FuncOp entry = entryOf(module);
-    size_t number = known.numberOf(module, entry);
+  for (auto [module, hash] : llvm::zip(modules, hashes)) {
+    size_t number = known.numberOf(module, entryOf(module), hash);
     if (number == unique.size()) {
       result.symbols.push_back(options.symbolPrefix + std::to_string(number));
       unique.push_back(module);
@@ -241,7 +244,6 @@ CompiledKernels compileKernels(const std::vector<ModuleOp> &modules, const Targe
     entryOf(module).setName(entryName);
   result.times.deduplicate = watch.lap();
 
-  MLIRContext *context = modules.front()->getContext();
   prepareContext(*context);
   DiagnosticText diagnostics(context);
   result.objects.resize(unique.size());
@@ -256,11 +258,7 @@ CompiledKernels compileKernels(const std::vector<ModuleOp> &modules, const Targe
   std::sort(order.begin(), order.end(),
             [&](size_t a, size_t b) { return std::pair(weight[b], a) < std::pair(weight[a], b); });
 
-  size_t numThreads = options.threads > 0
-                          ? static_cast<size_t>(options.threads)
-                          : std::max<size_t>(std::thread::hardware_concurrency(), 1);
-  numThreads = context->isMultithreadingEnabled() ? std::min(numThreads, unique.size()) : 1;
-
+  const size_t numThreads = codegen::threadsFor(unique.size(), options.threads, *context);
   std::atomic<size_t> next = 0;
   std::mutex mutex;
   std::exception_ptr problem;
