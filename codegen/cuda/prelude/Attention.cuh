@@ -44,7 +44,7 @@ __device__ void attentionCopy(T *to, const T *from, int present) {
       const int first = (int)threadIdx.x / pieces, at = (int)threadIdx.x % pieces * elements;
       T *into = to + first * stride + at;
       const T *out = from + first * width + at;
-#pragma unroll 4
+#pragma unroll 2 // More take registers that wide heads need.
       for (int row = 0; row < rows; row += step) {
         const bool valid = first + row < present && at < width;
         attentionCopyPiece<piece>(into + row * stride, valid ? out + row * width : from, valid);
@@ -167,26 +167,24 @@ template <typename P, typename E, bool rowsAreQueries> struct AttentionSight {
 template <int stages, typename Issue, typename Take>
 __device__ __forceinline__ void attentionTiles(long long end, int step, const Issue &issue, const Take &take) {
   int stage = 0;
-  bool isFull = false;
 #pragma unroll 1
-  for (long long next = 0;; next += step) {
-    const bool more = next < end;
+  for (long long at = -(long long)step;; at += step) {
+    const bool more = at + step < end, isFull = at >= 0;
     if (stages == 2 || isFull) {
       waitAsync<0>();
       __syncthreads(); // The tile is here, and nobody reads the one before any more.
     }
     if (stages == 2 && more)
-      issue(stage, next);
+      issue(stage, at + step);
     if (isFull)
-      take(stages == 2 ? stage ^ 1 : 0, next - step);
+      take(stages == 2 ? stage ^ 1 : 0, at);
     if (!more)
       break;
     if (stages == 1) {
       __syncthreads();
-      issue(0, next);
+      issue(0, at + step);
     }
     stage ^= stages - 1;
-    isFull = true;
   }
   commitAsync(); // Without tiles the rows are still on their way.
   waitAsync<0>();
@@ -265,8 +263,8 @@ __device__ void attentionForward(const P &p, const typename P::Element *q, const
       }
       tiles.template addWeighted<P::valueWidth>(sums, scores, valueTile);
     });
-    // Row by row, but written out once: rows are picked, not unrolled.
-#pragma unroll 1
+    // Row by row. Exact functions are long and written out once, rows picked; on tensor cores registers are dear.
+#pragma unroll(E::isFast ? E::rowsOfThread : 1)
     for (int row = 0; row < E::rowsOfThread; ++row) {
       Sum mine = total[0], most = largest[0];
 #pragma unroll
