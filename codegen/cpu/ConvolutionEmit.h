@@ -101,6 +101,7 @@ private:
   };
   Value startOf(const ConvolutionAxis &axis, Value plane);
   Columns columnsOf(Value plane);
+  Value everySecond(ElementEmitter &emitter, const Index &index, Value left, Value mask);
   void fillRow(ElementEmitter &emitter, Index index, Value sourceRow, Value isRow,
                const Columns &columns, Value target);
 

@@ -269,6 +269,36 @@ Patch::Columns Patch::columnsOf(Value plane) {
   return columns;
 }
 
+/// Every second element of a row from `index` on, `left` of them or more, as contiguous loads; null
+/// where the source does not lie in memory as it is computed with, or at other distances.
+Value Patch::everySecond(ElementEmitter &emitter, const Index &index, Value left, Value mask) {
+  auto buffer = kernel.env.buffers.find(source);
+  if (index.back().step != 2 || buffer == kernel.env.buffers.end() ||
+      buffer->second.elementType != vectors.elementType || !vectors.elementType.isF32())
+    return {};
+  // The last element that is wanted is the last one that is read.
+  const int64_t lanes = vectors.lanes;
+  Index first = index;
+  first.back().step = 1;
+  Value offset = emitter.math().linearize(first, buffer->second.shape).base;
+  Value lowMask, highMask;
+  if (mask) {
+    Value reach = kernel.sub(kernel.mul(left, kernel.constant(2)), kernel.constant(1));
+    lowMask = emitter.memory().tailMask(kernel.minimum(reach, kernel.constant(lanes)));
+    highMask = emitter.memory().tailMask(
+        math.max(kernel.constant(0), kernel.sub(reach, kernel.constant(lanes - 1))));
+  }
+  auto load = [&](int64_t behind, Value which) {
+    return emitter.memory().loadVector(buffer->second.pointer, buffer->second.elementType,
+                                       kernel.add(offset, kernel.constant(behind)), which);
+  };
+  Value low = load(0, lowMask), high = load(lanes - 1, highMask);
+  llvm::SmallVector<int64_t> picked;
+  for (int64_t i = 0; i < lanes; ++i)
+    picked.push_back(i < lanes / 2 ? 2 * i : 2 * i + 1);
+  return vector::ShuffleOp::create(kernel.builder, kernel.loc, low, high, picked);
+}
+
 void Patch::fillRow(ElementEmitter &emitter, Index index, Value sourceRow, Value isRow,
                     const Columns &columns, Value target) {
   const int64_t step = layout.x.sourceStep();
@@ -280,17 +310,20 @@ void Patch::fillRow(ElementEmitter &emitter, Index index, Value sourceRow, Value
         if (layout.hasY)
           index.push_back({sourceRow, 0, {}});
         index.push_back({});
-        kernel.vectorLoop(
-            columns.first, columns.last, vectors.lanes, 1, {},
-            [&](Value at, Value mask, ValueRange) {
-              ElementEmitter::Scope scope(emitter);
-              emitter.setMask(mask);
-              Value from = kernel.add(kernel.mul(at, kernel.constant(step)), columns.start);
-              index.back() = {from, step, {}};
-              Element element = emitter.emit(source, index);
-              vectors.store(vectors.step(target, at), emitter.memory().asVector(element));
-              return Values();
-            });
+        kernel.vectorLoop(columns.first, columns.last, vectors.lanes, 1, {},
+                          [&](Value at, Value mask, ValueRange) {
+                            ElementEmitter::Scope scope(emitter);
+                            emitter.setMask(mask);
+                            Value from =
+                                kernel.add(kernel.mul(at, kernel.constant(step)), columns.start);
+                            index.back() = {from, step, {}};
+                            Value elements =
+                                everySecond(emitter, index, kernel.sub(columns.last, at), mask);
+                            if (!elements)
+                              elements = emitter.memory().asVector(emitter.emit(source, index));
+                            vectors.store(vectors.step(target, at), elements);
+                            return Values();
+                          });
         // The last vector has zeros behind the source's end.
         Value count = kernel.sub(columns.last, columns.first);
         Value whole = kernel.mul(math.ceilDiv(count, width), width);

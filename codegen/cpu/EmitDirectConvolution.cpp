@@ -37,8 +37,8 @@ public:
     const Schedule &schedule = kernel.plan.schedule;
     llvm::SmallVector<DimExpr> dims{layout.batch, layout.groups};
     if (plan.pointwise) {
-      dims.push_back(ceilDiv(DimExpr(plan.positions()), DimExpr(schedule.block)));
       dims.push_back(ceilDiv(layout.outputs, DimExpr(schedule.tiles.mBlock)));
+      dims.push_back(ceilDiv(DimExpr(plan.positions()), DimExpr(schedule.block)));
     } else {
       dims.push_back(layout.outputs);
     }
@@ -48,7 +48,7 @@ public:
       batch = at[0].base;
       group = at[1].base;
       if (plan.pointwise)
-        pointwiseUnit(at[2].base, at[3].base);
+        pointwiseUnit(at[3].base, at[2].base);
       else
         depthwiseUnit(at[2].base);
       return Values();

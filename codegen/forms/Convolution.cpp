@@ -115,7 +115,7 @@ namespace {
 
 constexpr int64_t fewUnits = 16;    // Fewer leave threads idle at the end.
 constexpr double copyCost = 3;      // Of a vector, in multiply-adds of vectors.
-constexpr double smallWork = 450e3; // Multiply-adds that one thread does at once.
+constexpr double smallWork = 100e3; // Multiply-adds that one thread does at once.
 
 struct Sizes {
   int64_t batch, groups, rows, depth, height, width, pitch, leading = 1;
@@ -231,7 +231,10 @@ double chooseResultTile(Schedule &schedule, const ConvolutionLayout &layout,
   const double work = planes * static_cast<double>(sizes.height * sizes.width) *
                       static_cast<double>(sizes.rows * sizes.depth) *
                       static_cast<double>(layout.taps());
-  const double wanted = std::clamp<double>(std::floor(work / smallWork), 1, fewUnits);
+  // Few units are an even number of them.
+  double wanted = std::clamp<double>(std::floor(work / smallWork), 1, fewUnits);
+  if (wanted > 1)
+    wanted = 2 * std::ceil(wanted / 2);
   for (int64_t parts = 2; units() < wanted && parts <= std::min<int64_t>(strips, 8); ++parts)
     tiles.mBlock = ceilDivide(strips, parts) * tiles.mr;
   while (units() < wanted && tiles.nBlock > 1)
@@ -385,16 +388,16 @@ LogicalResult chooseConvolution(const ScheduledRegion &region, Schedule &schedul
     chooseWeightTile(schedule, layout, region.target);
     return success();
   }
-  // Lanes that are not loaded must cost nothing.
-  constexpr int64_t masksBytes = 32;
-  if (auto direct = DirectPlan::of(layout, schedule.lanes);
-      direct && region.target.vectorBytes >= masksBytes) {
-    direct->choose(schedule, region.target);
-    return success();
-  }
   const Schedule empty = schedule;
   constexpr double straddling = 1.12; // Vectors of positions cross lines of the cache: measured.
-  double cost = straddling * chooseResultTile(schedule, layout, region.target);
+  constexpr int64_t masksBytes = 32;  // Lanes that are not loaded must cost nothing.
+  std::optional<DirectPlan> direct;
+  if (region.target.vectorBytes >= masksBytes)
+    direct = DirectPlan::of(layout, schedule.lanes);
+  double cost = direct ? direct->choose(schedule, region.target)
+                       : straddling * chooseResultTile(schedule, layout, region.target);
+  if (direct && !direct->pointwise)
+    return success();
   Schedule other = empty;
   const Value weights = op.makesX() ? op.getLhs() : op.getRhs();
   const bool fixed = static_cast<bool>(fixedOperand(region.fused, weights));

@@ -100,7 +100,7 @@ double stepCost(int64_t positions, int64_t lines, int64_t vectors, const TargetI
          0.3 * static_cast<double>(lines) + 0.9;
 }
 
-/// Cycles that an image takes.
+/// Cycles that one group of an image takes.
 double costOf(const PanelPlan &plan, const Schedule &schedule, const TargetInfo &target,
               int64_t planes, int64_t batch) {
   const auto lanes = static_cast<double>(schedule.lanes);
@@ -129,7 +129,7 @@ double costOf(const PanelPlan &plan, const Schedule &schedule, const TargetInfo 
   const int64_t scratch = plan.scratchBytes();
   if (scratch > target.l2Bytes * 3 / 4)
     cost *= scratch > target.l2Bytes ? 1.15 : 1.04;
-  return cost * static_cast<double>(plan.groups);
+  return cost;
 }
 
 } // namespace
@@ -199,8 +199,9 @@ double choosePanels(Schedule &schedule, const ConvolutionLayout &layout, const T
         for (int64_t cut = 2; units() < wanted && cut <= strips; ++cut)
           tiles.mBlock = ceilDivide(strips, cut) * tiles.panel;
         // Chunks of units that share their source.
-        const int64_t fills = std::max<int64_t>(
-            1, std::min(plan.rowBlocks(), ceilDivide(wanted * plan.rowBlocks(), 2 * units())));
+        const int64_t fewest = wanted > 1 && units() == plan.rowBlocks() ? 2 : 1;
+        const int64_t fills = std::min(
+            plan.rowBlocks(), std::max(fewest, ceilDivide(wanted * plan.rowBlocks(), 2 * units())));
         const double cost = costOf(plan, trial, target, planes * fills, batch);
         if (cost < least) {
           least = cost;

@@ -20,7 +20,7 @@ constexpr int64_t mostCode = 1024;    // Multiply-adds of all groups at borders.
 constexpr int64_t mostEpilogue = 16;  // Costs of what follows, which is emitted once per register.
 constexpr int64_t longest = 1 << 20;  // Of an axis.
 constexpr double chunkCycles = 3000;  // Less is not worth handing to a thread...
-constexpr double sharedCycles = 6000; // ...nor is it where this is all there is.
+constexpr double sharedCycles = 4000; // ...nor is it where this is all there is.
 constexpr int64_t mostChunks = 16;
 
 /// Whether ops beside the convolution take one element per position, wherever it is.
@@ -147,7 +147,7 @@ DimExpr DirectPlan::units(const Schedule &schedule) const {
                          ceilDivide(outputs, schedule.tiles.mBlock));
 }
 
-void DirectPlan::choose(Schedule &schedule, const TargetInfo &target) const {
+double DirectPlan::choose(Schedule &schedule, const TargetInfo &target) const {
   constexpr int64_t someImages = 4;
   const auto images = static_cast<double>(batch.constant().value_or(someImages));
   const double wide = target.vectorBytes >= 64 ? 1 : 0.5;
@@ -162,7 +162,7 @@ void DirectPlan::choose(Schedule &schedule, const TargetInfo &target) const {
     const double cycles = 30 + vectors * (static_cast<double>(tapsX * tapsY) * perTap + 3) * wide;
     const double channels = images * static_cast<double>(groups * outputs);
     schedule.grain = grainOf(cycles * channels, channels);
-    return;
+    return cycles * static_cast<double>(outputs);
   }
   double best = std::numeric_limits<double>::max();
   for (int64_t vectors = 1; vectors <= 4; ++vectors)
@@ -202,20 +202,23 @@ void DirectPlan::choose(Schedule &schedule, const TargetInfo &target) const {
   const int64_t columns = ceilDivide(positions(), tiles.nr), strips = ceilDivide(outputs, tiles.mr);
   const int64_t cached = std::max<int64_t>(
       1, target.l1Bytes * 3 / 4 / std::max<int64_t>(1, inputs * tiles.nr * tiles.elementBytes));
-  auto ofImages = images * static_cast<double>(groups);
+  // Channels are cut before positions: a thread then makes whole planes, which the next depthwise
+  // convolution reads plane by plane.
+  const double ofImages = images * static_cast<double>(groups);
+  int64_t rowCuts = 1;
+  if (ofImages < parts)
+    rowCuts = std::min<int64_t>(strips, 2 * static_cast<int64_t>(std::ceil(parts / ofImages / 2)));
+  tiles.mBlock = ceilDivide(strips, rowCuts) * tiles.mr;
+  rowCuts = ceilDivide(outputs, tiles.mBlock);
   int64_t cuts = std::max<int64_t>(ceilDivide(columns, std::max<int64_t>(cached, 4)), 1);
-  if (static_cast<double>(cuts) * ofImages < parts && columns >= 8)
-    cuts = std::min<int64_t>(columns / 2, static_cast<int64_t>(std::ceil(parts / ofImages)));
+  if (static_cast<double>(cuts * rowCuts) * ofImages < parts && columns >= 8)
+    cuts = std::min<int64_t>(columns / 2, static_cast<int64_t>(std::ceil(
+                                              parts / ofImages / static_cast<double>(rowCuts))));
   schedule.block = ceilDivide(columns, cuts) * tiles.nr;
   const auto blocks = static_cast<double>(ceilDivide(positions(), schedule.block)) * ofImages;
-  int64_t rowCuts = 1;
-  if (blocks < parts)
-    rowCuts = std::min<int64_t>(strips, static_cast<int64_t>(std::ceil(parts / blocks)));
-  if (rowCuts > 1 && rowCuts % 2 == 1 && strips > rowCuts)
-    ++rowCuts;
-  tiles.mBlock = ceilDivide(strips, rowCuts) * tiles.mr;
   const double units = blocks * static_cast<double>(ceilDivide(outputs, tiles.mBlock));
   schedule.grain = grainOf(cycles, units);
+  return cycles / ofImages;
 }
 
 } // namespace sinter::codegen

@@ -17,8 +17,9 @@ class DirectPlan {
 public:
   /// nullopt where the convolution, or what is fused with it, does not have that form.
   static std::optional<DirectPlan> of(const ConvolutionLayout &layout, int64_t lanes);
-  /// Fills in tile, units and grain.
-  void choose(Schedule &schedule, const TargetInfo &target) const;
+  /// Fills in tile, units and grain. Returns about how many cycles a group of an image
+  /// takes.
+  double choose(Schedule &schedule, const TargetInfo &target) const;
 
   /// Rows of positions that depthwise kernels compute together; 0 where a row has too many vectors.
   int64_t rowsTogether() const;

@@ -62,9 +62,9 @@ private:
   const Schedule &schedule;
 };
 
-/// Sets the schedule that takes fewest cycles for an image and returns those, if they are fewer
-/// than `otherCost`; else returns that. The weights are `fixed` where they are a constant that
-/// nothing else reads.
+/// Sets the schedule that takes fewest cycles for a group of an image and returns those, if they
+/// are fewer than `otherCost`; else returns that. The weights are `fixed` where they are a constant
+/// that nothing else reads.
 double choosePanels(Schedule &schedule, const ConvolutionLayout &layout, const TargetInfo &target,
                     bool fixed, double otherCost);
 
