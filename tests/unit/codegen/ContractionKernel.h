@@ -115,7 +115,7 @@ public:
   }
 
   std::unique_ptr<llvm::Module> lower(llvm::LLVMContext &llvmContext, const TargetInfo &target) {
-    if (failed(verify(*module)) || !lowerToLlvm(*module, target))
+    if (failed(verify(*module)) || !LlvmLowering(context, target).lower(*module))
       return nullptr;
     return translateToLlvm(*module, llvmContext);
   }
