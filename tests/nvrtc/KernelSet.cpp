@@ -66,7 +66,6 @@ constexpr StackLimit stackLimits[] = {
     {"softmaxColumns f64", 8},
     // One to three registers, stored once before a loop: ptxas would rather have more blocks.
     {"atan2 f32 gradient", 16},
-    {"attention bf16 128", 8},
     {"conv2dGroups f32 gradient", 8},
     {"gpt_mini_bf16_train_step", 8},
     {"gpt_mini_train_step", 16},
