@@ -7,6 +7,7 @@ inputs and parameters: a peer that differs is reported, not timed. Then both tak
 device's events (in a training step also by the clock of the host, with all that a call costs there)."""
 
 import argparse
+import contextlib
 import gc
 import json
 import os
@@ -49,9 +50,7 @@ class Ours:
         return answer.split()[1:]
 
     def close(self):
-        self.process.stdin.write("quit\n")
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate("quit\n")
 
 
 class Torch:
@@ -65,6 +64,7 @@ class Torch:
         import gpu_cases
         from common import check
         self.cases, self.check = gpu_cases.CASES, check
+        torch.backends.cudnn.benchmark = True  # of cuDNN's algorithms the fastest, not a guess
 
     def version(self):
         torch = self.torch
@@ -167,9 +167,12 @@ def compare(peer, small, full, name, variants, pairs):
     results = []
     with tempfile.TemporaryDirectory() as folder:
         saved = os.path.join(folder, "case.npz")
-        small.ask("prepare", name)
-        small.ask("save", saved)
-        full.ask("prepare", name)
+        try:
+            small.ask("prepare", name)
+            small.ask("save", saved)
+            full.ask("prepare", name)
+        except RuntimeError as problem:  # no memory for it, say
+            return [{"case": name, "peer": variant, "missing": f"Sinter's side: {problem}"} for variant in variants]
         for variant in variants:
             result = {"case": name, "peer": variant}
             results.append(result)
@@ -240,6 +243,24 @@ def markdown(results, pairs):
     return "\n".join(lines) + "\n"
 
 
+def compare_all(options, variants, results, found):
+    """Adds to `found` case by case."""
+    try:
+        peer = Torch(options.device)
+    except (ImportError, OSError) as problem:  # OSError: a library of CUDA that does not load
+        results["torch"] = ""
+        print(f"torch.compile: NOT compared, PyTorch cannot be imported: {problem}")
+        return
+    results["torch"] = peer.version()
+    print(results["torch"], flush=True)
+    with contextlib.closing(Ours([*options.runner, "--serve", "--small"])) as small, \
+            contextlib.closing(Ours([*options.runner, "--serve"] + (["--small"] if options.small else []))) as full:
+        for name in [name for name in full.ask("cases") if options.filter in name]:
+            for result in compare(peer, small, full, name, variants, options.pairs):
+                found.append(result)
+                print(describe(result), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--runner", nargs="+", required=True, help="gpu-suite-run and its folder of cases")
@@ -268,27 +289,14 @@ def main():
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     found = []
     try:
-        peer = Torch(options.device)
-    except ImportError as problem:
-        results["torch"] = ""
-        print(f"torch.compile: NOT compared, PyTorch cannot be imported: {problem}")
-    else:
-        results["torch"] = peer.version()
-        print(results["torch"], flush=True)
-        small = Ours([*options.runner, "--serve", "--small"])
-        full = Ours([*options.runner, "--serve"] + (["--small"] if options.small else []))
-        for name in [name for name in full.ask("cases") if options.filter in name]:
-            for result in compare(peer, small, full, name, variants, options.pairs):
-                found.append(result)
-                print(describe(result), flush=True)
-        small.close()
-        full.close()
-    results["torch_pairs"] = found
-    with open(options.figures, "w", encoding="utf-8") as file:
-        json.dump(results, file, indent=2)
-    if options.markdown:
-        with open(options.markdown, "w", encoding="utf-8") as file:
-            file.write(markdown(results, results["pairs"] + found))
+        compare_all(options, variants, results, found)
+    finally:  # also where the runner's end is ours
+        results["torch_pairs"] = found
+        with open(options.figures, "w", encoding="utf-8") as file:
+            json.dump(results, file, indent=2)
+        if options.markdown:
+            with open(options.markdown, "w", encoding="utf-8") as file:
+                file.write(markdown(results, results["pairs"] + found))
     return 0
 
 

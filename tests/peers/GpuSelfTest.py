@@ -2,6 +2,8 @@
 """PyTorch's side of the pack for a GPU machine: its cases are those of the benchmark, and the table says what is missing.
 Needs neither PyTorch nor numpy. usage: GpuSelfTest.py FUSED-BENCH"""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PEERS = os.path.join(ROOT, "scripts", "peers")
@@ -59,6 +62,37 @@ class Gpu(unittest.TestCase):
                                 ([os.path.join(folder, "none")], 3)):
                 run = subprocess.run(command + words, capture_output=True, text=True, check=False)
                 self.assertEqual(run.returncode, code, run.stderr)
+
+    def test_a_runner_that_refuses_or_ends_costs_its_cases_alone(self):
+        class Peer:  # in PyTorch's place
+            cases = {"large": None, "last": None}
+
+            def __init__(self, _device):
+                pass
+
+            def version(self):
+                return "torch 0"
+
+        runner = "import sys\nfor line in sys.stdin:\n" \
+                 "  word = line.split()\n" \
+                 "  if word[-1] == 'last': sys.exit(5)\n" \
+                 "  print('cases large last' if word[0] == 'cases' else 'error: out of memory on the GPU', flush=True)\n"
+        with tempfile.TemporaryDirectory() as folder:
+            figures, table = os.path.join(folder, "f.json"), os.path.join(folder, "t.md")
+            program = os.path.join(folder, "runner.py")
+            for path, text in ((figures, json.dumps(FIGURES)), (program, runner)):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text)
+            words = ["gpu_main.py", "--runner", sys.executable, program, "--figures", figures, "--markdown", table,
+                     "--modes=default"]
+            with unittest.mock.patch.object(gpu_main, "Torch", Peer), unittest.mock.patch.object(sys, "argv", words), \
+                    contextlib.redirect_stdout(io.StringIO()) as output, self.assertRaises(SystemExit) as ended:
+                gpu_main.main()
+            self.assertEqual(ended.exception.code, 5)
+            self.assertIn("large: NOT compared with torch.compile: Sinter's side: error: out of memory", output.getvalue())
+            with open(figures, encoding="utf-8") as file:
+                self.assertEqual([pair["case"] for pair in json.load(file)["torch_pairs"]], ["large"])
+            self.assertTrue(os.path.exists(table))
 
     def test_ratio_is_of_pairs(self):
         self.assertEqual(gpu_main.ratio([1.0, 2.0, 4.0], [2.0, 2.0, 20.0])["ratio"], 2.0)
