@@ -19,9 +19,11 @@ namespace {
 
 constexpr unsigned levels = 2; ///< That are left together.
 
-/// One that takes from two vectors of one register.
+/// One that takes from two vectors of one register. Floats of 16 bits have none on most CPUs, and
+/// LLVM refuses them as an operand of assembly.
 bool isCrossing(const ShuffleVectorInst &shuffle, unsigned bytes) {
   return !isa<UndefValue>(shuffle.getOperand(1)) && !shuffle.changesLength() &&
+         !shuffle.getType()->getScalarType()->is16bitFPTy() &&
          shuffle.getType()->getPrimitiveSizeInBits() == uint64_t{bytes} * 8;
 }
 

@@ -149,7 +149,8 @@ DimExpr DirectPlan::units(const Schedule &schedule) const {
 
 double DirectPlan::choose(Schedule &schedule, const TargetInfo &target) const {
   constexpr int64_t someImages = 4;
-  const auto images = static_cast<double>(batch.constant().value_or(someImages));
+  const auto images =
+      static_cast<double>(std::max<int64_t>(1, batch.constant().value_or(someImages)));
   const double wide = target.vectorBytes >= 64 ? 1 : 0.5;
   auto &tiles = schedule.tiles;
   if (!pointwise) {

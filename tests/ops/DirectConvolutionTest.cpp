@@ -94,6 +94,7 @@ TEST(DirectConvolutionTest, DepthwiseOfOtherGeometry) {
               3,
               {.strides = {2, 2}, .padding = Padding({1, 1}, {1, 1}), .groups = 3},
               f64});
+  expectSame({0, 3, 9, 9, 3, 3, {.padding = Padding({1, 1}, {1, 1}), .groups = 3}});
 }
 
 TEST(DirectConvolutionTest, WindowsOfOneElement) {
@@ -104,6 +105,7 @@ TEST(DirectConvolutionTest, WindowsOfOneElement) {
   expectSame({1, 8, 48, 47, 40, 1, {.groups = 2}});
   expectSame({1, 6, 5, 9, 10, 1, {}, f64});
   expectSame({1, 64, 14, 15, 64, 1, {}});
+  expectSame({0, 64, 7, 7, 48, 1, {}});
 }
 
 } // namespace

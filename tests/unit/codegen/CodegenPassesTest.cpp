@@ -88,20 +88,22 @@ TEST(CodegenPasses, OnlyThoseStayOut) {
   }
 }
 
-/// How many values are hidden in `levels` levels of shuffles of 16 floats.
-size_t hiddenAfter(int levels, unsigned bytes) {
-  std::string text = "define <16 x float> @f(<16 x float> %v0, <16 x float> %w0) {\n";
+/// How many values are hidden in `levels` levels of shuffles of `lanes` elements.
+size_t hiddenAfter(int levels, unsigned bytes, int lanes = 16,
+                   const std::string &element = "float") {
+  const std::string count = std::to_string(lanes), type = "<" + count + " x " + element + ">";
+  std::string text = "define " + type + " @f(" + type + " %v0, " + type + " %w0) {\n";
   std::string mask;
-  for (int lane = 0; lane < 16; ++lane)
-    mask += (lane ? ", i32 " : "i32 ") + std::to_string(lane % 2 ? 16 + lane : lane);
+  for (int lane = 0; lane < lanes; ++lane)
+    mask += (lane ? ", i32 " : "i32 ") + std::to_string(lane % 2 ? lanes + lane : lane);
   for (int level = 1; level <= levels; ++level) {
     std::string before = std::to_string(level - 1), now = std::to_string(level);
     for (auto [a, b] : {std::pair("v", "w"), std::pair("w", "v")})
-      text += std::string("  %") + a + now + " = shufflevector <16 x float> %" + a + before +
-              ", <16 x float> %" + b + before + ", <16 x i32> <" + mask + ">\n";
+      text += std::string("  %") + a + now + " = shufflevector " + type + " %" + a + before + ", " +
+              type + " %" + b + before + ", <" + count + " x i32> <" + mask + ">\n";
   }
   std::string last = std::to_string(levels);
-  text += "  %sum = fadd <16 x float> %v" + last + ", %w" + last + "\n  ret <16 x float> %sum\n}\n";
+  text += "  %sum = fadd " + type + " %v" + last + ", %w" + last + "\n  ret " + type + " %sum\n}\n";
   llvm::LLVMContext context;
   llvm::SMDiagnostic problem;
   auto module = llvm::parseAssemblyString(text, problem, context);
@@ -122,6 +124,11 @@ TEST(ShuffleNetworks, EverySecondLevelIsHidden) {
   EXPECT_EQ(hiddenAfter(5, 64), 4U);
 }
 
-TEST(ShuffleNetworks, OtherVectorsAreLeftAsTheyAre) { EXPECT_EQ(hiddenAfter(5, 32), 0U); }
+TEST(ShuffleNetworks, OtherVectorsAreLeftAsTheyAre) {
+  EXPECT_EQ(hiddenAfter(5, 32), 0U);
+  EXPECT_EQ(hiddenAfter(5, 64, 8, "double"), 4U);
+  EXPECT_EQ(hiddenAfter(5, 64, 32, "half"), 0U); // No register of most CPUs holds them.
+  EXPECT_EQ(hiddenAfter(5, 64, 32, "bfloat"), 0U);
+}
 
 } // namespace
