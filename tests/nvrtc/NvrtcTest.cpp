@@ -190,6 +190,37 @@ TEST_P(NvrtcTest, Attention) {
   expectCompiles(set);
 }
 
+/// Softmax and sums of columns behind products of every tile that has whole rows, and behind parts
+/// of k.
+TEST_P(NvrtcTest, RowsBehindProducts) {
+  KernelSet set(GetParam());
+  struct Setting {
+    DType dtype;
+    int64_t rows, width, depth;
+  };
+  for (Setting s : {Setting{f32, 70, 20, 64},
+                    {f32, 700, 50, 64},
+                    {f32, 700, 100, 64},
+                    {f32, 70000, 128, 64},
+                    {f32, 16, 128, 9000},
+                    {f64, 500, 64, 64},
+                    {f16, 500, 64, 96},
+                    {f16, 70000, 128, 96},
+                    {bf16, 9000, 256, 96},
+                    {f16, 16, 256, 8192}}) {
+    Graph graph;
+    Tensor x = graph.placeholder("x", s.dtype, {s.rows, s.depth}),
+           w = graph.placeholder("w", s.dtype, {s.depth, s.width});
+    Tensor y = softmax(x.matmul(w));
+    graph.output("y", y);
+    graph.output("sums", sum(y, {0}));
+    set.add("rows behind " + std::string(name(s.dtype)) + " " + std::to_string(s.rows) + " " +
+                std::to_string(s.width),
+            graph);
+  }
+  expectCompiles(set);
+}
+
 INSTANTIATE_TEST_SUITE_P(Architectures, NvrtcTest, testing::Values("sm_80", "sm_90a", "sm_100"),
                          [](const auto &info) { return std::string(info.param); });
 
