@@ -187,7 +187,8 @@ private:
     const int64_t row = analysis.hasRowsBehind() // Units have whole rows.
                             ? analysis.reducedShape().numElements().constant().value_or(1)
                             : 1;
-    if (within("nBlock", tiles.nBlock, std::max(tiles.nr, row), 1 << 16))
+    const int64_t widest = std::max<int64_t>(own.nBlock, 1 << 16);
+    if (within("nBlock", tiles.nBlock, std::max(tiles.nr, row), widest))
       multiple("nBlock", tiles.nBlock, tiles.nr);
     within("groupUnits", tiles.groupUnits, 1, 1 << 16);
     if (problem)

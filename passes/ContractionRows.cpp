@@ -3,6 +3,8 @@
 
 #include "sinter/passes/ContractionDims.h"
 
+#include <algorithm>
+
 using namespace mlir;
 using namespace sinter::ir;
 
@@ -37,7 +39,8 @@ std::optional<std::string> refusesRows(DotGeneralOp dot, const OpFacts &facts) {
   constexpr int64_t onePanel = 32, nearBytes = 512 << 10;
   const int64_t bytes = byteSize(sum);
   const auto length = depth.constant();
-  if (*size * bytes > onePanel * 4 && (!length || *length > nearBytes / (*size * bytes)))
+  if (*size > onePanel * 4 / bytes &&
+      (!length || *size > nearBytes / bytes / std::max<int64_t>(1, *length)))
     return "the rows of its contraction are made in several pieces, or by several threads";
   return std::nullopt;
 }
