@@ -403,7 +403,7 @@ TEST_F(LibraryTest, HeaderSurvivesHostileNames) {
   program.results[0].name = "Y";
   program.results[1].name = "y";
   writeFileAtomically(folder / "p.h", headerText(program));
-  writeFileAtomically(folder / "p.c", "#include \"p.h\"\nint x = _9_LIVES___RESULT_Y_2;\n");
+  writeFileAtomically(folder / "p.c", "#include \"p.h\"\nint x = SINTER_9_LIVES___RESULT_Y_2;\n");
   EXPECT_EQ(std::system(("cd '" + folder.string() +
                          "' && " SINTER_TEST_CC " -std=c99 -Wall -Wextra "
                          "-pedantic -Werror -c p.c")
