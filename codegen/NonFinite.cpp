@@ -4,6 +4,7 @@
 #include "sinter/codegen/Infinities.h"
 #include "sinter/codegen/Interpretation.h"
 #include "sinter/codegen/Interpreter.h"
+#include "sinter/ir/KnownValue.h"
 
 #include "llvm/ADT/DenseSet.h"
 
@@ -364,9 +365,16 @@ Error explainNonFinite(const StoredNonFinite &stored) {
   }
   if (!overwritten.empty())
     search.lookOnlyAt(body, overwritten, stored.position, countOf(output, stored.dims));
+  std::vector<Array> constants;
   for (BlockArgument argument : body.getArguments()) {
+    const void *data = stored.buffers[argument.getArgNumber()];
+    // In memory a constant may lie in another order, that of the kernel which reads it.
+    Value outside = fused.getInputs()[argument.getArgNumber()];
+    if (auto constant = outside.getDefiningOp<ConstantOp>())
+      if (std::optional<Array> array = KnownValues::constantArray(constant))
+        data = constants.emplace_back(std::move(*array)).data();
     // Bool bytes are 0 or 1 in memory as in an array.
-    state.set(argument, wrapped(stored.buffers[argument.getArgNumber()], argument, stored.dims));
+    state.set(argument, wrapped(data, argument, stored.dims));
     search.addSource(argument, state.get(argument));
   }
   state.afterOp = [&](Operation *op) { search.addResults(op, state); };

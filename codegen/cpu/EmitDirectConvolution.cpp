@@ -56,8 +56,7 @@ public:
   }
 
 private:
-  // -- Vectors of fewer lanes, and of some
-  // ----------------------------------------------------------
+  // -- Vectors of fewer lanes, and of some --------------------------------------------------------
 
   VectorType vectorOf(int64_t width) { return VectorType::get({width}, vectors.elementType); }
 
@@ -108,8 +107,7 @@ private:
                  count == width ? Value() : maskOf(firstLanes(count), width));
   }
 
-  // -- Windows of one element
-  // -----------------------------------------------------------------------
+  // -- Windows of one element ---------------------------------------------------------------------
 
   void pointwiseUnit(Value block, Value rowBlock) {
     const Schedule &schedule = kernel.plan.schedule;
@@ -192,8 +190,7 @@ private:
               part.count);
   }
 
-  // -- Windows over one channel
-  // ---------------------------------------------------------------------
+  // -- Windows over one channel -------------------------------------------------------------------
 
   void depthwiseUnit(Value output) {
     const int64_t rows = kernel.plan.schedule.block;

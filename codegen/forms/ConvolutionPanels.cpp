@@ -165,11 +165,11 @@ double choosePanels(Schedule &schedule, const ConvolutionLayout &layout, const T
         const bool inPanels = fixed && whole.rows % tiles.panel == 0;
         tiles.packB =
             inPanels ? cpu::ContractionTiles::Pack::Never : cpu::ContractionTiles::Pack::Always;
-        // A block of the depth whose panel stays in a third of the second-level cache.
+        // A block of the depth whose panel stays in a fifth of the second-level cache.
         const int64_t perChannel = whole.taps * tiles.panel * tiles.elementBytes;
         const int64_t parts = ceilDivide(whole.depth * perChannel, target.l2Bytes / 5);
         tiles.kc = ceilDivide(whole.depth, parts);
-        // Rows of positions whose copies do, too.
+        // Rows of positions whose copies stay in a third of it.
         tiles.nBlock = whole.height;
         tiles.groupUnits = 1;
         for (int64_t cut = 1; cut <= whole.height; ++cut) {

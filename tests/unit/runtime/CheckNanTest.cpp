@@ -101,6 +101,27 @@ TEST(CheckNanTest, TheFirstOpIsNamedNotTheOneThatShowsIt) {
   }
 }
 
+// Kernels may keep constants in another order than the graph does.
+TEST(CheckNanTest, ConstantsInPanels) {
+  Array filter(f32, {32, 32, 3, 3}), matrix(f32, {256, 256});
+  filter.as<float>()[(1 * 32 + 2) * 9 + 4] = 1e38F; // The middle of the window.
+  matrix.as<float>()[2 * 256 + 7] = 1e38F;
+  for (Engine engine : engines) {
+    Graph g;
+    Tensor x = g.placeholder("x", f32, {4, 32, 7, 7}), a = g.placeholder("a", f32, {64, 256});
+    Tensor y = conv(x, g.constant(filter), {.padding = 1}), z = a.matmul(g.constant(matrix));
+    auto error = errorOf([&] {
+      checkedOf(g, {y}, {}, engine)({{"x", with({4, 32, 7, 7}, 2 * 49 + 3 * 7 + 5, 1e6F)}});
+    });
+    ASSERT_TRUE(error);
+    EXPECT_TRUE(contains(error->message(), "made inf, element [0, 1, 3, 5]")) << error->what();
+    error = errorOf(
+        [&] { checkedOf(g, {z}, {}, engine)({{"a", with({64, 256}, 5 * 256 + 2, 1e6F)}}); });
+    ASSERT_TRUE(error);
+    EXPECT_TRUE(contains(error->message(), "made inf, element [5, 7]")) << error->what();
+  }
+}
+
 TEST(CheckNanTest, AcrossKernels) {
   // The infinity is made in one kernel, and would show in another one.
   Graph g;
