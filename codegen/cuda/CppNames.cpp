@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cuda/CppNames.h"
 
+#include "sinter/codegen/cuda/Prelude.h"
+
 #include "mlir/Dialect/LLVMIR/LLVMTypes.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -42,11 +44,32 @@ static constexpr llvm::StringLiteral reserved[] = {
     "acosf", "atan", "atanf", "atan2", "atan2f", "sinh", "sinhf", "cosh", "coshf", "asinh",
     "asinhf", "acosh", "acoshf", "atanh", "atanhf", "quotient", "modulo"};
 
+/// Functions and types of the prelude, whose declarations begin at the start of a line.
+static void addPrelude(llvm::StringSet<> &names) {
+  auto isPart = [](char c) { return llvm::isAlnum(c) || c == '_'; };
+  for (const PreludePart &part : preludeParts())
+    for (llvm::StringRef line : llvm::split(llvm::StringRef(part.text), '\n')) {
+      if (line.empty() || !isPart(line.front()))
+        continue;
+      for (llvm::StringRef before; !line.empty(); line = line.drop_until(isPart)) {
+        llvm::StringRef word = line.take_while(isPart);
+        line = line.drop_front(word.size());
+        if (line.starts_with("(") || before == "struct")
+          names.insert(word);
+        before = word;
+      }
+    }
+}
+
 llvm::StringSet<> reservedNames() {
-  llvm::StringSet<> names;
-  for (llvm::StringRef word : reserved)
-    names.insert(word);
-  return names;
+  static const llvm::StringSet<> all = [] {
+    llvm::StringSet<> names;
+    for (llvm::StringRef word : reserved)
+      names.insert(word);
+    addPrelude(names);
+    return names;
+  }();
+  return all;
 }
 
 std::string cppTypeName(Type type, bool isUnsigned) {

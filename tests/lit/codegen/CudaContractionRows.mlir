@@ -1,6 +1,7 @@
 // RUN: graph-compile %s --emit=cuda --target=cuda:sm_80 | FileCheck %s
 // RUN: sed -e 's/24, 10/24, 130/g' -e 's/64, 10/64, 130/g' -e 's/\[10\]/[130]/g' %s | graph-compile - --emit=cuda --target=cuda:sm_80 | FileCheck %s --check-prefix=LONG
 // RUN: sed -e 's/64, 24/64, 2400/g' -e 's/24, 10/2400, 10/g' %s | graph-compile - --emit=cuda --target=cuda:sm_80 | FileCheck %s --check-prefix=SPLIT
+// RUN: sed -e 's/"x"/"loadPack"/' -e 's/"w"/"gemmSimt"/' -e 's/"p"/"Max"/' %s | graph-compile - --emit=cuda --target=cuda:sm_80 | FileCheck %s --check-prefix=NAMES
 // The loss of a classifier and its gradients, whole rows of the product being in a block's shared memory.
 
 !x = !sinter.tensor<f32[64, 24]>
@@ -33,6 +34,12 @@
 // LONG-NOT: rowsBehind
 // LONG: gemmSimt<
 // LONG: kernel: row, 
+
+// Buffers hide nothing of the prelude.
+// NAMES: struct dot_general_{{.*}}_Region {
+// NAMES-NEXT: const float *loadPack_1;
+// NAMES-NEXT: const float *gemmSimt_1;
+// NAMES: float *Max_1;
 
 // SPLIT: static constexpr int parts = {{[0-9]+}};
 // SPLIT: static constexpr int wholeRows = 0;
