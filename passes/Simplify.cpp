@@ -6,8 +6,8 @@
 // - pow(x, 2), pow(x, 3) and pow(x, 4) become products, whose rounding differs from pow's.
 // - reduce_sum over dims of size 1 becomes a reshape, which keeps -0 where the sum gives +0.
 // - reduce_sum of a `full` becomes value * count, rounded once.
-// - what is left of x without its mean sums to zero, even where x is not finite; a factor of what
-//   is summed besides moves behind the sum.
+// - x without its mean sums to zero exactly, beside a term that has a factor from it; that factor
+//   moves behind the sum.
 // - Constants fold in double precision with the host's functions, rounded once; a kernel's exp,
 //   tanh, … of the same number may differ in the last places.
 #include "sinter/passes/Passes.h"

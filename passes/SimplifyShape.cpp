@@ -288,8 +288,9 @@ struct CentredSum {
   llvm::ArrayRef<int64_t> axes;
   ir::TensorType kept;
   PatternRewriter &rewriter;
-  int terms = 0, centred = 0;
-  Value rest = {}; ///< The one term that is not centred,
+  int terms = 0;
+  llvm::SmallPtrSet<Operation *, 2> centred = {}; ///< Values without their means.
+  Value rest = {};                                ///< The one term that is not centred,
   bool negated = false;
   llvm::SmallVector<Value, 2> factors = {}; ///< and its factors.
 
@@ -305,7 +306,7 @@ struct CentredSum {
       return collect(add.getA(), negative, scale) && collect(add.getB(), negative, scale);
     if (auto sub = dyn_cast_or_null<SubOp>(op)) {
       if (isMeanOf(sub.getB(), sub.getA(), axes, rewriter)) {
-        ++centred;
+        centred.insert(op);
         return true;
       }
     }
@@ -324,21 +325,40 @@ struct CentredSum {
   }
 };
 
+/// Whether `value` is computed from the result of `source`.
+bool comesFrom(Value value, const Operation *source) {
+  constexpr size_t mostOps = 64;
+  llvm::SmallVector<Operation *> open;
+  llvm::SmallPtrSet<Operation *, 16> seen;
+  auto take = [&](Value v) {
+    if (Operation *op = v.getDefiningOp(); op && seen.insert(op).second)
+      open.push_back(op);
+  };
+  take(value);
+  while (!open.empty() && seen.size() <= mostOps) {
+    Operation *op = open.pop_back_val();
+    if (op == source)
+      return true;
+    llvm::for_each(op->getOperands(), take);
+  }
+  return false;
+}
+
 /// What is left of its mean sums to zero, also times what does not change along the axes: the
-/// derivative of a variance in the mean. At most one other term may be there, so that no sum is
-/// split whose terms cancel each other; its factors move behind the sum.
+/// derivative of a variance in the mean. One other term must be there, so that no sum is split
+/// whose terms cancel each other; its factors move behind the sum. One of these has to come from
+/// each value without its mean, as the inverse deviation does: what is not finite then still shows.
 Value sumOfCentred(ReduceSumOp op, PatternRewriter &rewriter) {
-  if (!isa<FloatType>(op.getType().getElementType()))
+  // The mean of 16 bits is rounded: what is left of it counts.
+  Type element = op.getType().getElementType();
+  if (!element.isF32() && !element.isF64())
     return {};
   CentredSum sum{op.getAxes(), op.getType(), rewriter};
-  if (!sum.collect(op.getX(), false, {}) || sum.centred == 0)
+  if (!sum.collect(op.getX(), false, {}) || sum.centred.empty() || !sum.rest)
     return {};
-  if (!sum.rest)
-    return FullOp::create(rewriter, op.getLoc(), op.getType(),
-                          rewriter.getFloatAttr(op.getType().getElementType(), 0.0));
-  // Without its factor a sum may exceed the few numbers that f16 has.
-  if (op.getType().getElementType().isF16() && !sum.factors.empty())
-    return {};
+  for (Operation *centred : sum.centred)
+    if (llvm::none_of(sum.factors, [&](Value factor) { return comesFrom(factor, centred); }))
+      return {};
   Value result = ReduceSumOp::create(rewriter, op.getLoc(), op.getType(), sum.rest, op.getAxes());
   for (Value factor : llvm::reverse(sum.factors)) {
     Value scale = constantAlong(factor, sum.axes, sum.kept, op.getLoc(), rewriter, true);
