@@ -177,7 +177,7 @@ def arm_interface():
     folder = os.path.join(WORK, "interface")
     os.makedirs(folder, exist_ok=True)
     objects = []
-    for graph in ("step", "sizes", "sums"):
+    for graph in ("step", "sizes", "sums", "quotients"):
         objects.append(os.path.join(folder, graph + ".o"))
         tool("graph-compile", os.path.join(inputs, graph + ".mlir"), "--target=cpu:aarch64", "--emit=obj", "-o", objects[-1])
     # With the headers of this machine's libc, which declare the same for any CPU of 64 bits.
