@@ -7,6 +7,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -21,15 +22,15 @@ size_t threadsFor(size_t items, int wanted, mlir::MLIRContext &context) {
   return std::min(threads, items);
 }
 
-void onThreads(size_t items, size_t threads, llvm::function_ref<void(size_t)> body) {
+void onThreads(size_t items, size_t threads, llvm::function_ref<void(size_t, size_t)> body) {
   std::atomic<size_t> next = 0;
   std::mutex mutex;
   std::exception_ptr problem;
   size_t culprit = items;
-  auto work = [&] {
+  auto work = [&](size_t thread) {
     for (size_t turn; (turn = next++) < items;)
       try {
-        body(turn);
+        body(turn, thread);
       } catch (...) {
         std::lock_guard lock(mutex);
         if (turn < culprit) {
@@ -42,11 +43,12 @@ void onThreads(size_t items, size_t threads, llvm::function_ref<void(size_t)> bo
   std::vector<std::thread> others;
   try {
     for (size_t i = 1; i < threads; ++i)
-      others.emplace_back(work);
+      others.emplace_back(work, i);
   } catch (const std::system_error &) {
     // Those that there are do it all.
+  } catch (const std::bad_alloc &) {
   }
-  work();
+  work(0);
   for (std::thread &other : others)
     other.join();
   if (problem)

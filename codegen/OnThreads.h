@@ -15,8 +15,9 @@ namespace sinter::codegen {
 /// thread.
 size_t threadsFor(size_t items, int wanted, mlir::MLIRContext &context);
 
-/// Calls body(0) to body(items - 1), begun in this order by `threads` threads, of which the caller
-/// is one. Rethrows what the lowest of them threw; after an exception none is begun.
-void onThreads(size_t items, size_t threads, llvm::function_ref<void(size_t)> body);
+/// Calls body(item, thread) for each item below `items`, begun in this order by `threads` threads,
+/// of which the caller is one; `thread` is below `threads`. Fewer where no more can be started.
+/// Rethrows what the lowest of them threw; after an exception none is begun.
+void onThreads(size_t items, size_t threads, llvm::function_ref<void(size_t, size_t)> body);
 
 } // namespace sinter::codegen

@@ -263,17 +263,18 @@ void kernels(Compilation &compilation, const PipelineOptions &options) {
   };
   LaunchKeys keys(planned);
   std::vector<OwningOpRef<ModuleOp>> emitted(keys.firsts.size());
-  onThreads(emitted.size(), threadsFor(emitted.size(), options.threads, context), [&](size_t key) {
-    bool namesSites = false;
-    cpu::KernelFunction::Options anonymous = kernelOptions;
-    anonymous.site = [&](Operation *) {
-      namesSites = true;
-      return 0;
-    };
-    OwningOpRef<ModuleOp> kernel = emit(keys.firsts[key], anonymous);
-    if (!namesSites)
-      emitted[key] = std::move(kernel);
-  });
+  onThreads(emitted.size(), threadsFor(emitted.size(), options.threads, context),
+            [&](size_t key, size_t) {
+              bool namesSites = false;
+              cpu::KernelFunction::Options anonymous = kernelOptions;
+              anonymous.site = [&](Operation *) {
+                namesSites = true;
+                return 0;
+              };
+              OwningOpRef<ModuleOp> kernel = emit(keys.firsts[key], anonymous);
+              if (!namesSites)
+                emitted[key] = std::move(kernel);
+            });
   // What is left names sites, which belong to one launch and are numbered in the launches' order.
   kernelOptions.site = [&](Operation *op) { return siteOf(compilation.program(), op); };
   std::vector<std::optional<size_t>> shared(emitted.size());

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <exception>
 #include <pthread.h>
-#include <system_error>
 
 namespace sinter {
 namespace {
@@ -63,7 +63,7 @@ ThreadPool::ThreadPool(const ThreadPoolOptions &options) {
     threads.reserve(static_cast<size_t>(workerCount - 1));
     for (int64_t worker = 1; worker < workerCount; ++worker)
       threads.emplace_back([this, worker] { work(worker); });
-  } catch (const std::system_error &error) {
+  } catch (const std::exception &error) { // Of the system, or std::bad_alloc.
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     stopThreads();
     throw Error({.kind = ErrorKind::Device}, "cannot start thread " +

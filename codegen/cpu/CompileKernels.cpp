@@ -16,13 +16,9 @@
 #include "llvm/IR/Module.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <exception>
 #include <mutex>
 #include <optional>
-#include <system_error>
-#include <thread>
 #include <unordered_map>
 
 using namespace mlir;
@@ -228,8 +224,9 @@ CompiledKernels compileKernels(const std::vector<ModuleOp> &modules, const Targe
   Stopwatch wall, watch;
   MLIRContext *context = modules.front()->getContext();
   std::vector<size_t> hashes(modules.size());
-  codegen::onThreads(modules.size(), codegen::threadsFor(modules.size(), options.threads, *context),
-                     [&](size_t i) { hashes[i] = structureHash(modules[i], entryOf(modules[i])); });
+  codegen::onThreads(
+      modules.size(), codegen::threadsFor(modules.size(), options.threads, *context),
+      [&](size_t i, size_t) { hashes[i] = structureHash(modules[i], entryOf(modules[i])); });
   std::vector<ModuleOp> unique;
   KnownKernels known;
   for (auto [module, hash] : llvm::zip(modules, hashes)) {
@@ -258,47 +255,30 @@ CompiledKernels compileKernels(const std::vector<ModuleOp> &modules, const Targe
   std::sort(order.begin(), order.end(),
             [&](size_t a, size_t b) { return std::pair(weight[b], a) < std::pair(weight[a], b); });
 
-  const size_t numThreads = codegen::threadsFor(unique.size(), options.threads, *context);
-  std::atomic<size_t> next = 0;
-  std::mutex mutex;
-  std::exception_ptr problem;
-  std::vector<ObjectCache::Entry> made;
-  auto work = [&] {
-    if (options.trace)
-      options.trace->thread("compile");
-    KernelCompiler compiler(target, options, diagnostics);
-    try {
-      for (size_t turn; (turn = next++) < order.size();) {
-        size_t i = order[turn];
-        Trace::Span span(options.trace, "compile", result.symbols[i]);
-        result.objects[i] = renameSymbol(compiler.object(unique[i]), entryName, result.symbols[i]);
-      }
-    } catch (...) {
-      std::lock_guard lock(mutex);
-      if (!problem)
-        problem = std::current_exception();
-      next = order.size();
+  std::vector<std::optional<KernelCompiler>> compilers(
+      codegen::threadsFor(unique.size(), options.threads, *context));
+  codegen::onThreads(order.size(), compilers.size(), [&](size_t turn, size_t thread) {
+    std::optional<KernelCompiler> &compiler = compilers[thread];
+    if (!compiler) {
+      if (options.trace)
+        options.trace->thread("compile");
+      compiler.emplace(target, options, diagnostics);
     }
-    std::lock_guard lock(mutex);
-    result.times.lower += compiler.times.lower;
-    result.times.translate += compiler.times.translate;
-    result.times.codegen += compiler.times.codegen;
-    result.times.cache += compiler.times.cache;
-    result.numCompiled += compiler.numCompiled;
-    std::move(compiler.made.begin(), compiler.made.end(), std::back_inserter(made));
-  };
-  std::vector<std::thread> threads;
-  try {
-    for (size_t i = 1; i < numThreads; ++i)
-      threads.emplace_back(work);
-  } catch (const std::system_error &) {
-    // Those that there are do it all.
+    const size_t i = order[turn];
+    Trace::Span span(options.trace, "compile", result.symbols[i]);
+    result.objects[i] = renameSymbol(compiler->object(unique[i]), entryName, result.symbols[i]);
+  });
+  std::vector<ObjectCache::Entry> made;
+  for (std::optional<KernelCompiler> &compiler : compilers) {
+    if (!compiler)
+      continue;
+    result.times.lower += compiler->times.lower;
+    result.times.translate += compiler->times.translate;
+    result.times.codegen += compiler->times.codegen;
+    result.times.cache += compiler->times.cache;
+    result.numCompiled += compiler->numCompiled;
+    std::move(compiler->made.begin(), compiler->made.end(), std::back_inserter(made));
   }
-  work();
-  for (std::thread &thread : threads)
-    thread.join();
-  if (problem)
-    std::rethrow_exception(problem);
   if (!made.empty()) {
     watch.lap();
     options.cache->store(made);

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cuda/CompileCuda.h"
 
+#include "sinter/codegen/OnThreads.h"
 #include "sinter/codegen/cpu/ObjectCache.h"
 #include "sinter/ir/base/Trace.h"
 
 #include "llvm/Support/BLAKE3.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstring>
-#include <exception>
 #include <map>
-#include <mutex>
 #include <numeric>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -307,44 +304,22 @@ CompiledCuda compileKernels(const Program &program, const std::vector<CudaKernel
       compiler.load();
     }
     result.times.load = since(start);
-    std::atomic<size_t> next = 0;
-    std::mutex mutex;
-    std::exception_ptr problem;
-    auto work = [&] {
-      try {
-        for (size_t turn; (turn = next++) < jobs.size();) {
-          const Clock::time_point started = Clock::now();
-          Trace::Span span(options.trace, "compile", "NVRTC");
-          Kernels together;
-          std::string symbols;
-          for (size_t i : jobs[turn].kernels) {
-            together.push_back(&kernels[i]);
-            symbols += (symbols.empty() ? "" : ", ") + kernels[i].name;
-          }
-          span.argument("kernels", std::move(symbols));
-          result.images[jobs[turn].image] = compiler.compile(together, NvrtcResult::Cubin);
-          std::lock_guard lock(mutex);
-          result.times.compile += since(started);
-        }
-      } catch (...) {
-        std::lock_guard lock(mutex);
-        if (!problem)
-          problem = std::current_exception();
-        next = jobs.size();
+    std::vector<double> times(std::min(threads, jobs.size()));
+    codegen::onThreads(jobs.size(), times.size(), [&](size_t turn, size_t thread) {
+      const Clock::time_point started = Clock::now();
+      Trace::Span span(options.trace, "compile", "NVRTC");
+      Kernels together;
+      std::string symbols;
+      for (size_t i : jobs[turn].kernels) {
+        together.push_back(&kernels[i]);
+        symbols += (symbols.empty() ? "" : ", ") + kernels[i].name;
       }
-    };
-    std::vector<std::thread> workers;
-    try {
-      for (size_t i = 1; i < std::min(threads, jobs.size()); ++i)
-        workers.emplace_back(work);
-    } catch (const std::system_error &) {
-      // Those that there are do it all.
-    }
-    work();
-    for (std::thread &worker : workers)
-      worker.join();
-    if (problem)
-      std::rethrow_exception(problem);
+      span.argument("kernels", std::move(symbols));
+      result.images[jobs[turn].image] = compiler.compile(together, NvrtcResult::Cubin);
+      times[thread] += since(started);
+    });
+    for (double time : times)
+      result.times.compile += time;
 
     start = Clock::now();
     std::vector<cpu::ObjectCache::Entry> made;

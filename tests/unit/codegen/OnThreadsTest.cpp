@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -12,14 +14,47 @@ using sinter::codegen::onThreads;
 
 namespace {
 
+/// How many allocations of this thread succeed before one that does not; negative: all do.
+thread_local int allocationsLeft = -1;
+
+} // namespace
+
+void *operator new(size_t bytes) {
+  void *result = allocationsLeft >= 0 && allocationsLeft-- == 0 ? nullptr : std::malloc(bytes);
+  if (!result)
+    throw std::bad_alloc();
+  return result;
+}
+void operator delete(void *block) noexcept { std::free(block); }
+void operator delete(void *block, size_t) noexcept { std::free(block); }
+
+namespace {
+
 TEST(OnThreads, EveryItemOnce) {
   for (size_t threads : {1, 2, 3, 7}) {
     std::vector<std::atomic<int>> calls(50);
-    onThreads(calls.size(), threads, [&](size_t i) { ++calls[i]; });
+    onThreads(calls.size(), threads, [&](size_t i, size_t thread) {
+      EXPECT_LT(thread, threads);
+      ++calls[i];
+    });
     for (size_t i = 0; i < calls.size(); ++i)
       EXPECT_EQ(calls[i], 1) << i << " on " << threads;
   }
-  onThreads(0, 3, [](size_t) { FAIL(); });
+  onThreads(0, 3, [](size_t, size_t) { FAIL(); });
+}
+
+TEST(OnThreads, ThreadsThatCannotStartAreDoneWithout) {
+  int refused = 0;
+  for (int left = 0; left < 16; ++left) {
+    std::vector<std::atomic<int>> calls(50);
+    allocationsLeft = left;
+    onThreads(calls.size(), 7, [&](size_t i, size_t) { ++calls[i]; });
+    refused += allocationsLeft < 0;
+    allocationsLeft = -1;
+    for (size_t i = 0; i < calls.size(); ++i)
+      ASSERT_EQ(calls[i], 1) << i << " after " << left;
+  }
+  EXPECT_GE(refused, 6); // At least one for each thread: the trial found something to refuse.
 }
 
 TEST(OnThreads, TheLowestProblemIsTheOneReported) {
@@ -27,7 +62,7 @@ TEST(OnThreads, TheLowestProblemIsTheOneReported) {
     for (int repetition = 0; repetition < 50; ++repetition) {
       std::string what;
       try {
-        onThreads(40, threads, [&](size_t i) {
+        onThreads(40, threads, [&](size_t i, size_t) {
           if (i % 10 == 7)
             throw std::runtime_error(std::to_string(i));
         });
