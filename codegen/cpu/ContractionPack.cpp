@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/ContractionEmit.h"
+#include "sinter/codegen/cpu/Transpose.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Sequence.h"
@@ -64,27 +65,6 @@ Values joinColumns(Emit &emit, int64_t inPart, llvm::function_ref<Value(int64_t)
     rows.push_back(pieces[0]);
   }
   return rows;
-}
-
-Values transposeParts(Emit &emit, ValueRange rows, int64_t inPart) {
-  const int64_t lanes = emit.tiles.lanes;
-  auto interleave = [&](Value a, Value b, int64_t width, bool high) {
-    llvm::SmallVector<int64_t> mask;
-    for (int64_t part = 0; part < lanes; part += inPart)
-      for (int64_t i = high ? inPart / 2 : 0; i < (high ? inPart : inPart / 2); i += width)
-        for (int64_t source : {part + i, lanes + part + i})
-          for (int64_t e = 0; e < width; ++e)
-            mask.push_back(source + e);
-    return emit.shuffle(a, b, mask);
-  };
-  if (inPart == 2)
-    return {interleave(rows[0], rows[1], 1, false), interleave(rows[0], rows[1], 1, true)};
-  Value low01 = interleave(rows[0], rows[1], 1, false),
-        high01 = interleave(rows[0], rows[1], 1, true);
-  Value low23 = interleave(rows[2], rows[3], 1, false),
-        high23 = interleave(rows[2], rows[3], 1, true);
-  return {interleave(low01, low23, 2, false), interleave(low01, low23, 2, true),
-          interleave(high01, high23, 2, false), interleave(high01, high23, 2, true)};
 }
 
 namespace {
@@ -178,7 +158,7 @@ void packColumns(Emit &emit, const BlockPosition &at, Value packed) {
                                  inPart);
       });
       Value to = emit.step(target, emit.mul(k, tiles.nr));
-      for (auto [j, row] : llvm::enumerate(transposeParts(emit, rows, inPart)))
+      for (auto [j, row] : llvm::enumerate(transposeSquares(emit.builder, emit.loc, rows)))
         emit.store(emit.step(to, static_cast<int64_t>(j) * tiles.nr), row);
     });
     emit.loop(fullEnd, at.kLength, 1, [&](Value k) {

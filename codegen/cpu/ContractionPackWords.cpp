@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/ContractionEmit.h"
+#include "sinter/codegen/cpu/Transpose.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Sequence.h"
@@ -172,7 +173,7 @@ void packColumns(Emit &emit, const BlockPosition &at, Value packed) {
                            {});
       });
       Value to = emit.step(target, emit.mul(k, tiles.nr));
-      for (auto [j, row] : llvm::enumerate(transposeParts(emit, rows, inPart)))
+      for (auto [j, row] : llvm::enumerate(transposeSquares(emit.builder, emit.loc, rows)))
         emit.store(emit.step(to, static_cast<int64_t>(j) * tiles.nr), row);
     });
     auto copy = [&](Value k, bool isWhole) {

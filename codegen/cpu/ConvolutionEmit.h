@@ -3,6 +3,7 @@
 
 #include "sinter/codegen/ConvolutionLayout.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
+#include "sinter/codegen/cpu/Transpose.h"
 #include "sinter/codegen/forms/ConvolutionPlan.h"
 
 #include <optional>
@@ -35,6 +36,10 @@ public:
   Value add(Value a, Value b);
   /// Lanes of a and b in turns, from the first or the last half of each.
   Value interleave(Value a, Value b, bool high);
+  /// Of `lanes` vectors.
+  Values transpose(ValueRange square) {
+    return transposeSquares(kernel.builder, kernel.loc, square);
+  }
   /// Which of `lanes` numbers from `first` on are in [0, size); both fit 32 bits.
   Value inRange(Value first, Value size);
   /// i64 number `index` at `pointer`.
@@ -137,9 +142,7 @@ public:
 
 private:
   void multiply(ValueRange arguments);
-  /// A square of vectors.
-  void transpose(Values &rows);
-  /// The same in memory, in a function that all of a kernel share.
+  /// A square of vectors in memory, in a function that all of a kernel share.
   void transposeSquare(Value from, Value fromStep, Value to, Value toStep);
 
   KernelFunction &kernel;

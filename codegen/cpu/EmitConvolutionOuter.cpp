@@ -2,7 +2,6 @@
 #include "sinter/codegen/cpu/ConvolutionEmit.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace sinter::codegen;
@@ -21,26 +20,6 @@ void OuterProducts::fillTable(Patch &patch, Value table) {
     vectors.storeWord(
         table, kernel.constant(k / together),
         patch.offset(*layout.y.tap(k / layout.x.taps, 0), *layout.x.tap(k % layout.x.taps, 0)));
-}
-
-void OuterProducts::transpose(Values &rows) {
-  const int64_t lanes = vectors.lanes;
-  for (int64_t half = lanes / 2; half > 0; half /= 2) {
-    llvm::SmallVector<int64_t> upper, lower;
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      const bool second = (lane & half) != 0;
-      upper.push_back(second ? lanes + lane - half : lane);
-      lower.push_back(second ? lanes + lane : lane + half);
-    }
-    for (int64_t i = 0; i < lanes; ++i) {
-      if ((i & half) != 0)
-        continue;
-      Value &a = rows[static_cast<size_t>(i)], &b = rows[static_cast<size_t>(i + half)];
-      Value first = vector::ShuffleOp::create(kernel.builder, kernel.loc, a, b, upper);
-      b = vector::ShuffleOp::create(kernel.builder, kernel.loc, a, b, lower);
-      a = first;
-    }
-  }
 }
 
 void OuterProducts::transposeSquare(Value from, Value fromStep, Value to, Value toStep) {
@@ -62,9 +41,8 @@ void OuterProducts::transposeSquare(Value from, Value fromStep, Value to, Value 
     Values rows;
     for (int64_t i = 0; i < vectors.lanes; ++i)
       rows.push_back(vectors.load(row(0, i)));
-    transpose(rows);
-    for (int64_t i = 0; i < vectors.lanes; ++i)
-      vectors.store(row(2, i), rows[static_cast<size_t>(i)]);
+    for (auto [i, column] : llvm::enumerate(vectors.transpose(rows)))
+      vectors.store(row(2, static_cast<int64_t>(i)), column);
     func::ReturnOp::create(builder, kernel.loc);
   }
   func::CallOp::create(builder, kernel.loc, transposer, ValueRange{from, fromStep, to, toStep});

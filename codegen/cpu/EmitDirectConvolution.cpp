@@ -27,7 +27,7 @@ class DirectEmitter {
 public:
   explicit DirectEmitter(KernelFunction &kernel)
       : kernel(kernel), op(cast<ir::ConvolutionOp>(kernel.plan.analysis.anchors.front())),
-        layout(op), plan(*DirectPlan::of(layout, kernel.plan.schedule.lanes)),
+        layout(op), plan(layout, kernel.plan.schedule.lanes),
         vectors(kernel, op.getType().getElementType()), math{kernel},
         source(kernel.env.buffers.lookup(op.getLhs()).pointer),
         weights(kernel.env.buffers.lookup(op.getRhs()).pointer), lanes(plan.lanes),

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/ContractionLayout.h"
 #include "sinter/codegen/Program.h"
+#include "sinter/codegen/forms/ConvolutionCosts.h"
 #include "sinter/codegen/forms/ConvolutionPlan.h"
 #include "sinter/codegen/forms/DirectConvolution.h"
 #include "sinter/codegen/forms/FormRules.h"
 #include "sinter/codegen/forms/PanelPlan.h"
-#include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/WinogradPlan.h"
 #include "sinter/ir/base/Error.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -113,16 +112,15 @@ DimExpr ConvolutionPlan::scratchBytes() const {
 
 namespace {
 
-constexpr int64_t fewUnits = 16;    // Fewer leave threads idle at the end.
-constexpr double copyCost = 3;      // Of a vector, in multiply-adds of vectors.
-constexpr double smallWork = 100e3; // Multiply-adds that one thread does at once.
+using namespace convolution;
+
+constexpr double copyCost = 3; // Cycles for a vector: a masked load, a store, the loop.
 
 struct Sizes {
   int64_t batch, groups, rows, depth, height, width, pitch, leading = 1;
 };
 
 Sizes sizesOf(const ConvolutionLayout &layout, const DimExpr &rows) {
-  constexpr int64_t someImages = 4, someChannels = 64, somePixels = 32;
   // Bounded, so that products stay within 64 bits.
   auto bounded = [](const DimExpr &size, int64_t unknown, int bits) {
     return std::clamp<int64_t>(size.constant().value_or(unknown), 1, int64_t{1} << bits);
@@ -151,18 +149,13 @@ void requireSizes(ConvolutionOp op, const ConvolutionLayout &layout) {
             std::to_string(layout.x.numPhases()) + " are too long for its transpose");
 }
 
-/// Registers of mr x vectors sums, vectors of one operand, one of the other, a product without FMA.
-bool fits(int64_t mr, int64_t vectors, const TargetInfo &target, bool fma) {
-  return mr * vectors + vectors + 1 + (fma ? 0 : 1) < target.vectorRegisters;
-}
-
-/// Cycles of one step of a tile: multiply-adds, loads (those of positions straddle lines), latency.
-double stepCost(int64_t mr, int64_t vectors, const TargetInfo &target) {
-  const bool wide = target.vectorBytes >= 64;
-  const double multiplies = static_cast<double>(mr * vectors) * (wide ? 1 : 0.5);
-  const double loads = 0.5 * static_cast<double>(mr) + (wide ? 2.0 : 0.75) * double(vectors);
-  constexpr double latency = 4.5;
-  return std::max({multiplies, loads, latency}) + 0.02 * loads + 0.2;
+/// Cycles of one step of a tile whose vectors are positions: those straddle lines.
+double stepOfPositions(int64_t mr, int64_t vectors, const TargetInfo &target) {
+  const TileStep step{.factors = static_cast<double>(mr),
+                      .vectors = static_cast<double>(vectors),
+                      .overhead = 0.2,
+                      .vectorLoad = target.vectorBytes >= 64 ? 2 : 0.75};
+  return step.cycles(target);
 }
 
 int64_t blockBytes(const ConvolutionLayout &layout, int64_t rows, int64_t lanes) {
@@ -194,18 +187,21 @@ double chooseResultTile(Schedule &schedule, const ConvolutionLayout &layout,
     const int64_t span = (height - 1) * sizes.pitch + sizes.width;
     for (int64_t vectors = 1; vectors <= 6; ++vectors)
       for (int64_t mr = 1; mr <= std::min<int64_t>(24, sizes.rows); ++mr) {
-        if (!fits(mr, vectors, target, tiles.fma))
+        if (!fitRegisters(mr * vectors, vectors, target, tiles.fma))
           continue;
         const double strips = static_cast<double>(ceilDivide(sizes.rows, mr));
         const double steps = static_cast<double>(ceilDivide(span, vectors * lanes)) * strips *
                              static_cast<double>(sizes.depth) * static_cast<double>(phases) * taps;
         const double blocks = static_cast<double>(ceilDivide(sizes.height, height));
-        double cost = steps * stepCost(mr, vectors, target);
+        double cost = steps * stepOfPositions(mr, vectors, target);
         cost += copyCost * static_cast<double>(patch / tiles.elementBytes / lanes);
-        // Sums go through memory.
-        cost += 4 * strips * static_cast<double>(mr * span) * static_cast<double>(phases) /
+        // Sums go through memory: a store, a load, what follows and its store.
+        constexpr double sumsCost = 4;
+        cost += sumsCost * strips * static_cast<double>(mr * span) * static_cast<double>(phases) /
                 static_cast<double>(lanes);
         cost *= blocks;
+        // The patch comes from the next cache for every strip; the sums leave the first one before
+        // they are stored: fitted to layers of 7x7 to 112x112.
         if (patch > target.l2Bytes / 2)
           cost *= 1.25;
         if (static_cast<double>(mr * span * tiles.elementBytes) * static_cast<double>(phases) >
@@ -231,17 +227,13 @@ double chooseResultTile(Schedule &schedule, const ConvolutionLayout &layout,
   const double work = planes * static_cast<double>(sizes.height * sizes.width) *
                       static_cast<double>(sizes.rows * sizes.depth) *
                       static_cast<double>(layout.taps());
-  // Few units are an even number of them.
-  double wanted = std::clamp<double>(std::floor(work / smallWork), 1, fewUnits);
-  if (wanted > 1)
-    wanted = 2 * std::ceil(wanted / 2);
+  const auto wanted = static_cast<double>(wantedUnits(work));
   for (int64_t parts = 2; units() < wanted && parts <= std::min<int64_t>(strips, 8); ++parts)
     tiles.mBlock = ceilDivide(strips, parts) * tiles.mr;
   while (units() < wanted && tiles.nBlock > 1)
     tiles.nBlock = ceilDivide(tiles.nBlock, 2);
   schedule.block = 0;
-  const double perUnit = work / std::max(1.0, units());
-  schedule.grain = std::max<int64_t>(1, static_cast<int64_t>(smallWork / std::max(1.0, perUnit)));
+  schedule.grain = smallGrain(work / std::max(1.0, units()));
   // The row blocks of one patch stay together where there are enough of those.
   const int64_t rowBlocks = ceilDivide(sizes.rows, tiles.mBlock);
   if (units() / static_cast<double>(rowBlocks) >= fewUnits)
@@ -272,11 +264,11 @@ WeightTile dotTile(const Schedule &schedule, const ConvolutionLayout &layout, co
   WeightTile best;
   for (int64_t nr = 1; nr <= std::min<int64_t>(9, weights); ++nr)
     for (int64_t mr = 1; mr <= std::min<int64_t>(12, sizes.rows); ++mr) {
-      if (!fits(mr, nr, target, schedule.tiles.fma))
+      if (!fitRegisters(mr * nr, nr, target, schedule.tiles.fma))
         continue;
       const double cost =
           static_cast<double>(ceilDivide(sizes.rows, mr) * ceilDivide(weights, nr)) *
-          stepCost(mr, nr, target);
+          stepOfPositions(mr, nr, target);
       if (cost < best.cost)
         best = {mr, nr, cost};
     }
@@ -294,27 +286,25 @@ WeightTile dotTile(const Schedule &schedule, const ConvolutionLayout &layout, co
 WeightTile outerTile(const Schedule &schedule, const ConvolutionLayout &layout, const Sizes &sizes,
                      const TargetInfo &target) {
   const int64_t lanes = schedule.lanes, taps = layout.taps();
-  const bool wide = target.vectorBytes >= 64;
   WeightTile best;
   if (!layout.channelSize(1, lanes).isConstant())
     return best;
   for (int64_t vectors = 1; vectors <= 4; ++vectors)
     for (int64_t mr = 1; mr <= 28; ++mr) {
-      if (!fits(mr, vectors, target, schedule.tiles.fma))
+      if (!fitRegisters(mr * vectors, vectors, target, schedule.tiles.fma))
         continue;
       const int64_t together = ConvolutionPlan::tapsPerTile(layout, mr);
       const double tiles =
           static_cast<double>(ceilDivide(sizes.depth, mr / together) * (taps / together) *
                               ceilDivide(sizes.rows, vectors * lanes));
-      const double multiplies = static_cast<double>(mr * vectors) * (wide ? 1 : 0.5);
-      const double loads = 0.5 * static_cast<double>(mr) + static_cast<double>(vectors);
-      constexpr double latency = 4.5, overhead = 0.5;
-      const double cost =
-          tiles * (std::max({multiplies, loads, latency}) + 0.02 * loads + overhead);
+      const TileStep step{.factors = static_cast<double>(mr),
+                          .vectors = static_cast<double>(vectors),
+                          .overhead = 0.5};
+      const double cost = tiles * step.cycles(target);
       if (cost < best.cost)
         best = {mr, vectors * lanes, cost};
     }
-  // y is transposed once per block of channels of x.
+  // y is transposed once per block of channels of x: 4 shuffles a vector.
   constexpr double transposeCost = 4;
   best.cost +=
       transposeCost * copiesOfY(layout, sizes) * static_cast<double>(ceilDivide(sizes.rows, lanes));
@@ -390,13 +380,11 @@ LogicalResult chooseConvolution(const ScheduledRegion &region, Schedule &schedul
   }
   const Schedule empty = schedule;
   constexpr double straddling = 1.12; // Vectors of positions cross lines of the cache: measured.
-  constexpr int64_t masksBytes = 32;  // Lanes that are not loaded must cost nothing.
-  std::optional<DirectPlan> direct;
-  if (region.target.vectorBytes >= masksBytes)
-    direct = DirectPlan::of(layout, schedule.lanes);
-  double cost = direct ? direct->choose(schedule, region.target)
+  const bool direct =
+      DirectPlan::pays(region.target) && DirectPlan::applies(layout, schedule.lanes);
+  double cost = direct ? DirectPlan(layout, schedule.lanes).choose(schedule, region.target)
                        : straddling * chooseResultTile(schedule, layout, region.target);
-  if (direct && !direct->pointwise)
+  if (direct && layout.taps() != 1)
     return success();
   Schedule other = empty;
   const Value weights = op.makesX() ? op.getLhs() : op.getRhs();
@@ -430,10 +418,10 @@ LogicalResult planConvolution(FusedOp fused, KernelPlan &plan) {
   for (int64_t i = 2; i < op.getYType().getRank(); ++i)
     plan.flops *= op.getYType().getDim(i) * op.getWType().getDim(i);
   if (!layout.ofWeight && plan.schedule.block > 0) {
-    auto direct = DirectPlan::of(layout, plan.schedule.lanes);
-    if (!direct)
+    if (!DirectPlan::applies(layout, plan.schedule.lanes))
       return fused.emitError("its schedule is not for this convolution");
-    plan.stages.push_back({direct->units(plan.schedule), plan.schedule.grain});
+    const DirectPlan direct(layout, plan.schedule.lanes);
+    plan.stages.push_back({direct.units(plan.schedule), plan.schedule.grain});
     return success();
   }
   if (plan.schedule.winograd != 0) {

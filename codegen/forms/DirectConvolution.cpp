@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/forms/DirectConvolution.h"
-#include "sinter/codegen/forms/Region.h"
+#include "sinter/codegen/forms/ConvolutionCosts.h"
 #include "sinter/passes/OpFacts.h"
 
 #include <algorithm>
@@ -11,6 +11,8 @@ using namespace mlir;
 using namespace sinter::ir;
 
 namespace sinter::codegen {
+
+using namespace convolution;
 
 namespace {
 
@@ -54,59 +56,50 @@ int64_t grainOf(double cycles, double units) {
 
 } // namespace
 
-std::optional<DirectPlan> DirectPlan::of(const ConvolutionLayout &layout, int64_t lanes) {
+bool DirectPlan::applies(const ConvolutionLayout &layout, int64_t lanes) {
   ConvolutionOp op = layout.op;
   const DType dtype = op.getType().getDType();
   const ConvolutionAxis &y = layout.y, &x = layout.x;
-  if (layout.ofWeight || x.spreads || !layout.leading.empty() ||
-      (dtype != DType::F32 && dtype != DType::F64) || !isa<BlockArgument>(op.getLhs()) ||
-      tensorType(op.getLhs()).getDType() != dtype || !isa<BlockArgument>(op.getRhs()) ||
-      tensorType(op.getRhs()).getDType() != dtype)
-    return std::nullopt;
-  DirectPlan plan;
-  plan.batch = layout.batch;
-  plan.lanes = lanes;
-  bool isKnown = true;
-  auto known = [&](const DimExpr &size, int64_t least) {
-    auto value = size.constant();
-    isKnown &= value && *value >= least && *value <= longest;
-    return isKnown ? *value : 0;
+  auto isRead = [&](Value value) {
+    return isa<BlockArgument>(value) && tensorType(value).getDType() == dtype;
   };
-  plan.groups = known(layout.groups, 1);
-  plan.inputs = known(layout.inputs, 1);
-  plan.outputs = known(layout.outputs, 1);
-  plan.height = known(y.result, 1);
-  plan.width = known(x.result, 1);
-  plan.sourceHeight = known(y.source, 1);
-  plan.sourceWidth = known(x.source, 1);
-  plan.lowY = known(y.low, 0);
-  plan.lowX = known(x.low, 0);
-  plan.tapsY = y.taps, plan.tapsX = x.taps;
-  plan.strideY = y.stride, plan.strideX = x.stride;
-  plan.dilationY = y.dilation, plan.dilationX = x.dilation;
-  if (!isKnown ||
-      std::max({y.taps, x.taps, y.stride, x.stride, y.dilation, x.dilation}) > longest ||
-      !treatsPositionsAlike(op))
-    return std::nullopt;
+  auto isWithin = [](const DimExpr &size, int64_t least) {
+    auto known = size.constant();
+    return known && *known >= least && *known <= longest;
+  };
+  if (layout.ofWeight || x.spreads || !layout.leading.empty() ||
+      (dtype != DType::F32 && dtype != DType::F64) || !isRead(op.getLhs()) ||
+      !isRead(op.getRhs()) || !isWithin(layout.groups, 1) || !isWithin(layout.inputs, 1) ||
+      !isWithin(layout.outputs, 1) || !treatsPositionsAlike(op))
+    return false;
+  for (const ConvolutionAxis &axis : {y, x})
+    if (!isWithin(axis.result, 1) || !isWithin(axis.source, 1) || !isWithin(axis.low, 0) ||
+        std::max({axis.taps, axis.stride, axis.dilation}) > longest)
+      return false;
+  const DirectPlan plan(layout, lanes);
   // A broadcast reads along an axis of size 1 as along any other.
   if (plan.width == 1 && plan.height > 1)
-    return std::nullopt;
-  plan.pointwise = layout.taps() == 1;
-  if (!plan.pointwise) {
-    const bool fits = plan.inputs == 1 && layout.taps() <= mostTaps && x.stride <= 2 &&
-                      plan.rowsTogether() > 0 && plan.codeSize() <= mostCode;
-    return fits ? std::optional(plan) : std::nullopt;
-  }
+    return false;
+  if (!plan.pointwise)
+    return plan.inputs == 1 && layout.taps() <= mostTaps && x.stride <= 2 &&
+           plan.rowsTogether() > 0 && plan.codeSize() <= mostCode;
   if (y.stride != 1 || x.stride != 1 || plan.lowY != 0 || plan.lowX != 0 ||
       plan.height != plan.sourceHeight || plan.width != plan.sourceWidth)
-    return std::nullopt;
+    return false;
   // Channels a multiple of a page apart fall into the same sets of the cache.
   constexpr int64_t page = 4096, fewChannels = 8;
   const int64_t channelBytes = plan.positions() * byteSize(dtype);
-  if (channelBytes % page == 0 && plan.inputs > fewChannels)
-    return std::nullopt;
-  return plan;
+  return channelBytes % page != 0 || plan.inputs <= fewChannels;
 }
+
+DirectPlan::DirectPlan(const ConvolutionLayout &layout, int64_t lanes)
+    : pointwise(layout.taps() == 1), batch(layout.batch), groups(*layout.groups.constant()),
+      inputs(*layout.inputs.constant()), outputs(*layout.outputs.constant()),
+      height(*layout.y.result.constant()), width(*layout.x.result.constant()),
+      sourceHeight(*layout.y.source.constant()), sourceWidth(*layout.x.source.constant()),
+      tapsY(layout.y.taps), tapsX(layout.x.taps), strideY(layout.y.stride),
+      strideX(layout.x.stride), dilationY(layout.y.dilation), dilationX(layout.x.dilation),
+      lowY(*layout.y.low.constant()), lowX(*layout.x.low.constant()), lanes(lanes) {}
 
 int64_t DirectPlan::vectorsOf(int64_t rows) const {
   return isFlat() ? ceilDivide(rows * width, lanes) : rows * ceilDivide(width, lanes);
@@ -148,19 +141,22 @@ DimExpr DirectPlan::units(const Schedule &schedule) const {
 }
 
 double DirectPlan::choose(Schedule &schedule, const TargetInfo &target) const {
-  constexpr int64_t someImages = 4;
   const auto images =
       static_cast<double>(std::max<int64_t>(1, batch.constant().value_or(someImages)));
-  const double wide = target.vectorBytes >= 64 ? 1 : 0.5;
+  const double wide = multiplyCycles(target);
   auto &tiles = schedule.tiles;
   if (!pointwise) {
     schedule.block = rowsTogether();
     tiles.mr = 1;
     tiles.nr = lanes;
     tiles.mBlock = 1;
+    // Of a multiply-add with its load, which often straddles lines; every second element takes two
+    // loads and a shuffle. A vector's store and what is applied to it, and a channel's factors.
     const double perTap = strideX == 1 ? 1.2 : 2.4;
+    constexpr double perVector = 3, perChannel = 30;
     const double vectors = static_cast<double>(vectorsOf(height));
-    const double cycles = 30 + vectors * (static_cast<double>(tapsX * tapsY) * perTap + 3) * wide;
+    const double cycles =
+        perChannel + vectors * (static_cast<double>(tapsX * tapsY) * perTap + perVector) * wide;
     const double channels = images * static_cast<double>(groups * outputs);
     schedule.grain = grainOf(cycles * channels, channels);
     return cycles * static_cast<double>(outputs);
@@ -168,14 +164,16 @@ double DirectPlan::choose(Schedule &schedule, const TargetInfo &target) const {
   double best = std::numeric_limits<double>::max();
   for (int64_t vectors = 1; vectors <= 4; ++vectors)
     for (int64_t mr = 1; mr <= std::min<int64_t>(28, outputs); ++mr) {
-      if (mr * vectors + vectors + 1 + (tiles.fma ? 0 : 1) >= target.vectorRegisters)
+      if (!fitRegisters(mr * vectors, vectors, target, tiles.fma))
         continue;
-      const double loads = 0.5 * static_cast<double>(mr) + static_cast<double>(vectors);
+      const double loads = factorLoad * static_cast<double>(mr) + static_cast<double>(vectors);
       auto cost = [&](int64_t rows, double width) {
-        constexpr double latency = 4.5;
-        return std::max({static_cast<double>(rows) * width * wide, loads * wide, latency}) + 0.5;
+        constexpr double overhead = 0.5; // Of the loop.
+        const double multiplies = static_cast<double>(rows) * width * wide;
+        return std::max({multiplies, loads * wide, stepLatency}) + overhead;
       };
-      // The last columns take a vector of as many lanes as they need.
+      // The last columns take a vector of as many lanes as they need; half of one costs little
+      // less than a whole one where loads bound it.
       const int64_t columns = vectors * lanes, rest = positions() % columns;
       const double last = static_cast<double>(rest / lanes) + (rest % lanes == 0           ? 0
                                                                : rest % lanes <= lanes / 2 ? 0.6
@@ -186,16 +184,18 @@ double DirectPlan::choose(Schedule &schedule, const TargetInfo &target) const {
                (rest > 0 ? cost(rows, last) : 0);
       };
       double total = static_cast<double>(outputs / mr) * ofRows(mr);
+      constexpr double otherCode = 1.02; // The last rows are a tile of their own.
       if (outputs % mr > 0)
-        total += ofRows(outputs % mr) * 1.02;
+        total += ofRows(outputs % mr) * otherCode;
       if (total < best) {
         best = total;
         tiles.mr = mr;
         tiles.nr = columns;
       }
     }
+  constexpr double storeCost = 4; // Of a vector, with what is applied to it.
   const double cycles = best * static_cast<double>(inputs * groups) * images +
-                        4 * images * static_cast<double>(groups * outputs) *
+                        storeCost * images * static_cast<double>(groups * outputs) *
                             static_cast<double>(ceilDivide(positions(), lanes));
   // Even parts: of positions while x stays in the first-level cache, else of channels.
   const double parts =

@@ -4,8 +4,6 @@
 #include "sinter/codegen/ConvolutionLayout.h"
 #include "sinter/codegen/Schedule.h"
 
-#include <optional>
-
 namespace sinter::codegen {
 
 /// A convolution that reads x where it lies instead of copying it into padded planes: windows of
@@ -15,8 +13,12 @@ namespace sinter::codegen {
 /// together. All sizes but the batch are numbers, and what follows treats the last two axes as one.
 class DirectPlan {
 public:
-  /// nullopt where the convolution, or what is fused with it, does not have that form.
-  static std::optional<DirectPlan> of(const ConvolutionLayout &layout, int64_t lanes);
+  /// Whether the convolution, and what is fused with it, has that form.
+  static bool applies(const ConvolutionLayout &layout, int64_t lanes);
+  /// Whether lanes that are not loaded cost nothing.
+  static bool pays(const TargetInfo &target) { return target.vectorBytes >= 32; }
+  /// Of one that it applies to.
+  DirectPlan(const ConvolutionLayout &layout, int64_t lanes);
   /// Fills in tile, units and grain. Returns about how many cycles a group of an image
   /// takes.
   double choose(Schedule &schedule, const TargetInfo &target) const;
@@ -32,7 +34,7 @@ public:
   bool isInner(int64_t row, int64_t rows) const;
   DimExpr units(const Schedule &schedule) const;
 
-  bool pointwise = false;
+  bool pointwise;
   DimExpr batch;
   int64_t groups, inputs, outputs; ///< Channels of a group.
   int64_t height, width, sourceHeight, sourceWidth;
@@ -40,7 +42,6 @@ public:
   int64_t lanes;
 
 private:
-  DirectPlan() = default;
   int64_t codeSize() const;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sinter/codegen/forms/Region.h"
+#include "sinter/codegen/forms/ConvolutionCosts.h"
 #include "sinter/codegen/forms/WinogradPlan.h"
 
 #include <algorithm>
@@ -61,11 +61,11 @@ int64_t WinogradPlan::scratchBytes() const {
 
 bool chooseWinograd(Schedule &schedule, const ConvolutionLayout &layout, const TargetInfo &target,
                     double directCost) {
-  constexpr int64_t someImages = 4, fewUnits = 8, manyLines = 64, manyBytes = int64_t{64} << 20;
+  using namespace convolution;
+  constexpr int64_t fewCuts = 8, manyLines = 64, manyBytes = int64_t{64} << 20;
   constexpr double inputCost = 300, resultCost = 350, weightCost = 400; // Cycles per vector.
   Schedule trial = schedule, best = schedule;
   WinogradPlan plan(layout, trial);
-  const bool wide = target.vectorBytes >= 64;
   const auto lanes = static_cast<double>(schedule.lanes);
   const auto images = static_cast<double>(layout.batch.constant().value_or(someImages));
   const double lines = images * static_cast<double>(plan.tilesY);
@@ -75,7 +75,7 @@ bool chooseWinograd(Schedule &schedule, const ConvolutionLayout &layout, const T
     for (int64_t vectors = 1; vectors <= 4; ++vectors)
       for (int64_t mr = 1; mr <= std::min<int64_t>(24, plan.rows); ++mr) {
         auto &tiles = trial.tiles;
-        if (mr * vectors + vectors + (tiles.fma ? 1 : 2) >= target.vectorRegisters)
+        if (!fitRegisters(mr * vectors, vectors, target, tiles.fma))
           continue;
         tiles.mr = mr;
         tiles.nr = vectors * schedule.lanes;
@@ -84,11 +84,11 @@ bool chooseWinograd(Schedule &schedule, const ConvolutionLayout &layout, const T
         // Channels are cut where there would be too few units.
         const auto blocks = static_cast<int64_t>((lines + static_cast<double>(block) - 1) /
                                                  static_cast<double>(block));
-        const int64_t cuts = std::clamp<int64_t>(fewUnits / std::max<int64_t>(1, blocks), 1,
+        const int64_t cuts = std::clamp<int64_t>(fewCuts / std::max<int64_t>(1, blocks), 1,
                                                  ceilDivide(plan.rows, mr));
         tiles.mBlock = ceilDivide(ceilDivide(plan.rows, mr), cuts) * mr;
-        const double step = std::max({static_cast<double>(mr * vectors) * (wide ? 1 : 0.5),
-                                      static_cast<double>(mr + 2 * vectors) / 2, 4.5}) +
+        const double step = std::max({static_cast<double>(mr * vectors) * multiplyCycles(target),
+                                      static_cast<double>(mr + 2 * vectors) / 2, stepLatency}) +
                             0.2;
         const int64_t columns = ceilDivide(block * plan.tilesX, tiles.nr);
         double cost =
