@@ -31,15 +31,25 @@ static int openRetrying(const fs::path &path, int flags, mode_t mode = 0) {
 
 //===--- Reading ---===//
 
-InputFile::InputFile(const fs::path &path) : name(path) {
-  descriptor = openRetrying(path, O_RDONLY | O_NONBLOCK);
+/// Nothing but a regular file: what a pipe gives cannot be read twice, and a device may have no
+/// end. Does not wait for a pipe's other side.
+static int openFile(const fs::path &path, struct stat &info) {
+  int descriptor = openRetrying(path, O_RDONLY | O_NONBLOCK);
   if (descriptor < 0)
     failedTo("read", path, errno);
-  struct stat info;
-  if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
-    ::close(descriptor);
-    failedTo("read", path, S_ISDIR(info.st_mode) ? EISDIR : ESPIPE);
-  }
+  if (::fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode))
+    return descriptor;
+  ::close(descriptor);
+  if (S_ISDIR(info.st_mode))
+    failedTo("read", path, EISDIR);
+  throw Error({.code = ErrorCode::FileAccess}, "cannot read '" + path.string() + "': it is a " +
+                                                   (S_ISFIFO(info.st_mode) ? "pipe" : "device") +
+                                                   ", not a file");
+}
+
+InputFile::InputFile(const fs::path &path) : name(path) {
+  struct stat info {};
+  descriptor = openFile(path, info);
   bytes = info.st_size;
 }
 
@@ -98,9 +108,8 @@ std::string readAll(int descriptor, const fs::path &path, const ReadLimits &limi
   }
 }
 
-std::string readPath(const fs::path &path, const ReadLimits &limits) {
-  // Pipes and devices are welcome here, so the size is found by reading.
-  int descriptor = openRetrying(path, O_RDONLY);
+/// Takes `descriptor` over.
+std::string readAndClose(int descriptor, const fs::path &path, const ReadLimits &limits) {
   if (descriptor < 0)
     failedTo("read", path, errno);
   std::unique_ptr<int, void (*)(int *)> closer(&descriptor, [](int *fd) { ::close(*fd); });
@@ -110,13 +119,19 @@ std::string readPath(const fs::path &path, const ReadLimits &limits) {
 } // namespace
 
 std::string readFile(const fs::path &path, int64_t maxBytes) {
-  return readPath(path, {.bytes = maxBytes, .unboundedBytes = maxBytes, .isText = false});
+  struct stat info {};
+  const int descriptor = openFile(path, info);
+  return readAndClose(descriptor, path,
+                      {.bytes = maxBytes, .unboundedBytes = maxBytes, .isText = false});
 }
 
 std::string readTextFile(const fs::path &path) {
   constexpr ReadLimits limits{
       .bytes = int64_t{2} << 30, .unboundedBytes = int64_t{256} << 20, .isText = true};
-  return path == "-" ? readAll(STDIN_FILENO, "<stdin>", limits) : readPath(path, limits);
+  if (path == "-")
+    return readAll(STDIN_FILENO, "<stdin>", limits);
+  // Pipes and devices are welcome here, so the size is found by reading.
+  return readAndClose(openRetrying(path, O_RDONLY), path, limits);
 }
 
 //===--- Writing ---===//
@@ -129,24 +144,34 @@ static fs::path randomNameIn(const fs::path &folder) {
   return folder / name;
 }
 
-AtomicFile::AtomicFile(const fs::path &path) : target(path) {
-  std::error_code ignored;
-  // Replace what a link points to, not the link. A dangling link resolves to the file to be made.
-  if (fs::is_symlink(target, ignored)) {
-    fs::path resolved = fs::weakly_canonical(target, ignored);
-    if (!ignored && !fs::is_symlink(resolved, ignored))
-      target = resolved;
+fs::path behindLinks(fs::path path) {
+  constexpr int mostLinks = 40; // As many as Linux follows.
+  const fs::path asked = path;
+  std::error_code problem;
+  for (int links = 0; fs::is_symlink(path, problem); ++links) {
+    if (links == mostLinks)
+      failedTo("write", asked, ELOOP);
+    path = path.parent_path() / fs::read_symlink(path, problem);
   }
-  struct stat info;
-  bool exists = ::stat(target.c_str(), &info) == 0;
+  return path;
+}
+
+AtomicFile::AtomicFile(const fs::path &path) : target(path) {
+  struct stat info, behind;
+  const bool exists = ::stat(target.c_str(), &info) == 0;
+  const fs::path resolved = behindLinks(target);
+  // Links to what a process has open may lead to it, and tell a name that it has no more.
+  const bool isNamed = exists && ::stat(resolved.c_str(), &behind) == 0 &&
+                       info.st_dev == behind.st_dev && info.st_ino == behind.st_ino;
   if (exists && S_ISDIR(info.st_mode))
     failedTo("write", path, EISDIR);
-  if (exists && !S_ISREG(info.st_mode)) {
-    descriptor = openRetrying(target, O_WRONLY);
+  if (exists && !(S_ISREG(info.st_mode) && isNamed)) {
+    descriptor = openRetrying(target, O_WRONLY | (S_ISREG(info.st_mode) ? O_TRUNC : 0));
     if (descriptor < 0)
       failedTo("write", path, errno);
     return;
   }
+  target = resolved;
   // A file that may not be written is not to be replaced either.
   if (exists && ::access(target.c_str(), W_OK) != 0)
     failedTo("write", path, errno);

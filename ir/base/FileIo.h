@@ -27,13 +27,17 @@ private:
   int64_t bytes = 0;
 };
 
+/// Where writing to `path` would end: behind symbolic links, also those that point to nothing yet.
+/// The folders on the way are as they are. Throws Error(FileAccess) where links go round.
+std::filesystem::path behindLinks(std::filesystem::path path);
+
 /// A file that is text, or the standard input for "-". What is none ends at its first zero byte,
 /// and a pipe or device that has no end at 256 MiB (a file at 2 GiB): Error(User), Error(Limit).
 std::string readTextFile(const std::filesystem::path &path);
 
 /// Writes a file under a temporary name beside its target and renames it in commit(). Without a
 /// commit() nothing is left behind. A target that exists and is not a regular file (a pipe, a
-/// device) is written directly; through a symbolic link, the file it points to is replaced.
+/// device) is written directly; through a symbolic link, the file it points to is replaced or made.
 class AtomicFile {
 public:
   explicit AtomicFile(const std::filesystem::path &path);

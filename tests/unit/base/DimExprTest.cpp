@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/ir/base/DimExpr.h"
+#include "sinter/ir/base/DimDegree.h"
 #include "sinter/ir/base/Error.h"
 #include "sinter/ir/base/Shape.h"
 
@@ -174,6 +175,18 @@ TEST(DimExprTest, ParseSurvivesAnyText) {
     ASSERT_EQ(DimExpr::parse(e->str()), e) << text;
   }
   EXPECT_GT(accepted, 1000);
+}
+
+TEST(DimExprTest, Degrees) {
+  EXPECT_EQ(degreeIn(7, "N"), 0);
+  EXPECT_EQ(degreeIn(3 * N * M + M * M, "N"), 1);
+  EXPECT_EQ(degreeIn(3 * N * M + M * M, "M"), 2);
+  EXPECT_EQ(degreeIn(N * N * N - 3 * N * N + 3 * N, "N"), 3);
+  EXPECT_EQ(degreeIn((N + 1) * (N - 1) - N * N + N, "N"), 1); // The squares cancel.
+  EXPECT_EQ(degreeIn(N + ceilDiv(M, 2) * N + max(M, K), "N"), 1);
+  EXPECT_EQ(degreeIn(N + ceilDiv(M, 2), "M"), std::nullopt);
+  EXPECT_EQ(degreeIn(M + floorDiv(7, N), "N"), std::nullopt);
+  EXPECT_EQ(degreeIn(max(N, M) * K, "N"), std::nullopt);
 }
 
 TEST(DimExprTest, OverflowAndGrowthAreLimits) {

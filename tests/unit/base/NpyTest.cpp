@@ -2,8 +2,10 @@
 #include "TempFolder.h"
 
 #include <cstring>
+#include <fcntl.h>
 #include <fstream>
 #include <limits>
+#include <string>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -190,8 +192,35 @@ TEST_F(NpyTest, FileSystemErrors) {
   EXPECT_EQ(codeOf([&] { writeNpy("/dev/full", Array()); }), ErrorCode::FileAccess);
   EXPECT_EQ(codeOf([&] { readFile(folder / "missing"); }), ErrorCode::FileAccess);
   EXPECT_EQ(codeOf([&] { readFile(folder.path); }), ErrorCode::FileAccess);
-  EXPECT_EQ(codeOf([&] { readFile("/dev/zero", 1 << 20); }), ErrorCode::Limit);
+  EXPECT_EQ(codeOf([&] { readFile("/dev/zero", 1 << 20); }), ErrorCode::FileAccess);
+  EXPECT_EQ(codeOf([&] { readFile(folder / "pipe"); }), ErrorCode::FileAccess) << "and returns";
   EXPECT_EQ(folder.numEntries(), 1u) << "failed writes leave nothing";
+}
+
+TEST_F(NpyTest, WritingGoesThroughLinks) {
+  fs::create_directory(folder / "far");
+  fs::create_symlink("far/second", folder / "first");
+  fs::create_symlink("../made", folder / "far/second");
+  writeFileAtomically(folder / "first", "x"); // To nothing yet, and then to a file.
+  writeFileAtomically(folder / "first", "y");
+  EXPECT_TRUE(fs::is_symlink(folder / "first"));
+  EXPECT_TRUE(fs::is_symlink(folder / "far/second"));
+  EXPECT_EQ(readFile(folder / "made"), "y");
+  fs::create_symlink("round", folder / "about");
+  fs::create_symlink("about", folder / "round");
+  EXPECT_EQ(codeOf([&] { writeFileAtomically(folder / "round", "x"); }), ErrorCode::FileAccess);
+  fs::create_symlink("no/folder", folder / "nowhere");
+  EXPECT_EQ(codeOf([&] { writeFileAtomically(folder / "nowhere", "x"); }), ErrorCode::FileAccess);
+  EXPECT_EQ(folder.numEntries(), 6u);
+  // A file that is open and has no name any more.
+  const int open = ::open((folder / "made").c_str(), O_RDWR | O_CLOEXEC);
+  fs::remove(folder / "made");
+  writeFileAtomically("/proc/self/fd/" + std::to_string(open), "z");
+  char written[2] = {};
+  EXPECT_EQ(::pread(open, written, 2, 0), 1);
+  EXPECT_EQ(written[0], 'z');
+  EXPECT_EQ(folder.numEntries(), 5u);
+  ::close(open);
 }
 
 TEST_F(NpyTest, WritingReplacesAtOnce) {

@@ -1,32 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/OnThreads.h"
+#include "tests/unit/ScarceMemory.h"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 using sinter::codegen::onThreads;
-
-namespace {
-
-/// How many allocations of this thread succeed before one that does not; negative: all do.
-thread_local int allocationsLeft = -1;
-
-} // namespace
-
-void *operator new(size_t bytes) {
-  void *result = allocationsLeft >= 0 && allocationsLeft-- == 0 ? nullptr : std::malloc(bytes);
-  if (!result)
-    throw std::bad_alloc();
-  return result;
-}
-void operator delete(void *block) noexcept { std::free(block); }
-void operator delete(void *block, size_t) noexcept { std::free(block); }
 
 namespace {
 
@@ -47,10 +30,11 @@ TEST(OnThreads, ThreadsThatCannotStartAreDoneWithout) {
   int refused = 0;
   for (int left = 0; left < 16; ++left) {
     std::vector<std::atomic<int>> calls(50);
-    allocationsLeft = left;
-    onThreads(calls.size(), 7, [&](size_t i, size_t) { ++calls[i]; });
-    refused += allocationsLeft < 0;
-    allocationsLeft = -1;
+    {
+      sinter::test::ScarceMemory scarce(left);
+      onThreads(calls.size(), 7, [&](size_t i, size_t) { ++calls[i]; });
+      refused += scarce.hasFailed();
+    }
     for (size_t i = 0; i < calls.size(); ++i)
       ASSERT_EQ(calls[i], 1) << i << " after " << left;
   }

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/runtime/ThreadPool.h"
 
+#include "sinter/ir/base/Error.h"
+#include "tests/unit/ScarceMemory.h"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
+#include <new>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -138,6 +144,26 @@ TEST(ThreadPoolTest, RefusesBadThreadCounts) {
       EXPECT_EQ(error.code(), ErrorCode::Usage);
     }
   }
+}
+
+TEST(ThreadPoolTest, EndsWhatItStartedWhenMemoryIsLacking) {
+  sigset_t before, after;
+  pthread_sigmask(SIG_SETMASK, nullptr, &before);
+  std::string texts;
+  for (int left = 0; left < 20; ++left) {
+    try {
+      test::ScarceMemory scarce(left);
+      ThreadPool pool({.threads = 7});
+      checkLaunch(pool, 64, 1);
+    } catch (const std::bad_alloc &) { // Before any thread.
+    } catch (const Error &error) {
+      texts += error.what();
+    }
+    pthread_sigmask(SIG_SETMASK, nullptr, &after);
+    EXPECT_EQ(sigismember(&before, SIGINT), sigismember(&after, SIGINT)) << left;
+  }
+  EXPECT_NE(texts.find("cannot start thread 2 of 7: "), texts.npos) << texts;
+  EXPECT_NE(texts.find("cannot start thread 6 of 7: "), texts.npos) << texts;
 }
 
 TEST(ThreadPoolTest, ReadsTheEnvironment) {
