@@ -33,9 +33,7 @@ bool ScatterLayout::isSegmented(Type elementType) const {
          *count <= INT32_MAX;
 }
 
-/// Whether the elements of `value` may differ along its dim `dim`; looks through broadcasts and
-/// elementwise ops.
-static bool variesAlong(Value value, unsigned dim) {
+bool variesAlong(Value value, unsigned dim) {
   if (tensorType(value).getDim(dim).constant() == 1)
     return false;
   Operation *op = value.getDefiningOp();

@@ -31,4 +31,8 @@ struct ScatterLayout {
 };
 ScatterLayout scatterLayout(mlir::Operation *scatter);
 
+/// Whether the elements of `value` may differ along its dim `dim`; looks through broadcasts and
+/// elementwise ops.
+bool variesAlong(mlir::Value value, unsigned dim);
+
 } // namespace sinter::codegen

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loop form: units are blocks of the innermost dim, vectors run along it.
-#include "sinter/codegen/cpu/KernelFunction.h"
+#include "sinter/codegen/cpu/RowsAhead.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -35,19 +35,33 @@ void emitLoop(KernelFunction &kernel) {
   const DimExpr inner = domain[domain.rank() - 1];
   llvm::SmallVector<DimExpr> outer(domain.begin(), domain.end() - 1);
   const DimExpr blocks = ceilDiv(inner, schedule.block);
-  kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
-    IndexMath &math = emitter.math();
+  IndexMath &math = emitter.math();
+  auto firstOf = [&](Value unit) {
     LaneIndex at = math.uniform(unit);
-    Value row = math.floorDiv(at, blocks).base;
-    Value block = outer.empty() ? unit : math.mod(at, blocks).base;
-    Value low = kernel.mul(block, kernel.constant(schedule.block));
-    Value high =
-        kernel.minimum(kernel.add(low, kernel.constant(schedule.block)), kernel.size(inner));
     Index index;
     if (!outer.empty())
-      for (const LaneIndex &i : math.delinearize(row, outer))
-        index.push_back(i);
-    index.push_back({});
+      index.append(math.delinearize(math.floorDiv(at, blocks).base, outer));
+    Value block = outer.empty() ? unit : math.mod(at, blocks).base;
+    index.push_back(math.uniform(kernel.mul(block, kernel.constant(schedule.block))));
+    return index;
+  };
+  const int64_t length = std::min(schedule.block, inner.constant().value_or(schedule.block));
+  RowsAhead ahead(kernel, schedule.lanes == 1 ? 0 : length);
+  Value distance = kernel.constant(ahead.units());
+  if (ahead.units() > 0)
+    kernel.loop(kernel.begin, kernel.minimum(kernel.end, kernel.add(kernel.begin, distance)),
+                kernel.constant(1), {}, [&](Value unit, ValueRange) {
+                  ahead.askFor(firstOf(unit));
+                  return KernelFunction::Values();
+                });
+  kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
+    if (ahead.units() > 0)
+      ahead.askFor(firstOf(
+          kernel.minimum(kernel.add(unit, distance), kernel.sub(kernel.end, kernel.constant(1)))));
+    Index index = firstOf(unit);
+    Value low = index.back().base;
+    Value high =
+        kernel.minimum(kernel.add(low, kernel.constant(schedule.block)), kernel.size(inner));
     kernel.vectorLoop(low, high, schedule.lanes, schedule.unroll, {},
                       [&](Value base, Value mask, ValueRange) {
                         index.back() = {base, schedule.lanes == 1 ? 0 : 1, {}};

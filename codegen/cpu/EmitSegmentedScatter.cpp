@@ -5,7 +5,7 @@
 // in order. A place takes its updates in their order, so the bits are those of a plain scan.
 #include "sinter/codegen/Program.h"
 #include "sinter/codegen/ScatterLayout.h"
-#include "sinter/codegen/cpu/KernelFunction.h"
+#include "sinter/codegen/cpu/RowsAhead.h"
 #include "sinter/codegen/cpu/ScatterCombine.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,7 +20,7 @@ namespace sinter::cpu {
 namespace {
 
 constexpr int64_t vectorsAtOnce = 16; ///< Of a row, that are added up in registers together.
-constexpr int64_t rowsAhead = 3;      ///< Updates whose rows are asked for early.
+constexpr int64_t rowsAhead = 16;     ///< Updates whose rows are asked for early.
 
 class SegmentedScatter {
 public:
@@ -78,25 +78,26 @@ private:
     return index;
   }
 
-  /// Calls body(number, place behind `from`) for every update of this unit, in order.
+  /// Calls body(number, place behind `from`) for every update, in order: those that are not of this
+  /// unit go to one place behind its last, since branches that nothing foretells cost more.
   void eachUpdate(llvm::function_ref<void(Value, Value)> body) {
     kernel.loop(zero(), kernel.size(layout.updates), 1, {}, [&](Value number, ValueRange) {
       ElementEmitter::Scope scope(updates);
       Value valid;
       Index target = updates.positions(anchor, indexing.scatter[layout.indexed.front()],
                                        updateIndex(number), valid);
-      Value at = kernel.sub(target.front().base, from);
       // Unsigned: a place before `from` is above every bound.
-      Value mine =
-          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult, at, kernel.sub(to, from));
+      Value places = kernel.sub(to, from);
+      Value at =
+          arith::MinUIOp::create(builder, loc, kernel.sub(target.front().base, from), places);
       if (valid)
-        mine = arith::AndIOp::create(builder, loc, mine, valid);
-      inside(mine, [&] { body(number, at); });
+        at = arith::SelectOp::create(builder, loc, valid, at, places);
+      body(number, at);
       return KernelFunction::Values();
     });
   }
 
-  /// starts[p] becomes the number of updates of the places before p.
+  /// starts[p] becomes the number of updates of the places before p, `mine` that of all of them.
   void count() {
     Value places = kernel.sub(to, from);
     kernel.vectorLoop(
@@ -109,14 +110,19 @@ private:
     eachUpdate([&](Value, Value at) {
       storeWord(kernel.add(loadWord(starts, at), kernel.constant(1)), starts, at);
     });
-    kernel.loop(zero(), places, 1, zero(), [&](Value at, ValueRange sum) {
-      Value here = loadWord(starts, at);
-      storeWord(sum.front(), starts, at);
-      return KernelFunction::Values{kernel.add(sum.front(), here)};
-    });
+    mine = kernel
+               .loop(zero(), places, 1, zero(),
+                     [&](Value at, ValueRange sum) {
+                       Value here = loadWord(starts, at);
+                       storeWord(sum.front(), starts, at);
+                       return KernelFunction::Values{kernel.add(sum.front(), here)};
+                     })
+               .front();
+    storeWord(mine, starts, places);
   }
 
-  /// Puts the updates' numbers in order; starts[p] then is where the next place begins.
+  /// Puts the updates' numbers in order, those of other units last; starts[p] then is where the
+  /// next place begins.
   void place() {
     eachUpdate([&](Value number, Value at) {
       Value slot = loadWord(starts, at);
@@ -202,19 +208,15 @@ private:
     if (it == kernel.env.buffers.end())
       return;
     Value ahead = kernel.minimum(kernel.add(slot, kernel.constant(rowsAhead)),
-                                 kernel.sub(kernel.size(layout.updates), kernel.constant(1)));
+                                 kernel.sub(mine, kernel.constant(1)));
     Index index = updateIndex(loadWord(order, ahead));
     setColumns(index, column, index.size() - layout.numColumns,
                [&](size_t d) { return indexing.ranges[d]; });
     LaneIndex offset = updates.math().linearize(index, it->second.shape);
     if (offset.vector)
       return;
-    Type element = it->second.elementType;
-    int64_t bytes = number * lanes * byteSize(*ir::toDType(element));
-    Value at = updates.memory().address(it->second.pointer, element, offset.base);
-    for (int64_t line = 0; line < bytes; line += 64)
-      LLVM::Prefetch::create(builder, loc, kernel.offsetBytes(at, kernel.constant(line)), /*rw=*/0,
-                             /*hint=*/3, /*cache=*/1);
+    prefetch(kernel, it->second, offset.base,
+             number * lanes * byteSize(*ir::toDType(it->second.elementType)));
   }
 
   /// The indices of the last dims from the flat one that runs along the lanes.
@@ -257,6 +259,7 @@ private:
   llvm::SmallVector<DimExpr> scannedSizes;
   Value starts, order;
   Value from, to; ///< The unit's places.
+  Value mine;     ///< The number of its updates.
 };
 
 } // namespace
