@@ -32,12 +32,25 @@ public:
     std::string part = op.makesW() ? "ConvolveToW" : op.makesX() ? "ConvolveToX" : "ConvolveToY";
     std::string call, units;
     std::vector<std::string> parts{"Convolution"};
-    if (request.stage == 1) {
+    const std::string patchPart = op.makesX() ? "PatchToX" : "PatchToY";
+    if (stage() == Stage::Prepare) {
+      call = "convolutionPrepare<" + patchPart + ">(region)";
+      units = "16 bytes of weights in the order of taps";
+      parts.push_back("ConvolutionPatches");
+    } else if (stage() == Stage::Combine) {
       call = "convolutionCombine(region)";
       units = "elements whose " + std::to_string(tiles.splits) + " parts are added up";
     } else if (is(GpuConvolution::Direct)) {
       call = op.makesW() ? "convolveDirectToW(region)" : "convolveDirect<" + part + ">(region)";
       units = op.makesW() ? "weights of a few channels, a block each" : "elements, a thread each";
+    } else if (is(GpuConvolution::Patches)) {
+      std::string rows = std::to_string(tiles.m);
+      call = op.makesW() ? "convolvePatchesToW<" + rows + ">(region)"
+                         : "convolvePatches<" + patchPart + ", " + rows + ", " +
+                               std::to_string(tiles.stages) + ">(region)";
+      units = "tiles of " + rows + " channels by " + std::to_string(tiles.n) +
+              (op.makesW() ? " weights" : " places");
+      parts.push_back("ConvolutionPatches");
     } else {
       std::string rows = std::to_string(tiles.m);
       bool isMatrix = is(GpuConvolution::Matrix);
@@ -47,27 +60,38 @@ public:
       if (isMatrix)
         parts.push_back("ConvolutionMatrix");
     }
-    return {region.define(units) + region.kernelHead(leastBlocks()) + "  " + call + ";\n}\n", parts};
+    return {region.define(units) + region.kernelHead(leastBlocks()) + "  " + call + ";\n}\n",
+            parts};
   }
 
 private:
   static constexpr llvm::StringRef names[] = {
-      "rank",      "allTaps",      "splits",         "vector",      "Element", "Sum",
-      "Register",  "taps",         "stride",         "dilation",    "low",     "xSize",
-      "ySize",     "xPlane",       "yPlane",         "batch",       "groups",  "inputs",
-      "outputs",   "source",       "weights",        "partials",    "store",   "sum",
-      "cotangent", "resultImages", "resultChannels", "resultPlaces"};
+      "rank",      "allTaps",      "splits",         "vector",       "Element", "Sum",
+      "Register",  "taps",         "stride",         "dilation",     "low",     "xSize",
+      "ySize",     "xPlane",       "yPlane",         "batch",        "groups",  "inputs",
+      "outputs",   "source",       "weights",        "partials",     "store",   "sum",
+      "cotangent", "resultImages", "resultChannels", "resultPlaces", "patch",   "patchBefore",
+      "perSlice",  "patchPairs",   "copies",         "prepared"};
 
   /// Blocks that share a multiprocessor at least, from which follows how many registers there are:
   /// left alone, the compiler prefers more blocks and spills.
   int64_t leastBlocks() {
     constexpr int64_t someRows = 64;
-    if (request.stage == 1 || is(GpuConvolution::Direct))
+    if (stage() != Stage::Main || is(GpuConvolution::Direct))
       return 0;
     bool isSmall = is(GpuConvolution::Tiles) && tiles.m <= someRows &&
                    byteSize(*ir::toDType(op.getType().getElementType())) <= 4;
     return isSmall ? 2 : 1;
   }
+  enum class Stage { Prepare, Main, Combine };
+  Stage stage() const {
+    const unsigned before = isPrepared() ? 1 : 0;
+    return request.stage < before    ? Stage::Prepare
+           : request.stage == before ? Stage::Main
+                                     : Stage::Combine;
+  }
+  /// Whether a launch brings the weights into the order in which they are read.
+  bool isPrepared() const { return is(GpuConvolution::Patches) && !ir::ConvolutionOp(op).makesW(); }
   bool is(GpuConvolution kernel) const { return tiles.kernel == static_cast<int64_t>(kernel); }
 
   /// `T NAME(int d) const`, by axis.
@@ -136,6 +160,18 @@ private:
     addPointer("source", "const Element", bufferOf(op.makesX() ? op.getRhs() : op.getLhs()));
     addPointer(ofWeight ? "cotangent" : "weights", "const Element",
                bufferOf(op.makesX() ? op.getLhs() : op.getRhs()));
+    if (is(GpuConvolution::Patches)) {
+      const ConvolutionPatch patch = *problem.patch();
+      region.addConstant("patch", patch.positions);
+      region.addConstant("patchBefore", patch.before);
+      region.addConstant("perSlice", patchSlice);
+      region.addConstant("patchPairs", patch.pairs);
+      region.addConstant("copies", *problem.yPlane.constant() % 8 == 0);
+    }
+    if (isPrepared())
+      addPointer(
+          "prepared", "Element",
+          static_cast<unsigned>(request.bufferNames.size() - request.plan.workspaces.size()));
     if (tiles.splits > 1)
       addPointer("partials", "Sum", static_cast<unsigned>(request.bufferNames.size()) - 1);
   }
@@ -145,6 +181,8 @@ private:
     if (problem.phases != 1)
       return 1;
     int64_t places = problem.places.constant().value_or(1);
+    if (is(GpuConvolution::Patches) && places % 8 == 0)
+      return 8;
     return places % 4 == 0 ? 4 : places % 2 == 0 ? 2 : 1;
   }
 

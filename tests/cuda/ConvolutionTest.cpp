@@ -24,7 +24,8 @@ struct Setting {
 };
 std::ostream &operator<<(std::ostream &stream, const Setting &s) { return stream << s.name; }
 
-const std::string direct = "gpuKernel = 0", tiles = "gpuKernel = 1", matrix = "gpuKernel = 2";
+const std::string direct = "gpuKernel = 0", tiles = "gpuKernel = 1", matrix = "gpuKernel = 2",
+                  patches = "gpuKernel = 3";
 
 const Setting settings[] = {
     {"OneElement", f32, 1, 1, 1, 1, {1, 1}, {1, 1}, {1}, {1}, {0}, false, {tiles}},
@@ -39,9 +40,43 @@ const Setting settings[] = {
     {"NamedImages", f32, 3, 1, 4, 6, {8, 8}, {3, 3}, {1}, {1}, {1}, true, {tiles}},
     {"Double", f64, 2, 1, 4, 70, {6, 6}, {3, 3}, {3, 2}, {1}, {2}, false, {tiles}},
     {"Integers", i32, 2, 1, 4, 6, {6, 6}, {3, 2}, {1, 2}, {1}, {1}, false, {tiles}},
-    {"Half", f16, 2, 1, 20, 33, {7, 7}, {3, 3}, {1}, {1}, {1}, false, {matrix}},
+    {"Half", f16, 2, 1, 20, 33, {7, 7}, {3, 3}, {1}, {1}, {1}, false, {patches}},
     {"HalfSteps", f16, 2, 2, 9, 12, {9, 7}, {3, 3}, {2}, {1}, {1}, false, {matrix}},
-    {"Brain", bf16, 1, 1, 70, 66, {6, 6}, {1, 1}, {1}, {1}, {0}, false, {matrix}},
+    {"HalfManyTaps", f16, 1, 1, 18, 17, {8, 8}, {6, 6}, {1}, {1}, {2}, false, {matrix}},
+    {"Brain", bf16, 1, 1, 70, 66, {6, 6}, {1, 1}, {1}, {1}, {0}, false, {patches}},
+    {"Patches", bf16, 2, 1, 64, 130, {8, 8}, {3, 3}, {1}, {1}, {1}, false, {patches}},
+    {"PatchesOfGroups", f16, 2, 2, 17, 40, {9, 7}, {3, 3}, {2, 1}, {1}, {1}, false, {patches}},
+    {"PatchesApart", bf16, 1, 1, 32, 32, {10, 12}, {3, 2}, {1, 2}, {2, 1}, {2}, false, {patches}},
+    {"PatchesOfLines", f16, 3, 1, 16, 20, {70}, {5}, {2}, {1}, {2}, false, {patches}},
+    {"PatchesOfVolumes",
+     f16,
+     1,
+     1,
+     16,
+     16,
+     {4, 6, 4},
+     {2, 2, 2},
+     {2, 1, 1},
+     {1},
+     {1},
+     false,
+     {patches}},
+    {"PatchesBeyond", f16, 2, 1, 16, 16, {5, 6}, {3, 3}, {1}, {1}, {3}, false, {patches}},
+    {"PatchesInParts",
+     f16,
+     16,
+     1,
+     32,
+     32,
+     {8, 8},
+     {3, 3},
+     {1},
+     {1},
+     {1},
+     false,
+     {patches, "splits = 4 "}},
+    {"PatchesOfNamedImages", bf16, 3, 1, 16, 24, {12, 10}, {3, 3}, {2}, {1}, {1}, true, {patches}},
+    {"LargePatches", f16, 1, 1, 16, 16, {40, 42}, {3, 3}, {2}, {1}, {1}, false, {patches}},
     {"BrainEachChannel", bf16, 2, 4, 1, 1, {9, 8}, {3, 3}, {1}, {1}, {1}, false, {direct}},
 };
 

@@ -221,6 +221,33 @@ TEST_P(NvrtcTest, RowsBehindProducts) {
   expectCompiles(set);
 }
 
+/// Convolutions of many channels with their gradients, of all sizes of patches.
+TEST_P(NvrtcTest, Convolutions) {
+  KernelSet set(GetParam());
+  struct Setting {
+    DType dtype;
+    int64_t images, inputs, outputs, size, window, stride;
+  };
+  for (Setting s : {Setting{bf16, 32, 64, 64, 56, 3, 1},
+                    {bf16, 32, 128, 128, 28, 3, 1},
+                    {f16, 32, 128, 128, 56, 3, 2},
+                    {f16, 32, 256, 512, 15, 3, 2},
+                    {bf16, 8, 32, 48, 20, 5, 1}}) {
+    Graph graph;
+    Tensor x = graph.placeholder("x", s.dtype, {s.images, s.inputs, s.size, s.size}),
+           w = graph.placeholder("w", s.dtype, {s.outputs, s.inputs, s.window, s.window});
+    Tensor y = conv(x, w, {.strides = {s.stride}, .padding = {s.window / 2}});
+    graph.output("y", relu(y));
+    std::vector<Tensor> grads = gradients({sum(y * y)}, {x, w});
+    graph.output("dx", grads[0]);
+    graph.output("dw", grads[1]);
+    set.add("convolution " + std::string(name(s.dtype)) + " of " + std::to_string(s.inputs) +
+                " channels of " + std::to_string(s.size) + " by " + std::to_string(s.window),
+            graph);
+  }
+  expectCompiles(set);
+}
+
 INSTANTIATE_TEST_SUITE_P(Architectures, NvrtcTest, testing::Values("sm_80", "sm_90a", "sm_100"),
                          [](const auto &info) { return std::string(info.param); });
 

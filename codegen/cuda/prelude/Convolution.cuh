@@ -398,16 +398,15 @@ template <typename R> __device__ __forceinline__ void convolutionCombine(const R
 // A tile of a problem: which one it is, and its part of the depth.
 template <typename R, typename P> struct ConvolutionTile {
   int row, column, split, depth, depthEnd;
-  __device__ __forceinline__ static long long count(const P &problem, const R &region, int rows) {
-    return (long long)((problem.rows() + rows - 1) / rows) * ((problem.columns() + convolutionColumns - 1) / convolutionColumns) *
-           region.groups() * problem.phases() * R::splits;
+  __device__ __forceinline__ static long long count(const P &problem, const R &region, int rows, int columns = convolutionColumns) {
+    return (long long)((problem.rows() + rows - 1) / rows) * ((problem.columns() + columns - 1) / columns) * region.groups() * problem.phases() * R::splits;
   }
   // Neighbouring blocks have the same columns.
-  __device__ __forceinline__ ConvolutionTile(P &problem, const R &region, int rows, int step, long long number) {
-    const int rowTiles = (problem.rows() + rows - 1) / rows, columnTiles = (problem.columns() + convolutionColumns - 1) / convolutionColumns;
+  __device__ __forceinline__ ConvolutionTile(P &problem, const R &region, int rows, int step, long long number, int columns = convolutionColumns) {
+    const int rowTiles = (problem.rows() + rows - 1) / rows, columnTiles = (problem.columns() + columns - 1) / columns;
     row = (int)(number % rowTiles) * rows;
     long long rest = number / rowTiles;
-    column = (int)(rest % columnTiles) * convolutionColumns;
+    column = (int)(rest % columnTiles) * columns;
     rest /= columnTiles;
     split = (int)(rest % R::splits);
     rest /= R::splits;
