@@ -10,17 +10,21 @@ namespace sinter::codegen {
 
 int64_t ConvolutionAxis::classes() const { return stride / std::gcd(stride, dilation); }
 
+int64_t ConvolutionAxis::lead() const {
+  auto known = low.constant();
+  return spreads && known ? ((-*known % stride) + stride) % stride : 0;
+}
+
 std::optional<ConvolutionAxis::Tap> ConvolutionAxis::tap(int64_t k, int64_t phase) const {
   if (!spreads && isApart())
     return Tap{k, 0};
   if (!spreads)
     return Tap{k % classes(), k / classes() * (dilation / std::gcd(stride, dilation))};
-  int64_t offset = phase - k * dilation;
-  if (offset % stride != 0)
+  if (phaseOf(k) != phase)
     return std::nullopt;
   if (isApart())
     return Tap{k, 0};
-  return Tap{0, reach() + offset / stride};
+  return Tap{0, reach() - steps(k)};
 }
 
 bool ConvolutionAxis::isApart() const {
@@ -33,7 +37,7 @@ int64_t ConvolutionAxis::reach() const {
   if (isApart())
     return 0;
   if (spreads)
-    return (taps - 1) * dilation / stride;
+    return steps(taps - 1);
   return (taps - 1) / classes() * (dilation / std::gcd(stride, dilation));
 }
 
@@ -41,19 +45,21 @@ DimExpr ConvolutionAxis::positions() const {
   if (!spreads)
     return result;
   DimExpr step(stride);
-  return floorDiv(low + result - DimExpr(1), step) - floorDiv(low, step) + DimExpr(1);
+  DimExpr begin = low + DimExpr(lead());
+  return floorDiv(begin + result - DimExpr(1), step) - floorDiv(begin, step) + DimExpr(1);
 }
 
 DimExpr ConvolutionAxis::sourceOffset(int64_t plane) const {
   if (spreads)
-    return floorDiv(low, DimExpr(stride)) - DimExpr(reach() + plane * dilation / stride);
+    return floorDiv(low + DimExpr(lead()), DimExpr(stride)) - DimExpr(reach() + steps(plane));
   return DimExpr(plane * dilation) - low;
 }
 
 DimExpr ConvolutionAxis::resultOffset() const {
   if (!spreads)
     return 0;
-  return floorDiv(low, DimExpr(stride)) * DimExpr(stride) - low;
+  DimExpr begin = low + DimExpr(lead());
+  return floorDiv(begin, DimExpr(stride)) * DimExpr(stride) - begin;
 }
 
 ConvolutionLayout::ConvolutionLayout(ConvolutionOp op) : op(op) {

@@ -29,7 +29,12 @@ struct ConvolutionAxis {
   int64_t numPlanes() const { return isApart() ? taps : spreads ? 1 : std::min(classes(), taps); }
   int64_t numPhases() const { return spreads ? stride : 1; }
   /// The only phase in which a tap counts.
-  int64_t phaseOf(int64_t k) const { return spreads ? k * dilation % stride : 0; }
+  int64_t phaseOf(int64_t k) const { return spreads ? (k * dilation + lead()) % stride : 0; }
+  /// Where the result is spread: the phase of tap 0, so that position 0 of phase 0 is element 0 of
+  /// the result. 0 where `low` is not a number: the result may then begin within position 0.
+  int64_t lead() const;
+  /// So many elements of the source before tap 0's is what tap `k` reads, where both count.
+  int64_t steps(int64_t k) const { return (k * dilation + lead()) / stride; }
   /// Whether a tap counts in a phase, and where it reads.
   std::optional<Tap> tap(int64_t k, int64_t phase) const;
   /// The largest shift.

@@ -81,6 +81,15 @@ Value Vectors::interleave(Value a, Value b, bool high) {
   return vector::ShuffleOp::create(kernel.builder, kernel.loc, a, b, picked);
 }
 
+Values Vectors::columns(llvm::function_ref<Value(int64_t)> row) {
+  OpBuilder &builder = kernel.builder;
+  auto piece = VectorType::get({perPiece()}, elementType);
+  return transposeSquares(
+      builder, kernel.loc, joinPieces(builder, kernel.loc, perPiece(), lanes, [&](int64_t i) -> Value {
+        return LLVM::LoadOp::create(builder, kernel.loc, piece, row(i), byteWidth(elementType));
+      }));
+}
+
 Value Vectors::inRange(Value first, Value size) {
   OpBuilder &builder = kernel.builder;
   // Below 0 is above every size without a sign.
@@ -252,8 +261,10 @@ Value Patch::leadingIndex(const ConvolutionAxis &axis, Value position, Value tap
 Value Patch::startOf(const ConvolutionAxis &axis, Value plane) {
   Value first = kernel.size(axis.sourceOffset(0)),
         distance = kernel.mul(plane, kernel.constant(axis.dilation));
-  return axis.spreads ? kernel.sub(first, math.div(distance, axis.stride))
-                      : kernel.add(first, distance);
+  if (!axis.spreads)
+    return kernel.add(first, distance);
+  return kernel.sub(first,
+                    math.div(kernel.add(distance, kernel.constant(axis.lead())), axis.stride));
 }
 
 Patch::Columns Patch::columnsOf(Value plane) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolution form where the result is y or x and lanes run along its channels: a tile multiplies
 // vectors of weights by single elements of the source, which lies in padded planes. Its sums are
-// turned, positions innermost, before what follows is applied to them.
+// turned, positions innermost, before what follows is applied to them: as soon as the tile is
+// complete where that pays.
 #include "sinter/codegen/cpu/ConvolutionResult.h"
 #include "sinter/codegen/forms/PanelPlan.h"
+#include "sinter/codegen/forms/Region.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -19,7 +21,10 @@ namespace {
 class PanelEmitter : ResultEmitter {
 public:
   explicit PanelEmitter(KernelFunction &kernel)
-      : ResultEmitter(kernel), plan(layout, kernel.plan.schedule), lanes(vectors.lanes) {}
+      : ResultEmitter(kernel), plan(layout, kernel.plan.schedule), lanes(vectors.lanes),
+        ofPhases(tapsOfPhases(layout)),
+        sameTaps(
+            llvm::all_equal(llvm::map_range(ofPhases, [](auto &taps) { return taps.size(); }))) {}
 
   void run() {
     table = kernel.workerScratch(0);
@@ -29,6 +34,7 @@ public:
     sums = vectors.step(area, plan.areas() * plan.areaSize());
     Patch patch(kernel, layout, source, patches, plan.blockRows());
     fillTable(patch, table);
+    fillSteps();
     IndexMath indices(kernel.builder, kernel.loc, *kernel.env.sizes, 1);
     llvm::SmallVector<DimExpr> dims{ceilDiv(layout.batch, DimExpr(plan.images())), plan.groups,
                                     plan.blocks(), plan.rowBlocks()};
@@ -67,9 +73,12 @@ private:
   Value patchOf(Value image) {
     return vectors.step(patches, kernel.mul(image, number(plan.patchSize())));
   }
-  /// Of the images that share tiles, numbered from the first ones on.
-  Value areaOf(Value images) {
-    return vectors.step(area, kernel.mul(images, number(plan.areaSize())));
+  /// Of the images that share tiles, numbered from the first ones on, and of a phase of a step.
+  Value areaOf(Value images, Value phase) {
+    if (!plan.keepsSums())
+      return this->area;
+    Value area = kernel.add(kernel.mul(images, number(plan.together)), phase);
+    return vectors.step(this->area, kernel.mul(area, number(plan.areaSize())));
   }
 
   void fillPatches() {
@@ -90,44 +99,150 @@ private:
     // The last strip is moved up to end at the last channel: it computes some again, and stores
     // only its own.
     Value channel = kernel.minimum(strip, number(plan.rows - plan.panel()));
-    const bool visitsOnce = plan.depthBlock() >= plan.depth;
-    if (!visitsOnce)
+    Value stop = kernel.minimum(end, kernel.add(channel, number(plan.panel())));
+    if (plan.packs() && plan.visitsOnce())
+      pack(channel, number(0), number(plan.depth));
+    forEach(number(plan.steps()), 1, [&](Value step) {
+      productsOf({strip, channel, stop}, step);
+      if (plan.finishesTiles())
+        return;
+      forEach(numImages, 1, [&](Value image) {
+        batch = kernel.add(firstImage, image);
+        Value inTile = kernel.mul(math.rem(image, plan.tileImages()),
+                                  number(plan.tileColumns() * plan.panel()));
+        const int64_t sumsSize = plan.panel() * plan.sumsStride();
+        forEach(number(plan.together), 1, [&](Value phase) {
+          turn(vectors.step(areaOf(math.div(image, plan.tileImages()), phase), inTile),
+               vectors.step(sums, kernel.mul(phase, number(sumsSize))));
+        });
+        storePhase({sums, channel, number(plan.sumsStride()), number(sumsSize)},
+                   kernel.mul(step, number(plan.together)), strip, stop);
+      });
+    });
+  }
+
+  /// Channels [channel, channel + panel) of the result, of which [first, last) are stored.
+  struct Strip {
+    Value first, channel, last;
+  };
+
+  /// The sums of a step, in areas, or its results.
+  void productsOf(const Strip &strip, Value step) {
+    if (!plan.visitsOnce())
       vectors.clear(area, number(0), number(plan.areas() * plan.areaSize()));
+    const Taps all = tapsOfStep(step);
     forEach(number(plan.depth), plan.depthBlock(), [&](Value first) {
       Value count =
           kernel.minimum(number(plan.depthBlock()), kernel.sub(number(plan.depth), first));
-      Value a = panel;
-      if (plan.packs())
-        pack(channel, first, count);
-      else
-        a = panelAt(strip, first);
+      if (plan.packs() && !plan.visitsOnce())
+        pack(strip.channel, first, count);
+      Value a =
+          plan.packs()
+              ? vectors.step(panel, kernel.mul(all.begin, number(plan.depthBlock() * plan.panel())))
+              : panelAt(strip.first, first, all);
       Value tiled =
           math.div(kernel.add(numImages, number(plan.tileImages() - 1)), plan.tileImages());
       forEach(tiled, 1, [&](Value images) {
         Value image = kernel.mul(images, number(plan.tileImages()));
         Value b = vectors.step(patchOf(image), kernel.mul(first, number(plan.channelSize)));
-        tilesOf(a, b, areaOf(images), count);
+        forEach(number(plan.together), 1, [&](Value inStep) {
+          Value phase = kernel.add(kernel.mul(step, number(plan.together)), inStep);
+          const Taps taps = tapsOfPhase(phase, step, all);
+          Value weights =
+              vectors.step(a, kernel.mul(kernel.sub(taps.begin, all.begin), number(plan.panel())));
+          tilesOf({.weights = weights, .taps = taps.count, .perChannel = all.count}, b,
+                  areaOf(images, inStep), slotsOf(phase), count, [&](const Tile &tile) {
+                    if (!plan.finishesTiles())
+                      return;
+                    if (plan.visitsOnce())
+                      return finish(strip, image, tile);
+                    Value isLast = math.less(kernel.sub(number(plan.depth - 1), first),
+                                             number(plan.depthBlock()));
+                    ifThenElse(kernel, isLast, [&] { finish(strip, image, tile); });
+                  });
+        });
       });
     });
-    Value stop = kernel.minimum(end, kernel.add(channel, number(plan.panel())));
-    forEach(numImages, 1, [&](Value image) {
-      batch = kernel.add(firstImage, image);
-      Value inTile =
-          kernel.mul(math.rem(image, plan.tileImages()), number(plan.tileColumns() * plan.panel()));
-      turn(vectors.step(areaOf(math.div(image, plan.tileImages())), inTile), sums);
-      storePhase({sums, channel, number(plan.sumsStride()), {}}, number(0), strip, stop);
-    });
+  }
+
+  // -- Phases -------------------------------------------------------------------------------------
+
+  /// Taps of a phase or step, of all in order of phases.
+  struct Taps {
+    Value begin, count;
+  };
+
+  // Behind the taps' offsets in the table: [begin, count] of each step, then for every tap where
+  // its vector lies in the panel, and how far that is from one channel to the next.
+  int64_t stepsOffset() const { return 2 * (plan.phases + plan.taps); }
+  int64_t placesOffset() const { return stepsOffset() + 2 * plan.steps(); }
+  Value word(int64_t offset, Value pair, int64_t which) {
+    return vectors.loadWord(table, kernel.add(kernel.mul(pair, number(2)), number(offset + which)));
+  }
+
+  void fillSteps() {
+    if (plan.phases == 1)
+      return;
+    auto write = [&](int64_t at, int64_t first, int64_t second) {
+      vectors.storeWord(table, number(at), number(first));
+      vectors.storeWord(table, number(at + 1), number(second));
+    };
+    int64_t begin = 0;
+    for (int64_t step = 0; step < plan.steps(); ++step) {
+      llvm::SmallVector<int64_t> taps;
+      for (int64_t k = 0; k < plan.together; ++k)
+        llvm::append_range(taps, ofPhases[static_cast<size_t>(step * plan.together + k)]);
+      const auto count = static_cast<int64_t>(taps.size());
+      for (auto [rank, tap] : llvm::enumerate(taps))
+        write(placesOffset() + 2 * tap, begin * plan.depthBlock() + static_cast<int64_t>(rank),
+              count);
+      write(stepsOffset() + 2 * step, begin, count);
+      begin += count;
+    }
+    // What only fills a square goes behind the panel.
+    for (int64_t tap = plan.taps; tap < roundUp(plan.taps, lanes); ++tap)
+      write(placesOffset() + 2 * tap, plan.taps * plan.depthBlock(), 0);
+  }
+
+  Taps tapsOfStep(Value step) {
+    if (!sameTaps)
+      return {word(stepsOffset(), step, 0), word(stepsOffset(), step, 1)};
+    Value count = number(plan.taps / plan.steps());
+    return {kernel.mul(step, count), count};
+  }
+
+  Taps tapsOfPhase(Value phase, Value step, const Taps &ofStep) {
+    if (sameTaps) {
+      Value count = number(plan.taps / plan.phases);
+      return {kernel.mul(phase, count), count};
+    }
+    // The first phase of a step begins with it; one without taps has no place in the table.
+    Value count = vectors.loadWord(table, kernel.add(kernel.mul(phase, number(2)), number(1)));
+    if (plan.together == 1)
+      return {ofStep.begin, count};
+    Value isFirst = math.less(phase, kernel.add(kernel.mul(step, number(2)), number(1)));
+    Value last = kernel.sub(kernel.add(ofStep.begin, ofStep.count), count);
+    return {arith::SelectOp::create(kernel.builder, kernel.loc, isFirst, ofStep.begin, last),
+            count};
+  }
+
+  /// The first tap's offset into the patch; every second word is one.
+  Value slotsOf(Value phase) {
+    Value first =
+        plan.phases == 1 ? number(2) : vectors.loadWord(table, kernel.mul(phase, number(2)));
+    return kernel.offsetBytes(table, kernel.add(kernel.mul(first, number(8)), number(8)));
   }
 
   // -- Weights ------------------------------------------------------------------------------------
 
   /// Where weights that lie in panels do so.
-  Value panelAt(Value strip, Value first) {
+  Value panelAt(Value strip, Value first, const Taps &step) {
     Value row = kernel.add(kernel.mul(group, number(plan.rows)), strip);
-    Value at =
-        kernel.add(kernel.mul(row, number(plan.depth)), kernel.mul(first, number(plan.panel())));
+    Value at = kernel.mul(row, number(plan.depth * plan.taps));
+    Value inStrip =
+        kernel.add(kernel.mul(step.begin, number(plan.depth)), kernel.mul(first, step.count));
     return vectors.step(kernel.env.buffers.lookup(weights).pointer,
-                        kernel.mul(at, number(plan.taps)));
+                        kernel.add(at, kernel.mul(inStrip, number(plan.panel()))));
   }
 
   /// Brings the weights of `count` channels of the source, from `first` on, into the panel.
@@ -144,29 +259,48 @@ private:
     Value length = spreads ? number(taps) : kernel.mul(count, number(taps));
     forEach(stretches, 1, [&](Value s) {
       Value source = vectors.step(from, kernel.mul(s, number(depthStride)));
-      Value target = vectors.step(panel, kernel.mul(s, number(taps * plan.panel())));
       forEach(number(plan.panel()), lanes, [&](Value m) {
         Value rowsOf = vectors.step(source, kernel.mul(m, number(rowStride)));
-        Value to = vectors.step(target, m);
+        Value to = vectors.step(panel, m);
         kernel.vectorLoop(number(0), length, lanes, 1, {}, [&](Value at, Value mask, ValueRange) {
           Memory memory(kernel.builder, kernel.loc, lanes);
           Values square;
           for (int64_t i = 0; i < lanes; ++i)
             square.push_back(memory.loadVector(rowsOf, vectors.elementType,
                                                kernel.add(at, number(i * rowStride)), mask));
-          transpose(square);
-          Value out = vectors.step(to, kernel.mul(at, number(plan.panel())));
-          for (auto [i, vector] : llvm::enumerate(square))
-            vectors.store(vectors.step(out, static_cast<int64_t>(i) * plan.panel()), vector);
+          for (auto [i, vector] : llvm::enumerate(vectors.transpose(square))) {
+            Value tap = kernel.add(at, number(static_cast<int64_t>(i)));
+            Value place = kernel.mul(placeOf(tap, s), number(plan.panel()));
+            vectors.store(vectors.step(to, place), vector);
+          }
           return Values();
         });
       });
     });
   }
 
+  /// The vector of the panel where a tap's weights of a channel go.
+  Value placeOf(Value tap, Value channel) {
+    if (plan.phases == 1)
+      return kernel.add(kernel.mul(channel, number(plan.taps)), tap);
+    return kernel.add(word(placesOffset(), tap, 0),
+                      kernel.mul(channel, word(placesOffset(), tap, 1)));
+  }
+
   // -- Products -----------------------------------------------------------------------------------
 
-  void tilesOf(Value a, Value b, Value target, Value channels) {
+  /// The weights of a phase.
+  struct Factors {
+    Value weights, taps, perChannel; ///< Taps of the phase, and from one channel to the next.
+  };
+
+  /// Where the sums of a tile are, the number of its first line of tiles and its first position.
+  struct Tile {
+    Value sums, lines, x, row, column;
+  };
+
+  void tilesOf(const Factors &a, Value b, Value target, Value slots, Value channels,
+               llvm::function_ref<void(const Tile &)> complete) {
     Value lines = math.div(kernel.add(rows, number(plan.tileRows() - 1)), plan.tileRows());
     forEach(lines, 1, [&](Value ty) {
       Value y = kernel.minimum(kernel.mul(ty, number(plan.tileRows())),
@@ -174,11 +308,14 @@ private:
       Value line = vectors.step(b, kernel.mul(y, number(plan.pitch)));
       forEach(number(plan.tilesX()), 1, [&](Value tx) {
         Value tile = kernel.add(kernel.mul(ty, number(plan.tilesX())), tx);
-        Value arguments[] = {a, vectors.step(line, columnOf(tx)),
-                             vectors.step(target, kernel.mul(tile, number(plan.tileSize()))),
-                             kernel.offsetBytes(table, number(24)), // Of the taps' offsets.
-                             channels};
+        Value sums = plan.keepsSums()
+                         ? vectors.step(target, kernel.mul(tile, number(plan.tileSize())))
+                         : target;
+        Value column = columnOf(tx);
+        Value arguments[] = {a.weights,   vectors.step(line, column), sums, slots, channels, a.taps,
+                             a.perChannel};
         vectors.call("kernel_tile", arguments, [&](ValueRange inner) { multiply(inner); });
+        complete({sums, ty, tx, y, column});
       });
     });
   }
@@ -192,15 +329,14 @@ private:
   /// The sums of a tile over a block of channels, added to `target` unless they are all.
   void multiply(ValueRange arguments) {
     Value a = arguments[0], b = arguments[1], target = arguments[2], slots = arguments[3],
-          channels = arguments[4];
+          channels = arguments[4], taps = arguments[5], perChannel = arguments[6];
     const int64_t count = plan.panel() / lanes, columns = plan.tileColumns();
     const int64_t positions = columns * plan.tileRows() * plan.tileImages();
     const int64_t lineStride = plan.tileImages() > 1 ? plan.patchSize() : plan.pitch;
-    const bool visitsOnce = plan.depthBlock() >= plan.depth;
     Values carried;
     for (int64_t i = 0; i < positions * count; ++i)
-      carried.push_back(visitsOnce ? vectors.zero()
-                                   : vectors.load(vectors.step(target, i * lanes)));
+      carried.push_back(plan.visitsOnce() ? vectors.zero()
+                                          : vectors.load(vectors.step(target, i * lanes)));
     const size_t total = carried.size();
     auto step = [&](Value a, Value b, ValueRange old) {
       Values loaded, next;
@@ -219,14 +355,13 @@ private:
     Values result =
         kernel.loop(number(0), channels, number(1), carried, [&](Value, ValueRange state) {
           Value a = state[total], b = state[total + 1];
-          Values next =
-              kernel.loop(number(0), number(plan.taps), 1, state.take_front(total),
-                          [&](Value t, ValueRange now) {
-                            Value offset = vectors.loadWord(slots, kernel.mul(t, number(2)));
-                            return step(vectors.step(a, kernel.mul(t, number(plan.panel()))),
-                                        vectors.step(b, offset), now);
-                          });
-          next.push_back(vectors.step(a, plan.taps * plan.panel()));
+          Values next = kernel.loop(
+              number(0), taps, 1, state.take_front(total), [&](Value t, ValueRange now) {
+                Value offset = vectors.loadWord(slots, kernel.mul(t, number(2)));
+                return step(vectors.step(a, kernel.mul(t, number(plan.panel()))),
+                            vectors.step(b, offset), now);
+              });
+          next.push_back(vectors.step(a, kernel.mul(perChannel, number(plan.panel()))));
           next.push_back(vectors.step(b, plan.channelSize));
           return next;
         });
@@ -235,6 +370,38 @@ private:
   }
 
   // -- Sums ---------------------------------------------------------------------------------------
+
+  /// Stores the results of a tile that begins with `image`.
+  void finish(const Strip &strip, Value image, const Tile &tile) {
+    const int64_t columns = plan.tileColumns(), size = plan.panel();
+    const bool ofImages = plan.tileImages() > 1;
+    forEach(number(plan.tileRows() * plan.tileImages()), 1, [&](Value number) {
+      Value at = kernel.add(image, ofImages ? number : this->number(0));
+      Value r = kernel.add(tile.row, ofImages ? this->number(0) : number);
+      batch = kernel.add(firstImage, at);
+      TileLine line;
+      line.sums = vectors.step(tile.sums, kernel.mul(number, this->number(columns * size)));
+      line.positions = columns;
+      line.channels = size;
+      line.channel = strip.channel;
+      line.low = strip.first;
+      line.high = strip.last;
+      line.hasAllChannels = plan.rows % size == 0 && plan.rowsPerBlock() % size == 0;
+      line.row = r;
+      line.column = tile.column;
+      line.firstColumn = kernel.mul(tile.x, this->number(columns));
+      line.staging = sums;
+      if (plan.tileRows() == 1 && !ofImages)
+        return storeLine(line);
+      // Rows before the tile's own belong to the one above; images behind the last are not there.
+      Value own = this->number(0);
+      if (!ofImages)
+        own = kernel.mul(tile.lines, this->number(plan.tileRows()));
+      Value isOwn = ofImages ? math.less(at, numImages)
+                             : math.less(kernel.sub(r, own), kernel.sub(rows, own));
+      ifThenElse(kernel, isOwn, [&] { storeLine(line); });
+    });
+  }
 
   /// Of an image: from tiles to rows of positions, channel by channel.
   void turn(Value from, Value to) {
@@ -257,31 +424,20 @@ private:
               square.push_back(p + i < columns ? vectors.load(vectors.step(vectors.step(source, m),
                                                                            (p + i) * size))
                                                : vectors.zero());
-            transpose(square);
             Value out = vectors.step(target, kernel.mul(m, number(plan.sumsStride())));
-            for (int64_t i = 0; i < lanes; ++i)
-              vectors.store(vectors.step(out, i * plan.sumsStride() + p),
-                            square[static_cast<size_t>(i)]);
+            for (auto [i, vector] : llvm::enumerate(vectors.transpose(square)))
+              vectors.store(vectors.step(out, static_cast<int64_t>(i) * plan.sumsStride() + p),
+                            vector);
           }
         });
       });
     });
   }
 
-  /// A square of vectors, by shuffling the two halves of it into each other again and again.
-  void transpose(Values &square) {
-    for (int64_t done = 1; done < lanes; done *= 2) {
-      Values next;
-      for (int64_t i = 0; i < lanes / 2; ++i)
-        for (bool high : {false, true})
-          next.push_back(vectors.interleave(square[static_cast<size_t>(i)],
-                                            square[static_cast<size_t>(i + lanes / 2)], high));
-      square = next;
-    }
-  }
-
   const PanelPlan plan;
   const int64_t lanes;
+  const std::vector<llvm::SmallVector<int64_t>> ofPhases;
+  const bool sameTaps; ///< Of all phases.
   Value table, patches, panel, area, sums;
   // Of the unit.
   Value firstImage, numImages;

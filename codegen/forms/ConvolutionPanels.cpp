@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sinter/codegen/forms/ConvolutionCosts.h"
 #include "sinter/codegen/forms/PanelPlan.h"
-#include "sinter/codegen/forms/Region.h"
 
 #include <algorithm>
 #include <cstring>
@@ -9,16 +9,18 @@ using namespace sinter::ir;
 
 namespace sinter::codegen {
 
+using namespace convolution;
+
 bool PanelPlan::applies(const ConvolutionLayout &layout) {
   // Sizes in scratch are products of few of these.
   constexpr int64_t mostChannels = int64_t{1} << 16, longest = int64_t{1} << 14, mostTaps = 256,
-                    mostElements = int64_t{1} << 30;
+                    mostElements = int64_t{1} << 30, mostPhases = 16;
   auto isWithin = [](const DimExpr &size, int64_t last) {
     auto known = size.constant();
     return known && *known >= 1 && *known <= last;
   };
   return !layout.ofWeight && layout.leading.empty() && layout.taps() <= mostTaps &&
-         layout.phases() == 1 && isWithin(layout.inputs, mostChannels) &&
+         layout.phases() <= mostPhases && isWithin(layout.inputs, mostChannels) &&
          isWithin(layout.outputs, mostChannels) && isWithin(layout.groups, mostChannels) &&
          isWithin(layout.y.positions(), longest) && isWithin(layout.x.positions(), longest) &&
          isWithin(layout.pitch(), 2 * longest) &&
@@ -38,12 +40,23 @@ PanelPlan::PanelPlan(const ConvolutionLayout &layout, const Schedule &schedule)
   planeEnd = *layout.planeSize(0).constant();
   taps = layout.taps();
   groups = *layout.groups.constant();
+  phases = layout.phases();
+  together = layout.x.numPhases() == 2 ? 2 : 1;
+  mostTaps = 0;
+  const auto ofPhases = tapsOfPhases(layout);
+  for (int64_t step = 0; step < steps(); ++step) {
+    int64_t count = 0;
+    for (int64_t k = 0; k < together; ++k)
+      count += static_cast<int64_t>(ofPhases[static_cast<size_t>(step * together + k)].size());
+    mostTaps = std::max(mostTaps, count);
+  }
   setChannelSize();
 }
 
 PanelPlan::PanelPlan(const PanelPlan &other, const Schedule &schedule)
     : rows(other.rows), depth(other.depth), height(other.height), width(other.width),
-      pitch(other.pitch), taps(other.taps), groups(other.groups), planes(other.planes),
+      pitch(other.pitch), taps(other.taps), groups(other.groups), phases(other.phases),
+      together(other.together), mostTaps(other.mostTaps), planes(other.planes),
       planeEnd(other.planeEnd), batch(other.batch), schedule(schedule) {
   setChannelSize();
 }
@@ -51,6 +64,15 @@ PanelPlan::PanelPlan(const PanelPlan &other, const Schedule &schedule)
 void PanelPlan::setChannelSize() {
   channelSize =
       ConvolutionLayout::spacedSize(planes * (blockRows() * pitch + planeEnd), schedule.lanes);
+}
+
+std::vector<llvm::SmallVector<int64_t>> tapsOfPhases(const ConvolutionLayout &layout) {
+  std::vector<llvm::SmallVector<int64_t>> taps(static_cast<size_t>(layout.phases()));
+  for (int64_t k = 0; k < layout.taps(); ++k) {
+    const int64_t y = layout.y.phaseOf(k / layout.x.taps), x = layout.x.phaseOf(k % layout.x.taps);
+    taps[static_cast<size_t>(y * layout.x.numPhases() + x)].push_back(k);
+  }
+  return taps;
 }
 
 DimExpr PanelPlan::units() const {
@@ -72,11 +94,16 @@ int64_t PanelPlan::sumsStride() const {
   return (ceilDivide(span, schedule.lanes) | 1) * schedule.lanes;
 }
 
-int64_t PanelPlan::tableBytes() const { return roundUp(16 * (1 + taps), 64); }
+int64_t PanelPlan::tableBytes() const {
+  int64_t words = 2 * (phases + taps);
+  if (phases > 1)
+    words += 2 * (steps() + roundUp(taps, schedule.lanes));
+  return roundUp(8 * words, 64);
+}
 
 int64_t PanelPlan::scratchBytes() const {
   const int64_t elements = images() * patchSize() + areas() * areaSize() + panelSize() +
-                           panel() * sumsStride() + 2 * schedule.lanes;
+                           sumsSize() + 2 * schedule.lanes;
   return roundUp(tableBytes() + elements * schedule.tiles.elementBytes, 64);
 }
 
@@ -88,16 +115,15 @@ constexpr double fillCost = 4, fillRowCost = 8; // Cycles of a vector, and of a 
 constexpr double turnCost = 8;                  // Of a vector of the weights or of sums.
 constexpr double storeCost = 8;                 // Of a vector of results.
 
-/// Cycles of one step of a tile: multiply-adds, loads, the weights' way from the second-level
-/// cache, latency.
-double stepCost(int64_t positions, int64_t lines, int64_t vectors, const TargetInfo &target) {
-  constexpr double bytesPerCycle = 12, latency = 4.5;
-  const double multiplies =
-      static_cast<double>(positions * vectors) * (target.vectorBytes >= 64 ? 1 : 0.5);
-  const double loads = 0.5 * static_cast<double>(positions) + static_cast<double>(vectors);
-  const double bytes = static_cast<double>(vectors * target.vectorBytes) / bytesPerCycle;
-  return std::max({multiplies, loads, bytes, latency}) + 0.02 * loads +
-         0.3 * static_cast<double>(lines) + 0.9;
+/// Cycles of one step of a tile of positions on `lines` rows. Its weights come from the
+/// second-level cache.
+double stepOfPanel(int64_t positions, int64_t lines, int64_t vectors, const TargetInfo &target) {
+  constexpr double bytesPerCycle = 12;
+  const TileStep step{.factors = static_cast<double>(positions),
+                      .vectors = static_cast<double>(vectors),
+                      .overhead = 0.3 * static_cast<double>(lines) + 0.9,
+                      .others = static_cast<double>(vectors * target.vectorBytes) / bytesPerCycle};
+  return step.cycles(target);
 }
 
 /// Cycles that one group of an image takes.
@@ -113,31 +139,47 @@ double costOf(const PanelPlan &plan, const Schedule &schedule, const TargetInfo 
                        static_cast<double>(batch * plan.tileImages());
   const auto steps = static_cast<double>(plan.depth * plan.taps);
   double cost = tiles * static_cast<double>(strips) * steps *
-                stepCost(plan.tileColumns() * lines, lines, vectors, target);
+                stepOfPanel(plan.tileColumns() * lines, lines, vectors, target);
   // Sums are stored, turned and stored.
-  const double results = static_cast<double>(plan.height * plan.width * plan.rows);
+  const double results = static_cast<double>(plan.height * plan.width * plan.rows * plan.phases);
   cost += results / lanes * (turnCost + storeCost);
   const int64_t depthBlocks = ceilDivide(plan.depth, plan.depthBlock());
   cost += 2 * static_cast<double>(depthBlocks) * results / lanes;
   // What several units do again.
   if (plan.packs())
-    cost += turnCost * static_cast<double>(plan.blocks() * strips * vectors) * steps / images;
+    cost += turnCost *
+            static_cast<double>(plan.blocks() * strips * vectors *
+                                (depthBlocks > 1 ? plan.steps() : 1)) *
+            steps / images;
   const double fills = static_cast<double>(plan.blocks()) * static_cast<double>(planes);
   cost += fills * static_cast<double>(plan.depth) *
           (fillRowCost * static_cast<double>(plan.blockRows()) +
            fillCost * static_cast<double>(plan.channelSize) / lanes);
+  // Patches and sums fall out of the second-level cache.
   const int64_t scratch = plan.scratchBytes();
   if (scratch > target.l2Bytes * 3 / 4)
     cost *= scratch > target.l2Bytes ? 1.15 : 1.04;
   return cost;
 }
 
+/// The first number in [low, high] that `isEnough`, which all behind it then are; else `high`.
+int64_t firstOf(int64_t low, int64_t high, llvm::function_ref<bool(int64_t)> isEnough) {
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    if (isEnough(middle))
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  return low;
+}
+
 } // namespace
 
 double choosePanels(Schedule &schedule, const ConvolutionLayout &layout, const TargetInfo &target,
                     bool fixed, double otherCost) {
-  constexpr int64_t someImages = 4, fewUnits = 16, manyPositions = 400, mostScratch = 4 << 20;
-  constexpr double smallWork = 100e3; // Multiply-adds that one thread does at once.
+  // Positions that share a packed panel: its packing is then 2% of the multiply-adds.
+  constexpr int64_t manyPositions = 400, mostScratch = 4 << 20;
   if (!PanelPlan::applies(layout) || !schedule.tiles.fma)
     return otherCost;
   Schedule trial = schedule, best = schedule;
@@ -156,7 +198,7 @@ double choosePanels(Schedule &schedule, const ConvolutionLayout &layout, const T
         const bool ofImages = lines > 4;
         const int64_t rows = ofImages ? 1 : lines, images = ofImages ? lines - 3 : 1;
         if (rows > whole.height || images > batch ||
-            columns * rows * images * vectors + vectors + 1 >= target.vectorRegisters)
+            !fitRegisters(columns * rows * images * vectors, vectors, target, /*fma=*/true))
           continue;
         tiles.panel = tiles.nr = vectors * lanes;
         tiles.mr = columns;
@@ -166,19 +208,19 @@ double choosePanels(Schedule &schedule, const ConvolutionLayout &layout, const T
         tiles.packB =
             inPanels ? cpu::ContractionTiles::Pack::Never : cpu::ContractionTiles::Pack::Always;
         // A block of the depth whose panel stays in a fifth of the second-level cache.
-        const int64_t perChannel = whole.taps * tiles.panel * tiles.elementBytes;
+        const int64_t perChannel = whole.mostTaps * tiles.panel * tiles.elementBytes;
         const int64_t parts = ceilDivide(whole.depth * perChannel, target.l2Bytes / 5);
         tiles.kc = ceilDivide(whole.depth, parts);
         // Rows of positions whose copies stay in a third of it.
         tiles.nBlock = whole.height;
         tiles.groupUnits = 1;
-        for (int64_t cut = 1; cut <= whole.height; ++cut) {
-          tiles.nBlock = std::min(roundUp(ceilDivide(whole.height, cut), rows), whole.height);
-          if (PanelPlan(whole, trial).channelSize * depthBytes <= target.l2Bytes / 3)
-            break;
-        }
+        auto cutInto = [&](int64_t parts) {
+          tiles.nBlock = std::min(roundUp(ceilDivide(whole.height, parts), rows), whole.height);
+          return PanelPlan(whole, trial).channelSize * depthBytes <= target.l2Bytes / 3;
+        };
+        cutInto(firstOf(1, whole.height, cutInto));
         // Several images share a panel.
-        const int64_t positions = whole.width * tiles.nBlock;
+        const int64_t positions = whole.width * tiles.nBlock * whole.together;
         if (tiles.nBlock == whole.height)
           tiles.groupUnits = std::clamp<int64_t>(ceilDivide(manyPositions, positions), 1, batch);
         tiles.groupUnits = roundUp(tiles.groupUnits, images);
@@ -190,8 +232,7 @@ double choosePanels(Schedule &schedule, const ConvolutionLayout &layout, const T
           continue;
         const double work = static_cast<double>(batch * whole.groups * whole.height * whole.width) *
                             static_cast<double>(whole.rows * whole.depth * whole.taps);
-        auto wanted = static_cast<int64_t>(std::clamp<double>(work / smallWork, 1, fewUnits));
-        wanted = wanted > 1 ? roundUp(wanted, 2) : 1; // Few units are an even number of them.
+        const int64_t wanted = wantedUnits(work);
         auto units = [&] {
           return ceilDivide(batch, plan.images()) * whole.groups * plan.blocks() * plan.rowBlocks();
         };
@@ -207,8 +248,7 @@ double choosePanels(Schedule &schedule, const ConvolutionLayout &layout, const T
           least = cost;
           best = trial;
           const double perUnit = work / static_cast<double>(std::max<int64_t>(1, units()));
-          best.grain = std::max<int64_t>(ceilDivide(plan.rowBlocks(), fills),
-                                         static_cast<int64_t>(smallWork / std::max(1.0, perUnit)));
+          best.grain = std::max<int64_t>(ceilDivide(plan.rowBlocks(), fills), smallGrain(perUnit));
         }
       }
   schedule = best;
@@ -226,15 +266,21 @@ void copyWeightPanels(const ConvolutionLayout &layout, const Schedule &schedule,
   const int64_t rowStride = spreads ? taps : plan.depth * taps,
                 depthStride = spreads ? plan.rows * taps : taps,
                 groupSize = plan.rows * plan.depth * taps;
+  const auto ofPhases = tapsOfPhases(layout);
+  auto copyRows = [&](int64_t group, int64_t strip, int64_t channel, int64_t tap) {
+    for (int64_t row = 0; row < panel; ++row, to += bytes)
+      std::memcpy(to,
+                  from + bytes * (group * groupSize + (strip + row) * rowStride +
+                                  channel * depthStride + tap),
+                  static_cast<size_t>(bytes));
+  };
   for (int64_t group = 0; group < plan.groups; ++group)
     for (int64_t strip = 0; strip < plan.rows; strip += panel)
-      for (int64_t channel = 0; channel < plan.depth; ++channel)
-        for (int64_t tap = 0; tap < taps; ++tap)
-          for (int64_t row = 0; row < panel; ++row, to += bytes)
-            std::memcpy(to,
-                        from + bytes * (group * groupSize + (strip + row) * rowStride +
-                                        channel * depthStride + tap),
-                        static_cast<size_t>(bytes));
+      for (int64_t step = 0; step < plan.steps(); ++step)
+        for (int64_t channel = 0; channel < plan.depth; ++channel)
+          for (int64_t k = 0; k < plan.together; ++k)
+            for (int64_t tap : ofPhases[static_cast<size_t>(step * plan.together + k)])
+              copyRows(group, strip, channel, tap);
 }
 
 } // namespace sinter::codegen

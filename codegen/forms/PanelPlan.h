@@ -4,6 +4,8 @@
 #include "sinter/codegen/ConvolutionLayout.h"
 #include "sinter/codegen/Schedule.h"
 
+#include <vector>
+
 namespace sinter::codegen {
 
 /// A convolution whose result is y or x with lanes along the channels of the result: the weights
@@ -11,6 +13,10 @@ namespace sinter::codegen {
 /// every element of the source is the factor of a vector, so that no row of positions is too short.
 /// A unit is a block of channels at a block of positions of several images. All sizes but the batch
 /// are numbers.
+///
+/// Where the result has several phases they are computed one after the other, each with its own
+/// taps; those that are stored together are a step, and the weights of a step follow each other:
+/// [panel][step][channel of the source][tap][channel].
 class PanelPlan {
 public:
   /// Whether it can be computed like this at all.
@@ -23,6 +29,8 @@ public:
   int64_t height, width, pitch;
   int64_t channelSize; ///< That of the layout.
   int64_t taps, groups;
+  int64_t phases, together; ///< Of a step: 2 where phases alternate along a row of the result.
+  int64_t mostTaps;         ///< Of a step.
 
   int64_t panel() const { return schedule.tiles.panel; }
   /// Whether units bring the weights into panels; else they lie so in memory.
@@ -43,13 +51,26 @@ public:
   int64_t blocks() const { return (height + blockRows() - 1) / blockRows(); }
   DimExpr units() const;
 
+  /// Whether the results of a tile are stored as soon as its sums are complete, else those of an
+  /// image together. Its rows end within a vector, and only with masks are parts of one cheap.
+  bool finishesTiles() const {
+    return phases == 1 && schedule.lanes * schedule.tiles.elementBytes >= 64;
+  }
+  bool visitsOnce() const { return depthBlock() >= depth; }
+  /// Whether the sums of all tiles are kept, not only those of one.
+  bool keepsSums() const { return !finishesTiles() || !visitsOnce(); }
+
   // A worker's scratch, in elements: the sources of the images, a panel, the sums as the tiles
-  // leave them, [image][phase][tile][position][channel], and those of one image with its positions
-  // innermost. A table of 64-bit words is before them.
+  // leave them, [image][phase][tile][position][channel], and those of one line or image with its
+  // positions innermost. A table of 64-bit words is before them.
   int64_t patchSize() const;
   int64_t panelSize() const;
-  int64_t areaSize() const { return tilesX() * tilesY() * tileSize(); }
-  int64_t areas() const { return images() / tileImages(); }
+  int64_t areaSize() const { return tileSize() * (keepsSums() ? tilesX() * tilesY() : 1); }
+  int64_t areas() const { return keepsSums() ? images() / tileImages() * together : 1; }
+  int64_t sumsSize() const {
+    return panel() * (finishesTiles() ? schedule.lanes : together * sumsStride());
+  }
+  int64_t steps() const { return phases / together; }
   int64_t sumsStride() const; ///< From one channel to the next.
   int64_t tableBytes() const;
   int64_t scratchBytes() const;
@@ -61,6 +82,9 @@ private:
   const DimExpr &batch;
   const Schedule &schedule;
 };
+
+/// The numbers of the taps that count in each phase.
+std::vector<llvm::SmallVector<int64_t>> tapsOfPhases(const ConvolutionLayout &layout);
 
 /// Sets the schedule that takes fewest cycles for a group of an image and returns those, if they
 /// are fewer than `otherCost`; else returns that. The weights are `fixed` where they are a constant

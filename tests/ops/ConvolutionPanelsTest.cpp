@@ -47,8 +47,19 @@ INSTANTIATE_TEST_SUITE_P(Geometries, ConvolutionPanelsTest,
                                          Geometry{3, 1, 64, 7, 7, 64, 3, 2, 1},
                                          Geometry{2, 1, 400, 5, 6, 32, 3, 1, 1}));
 
-TEST_P(ConvolutionPanelsTest, IsExactOnAnyNumberOfThreads) {
-  Geometry g = GetParam();
+/// Gradients of the source that are spread: phases stored together and apart, with equally many
+/// taps and with other numbers or none, several images in a tile, groups, more channels than a
+/// panel takes at once, places behind the last window.
+class SpreadPanelsTest : public ConvolutionPanelsTest {};
+INSTANTIATE_TEST_SUITE_P(Geometries, SpreadPanelsTest,
+                         testing::Values(Geometry{2, 1, 64, 14, 28, 32, 4, 2, 1},
+                                         Geometry{3, 1, 60, 14, 14, 32, 4, 2, 1},
+                                         Geometry{3, 1, 32, 15, 13, 64, 3, 2, 1},
+                                         Geometry{2, 2, 64, 14, 14, 64, 4, 2, 0},
+                                         Geometry{2, 1, 32, 16, 15, 32, 5, 3, 2},
+                                         Geometry{1, 1, 32, 12, 12, 400, 4, 2, 1}));
+
+void expectExactOnAnyNumberOfThreads(const Geometry &g) {
   Array x = numbers({g.images, g.inputs, g.height, g.width}, 7);
   Array w = numbers({g.outputs, g.inputs / g.groups, g.kernel, g.kernel}, 3);
   ConvOptions options{.strides = {g.stride}, .padding = g.padding, .groups = g.groups};
@@ -59,7 +70,9 @@ TEST_P(ConvolutionPanelsTest, IsExactOnAnyNumberOfThreads) {
   graph.output("y", y.relu());
   graph.output("dx", gradients({y}, {tx}, {y})[0]);
   // The same with weights that can be put into panels before.
-  graph.output("fixed", conv(tx, graph.constant(w), options));
+  Tensor fixed = conv(tx, graph.constant(w), options);
+  graph.output("fixed", fixed);
+  graph.output("fixed_dx", gradients({fixed}, {tx}, {y})[0] + 1);
   ArrayMap inputs{{"x", x}, {"w", w}};
   ArrayMap wanted = compile(graph, {.engine = Engine::Interpreter}).run(inputs);
   test::forEachLevel({"native", "x86-64-v4", "x86-64-v3", "x86-64-v2"}, [&](const char *target) {
@@ -71,6 +84,29 @@ TEST_P(ConvolutionPanelsTest, IsExactOnAnyNumberOfThreads) {
             << name << ", " << target << ", " << threads << " threads";
     }
   });
+}
+
+TEST_P(ConvolutionPanelsTest, IsExactOnAnyNumberOfThreads) {
+  expectExactOnAnyNumberOfThreads(GetParam());
+}
+
+TEST_P(SpreadPanelsTest, IsExactOnAnyNumberOfThreads) {
+  expectExactOnAnyNumberOfThreads(GetParam());
+}
+
+TEST_P(SpreadPanelsTest, IsChosen) {
+  Geometry g = GetParam();
+  for (bool fixed : {false, true}) {
+    Graph graph;
+    Tensor tx = graph.placeholder("x", f32, {g.images, g.inputs, g.height, g.width});
+    const std::vector<int64_t> size{g.outputs, g.inputs / g.groups, g.kernel, g.kernel};
+    Tensor tw = fixed ? graph.constant(numbers(size, 3)) : graph.placeholder("w", f32, Shape(size));
+    Tensor y = conv(tx, tw, {.strides = {g.stride}, .padding = g.padding, .groups = g.groups});
+    graph.output("dx", gradients({y}, {tx}, {graph.placeholder("dy", f32, y.shape())})[0]);
+    const std::string text = schedules(graph, "x86-64-v4");
+    EXPECT_EQ(count(text, "\n  panel "), 1U);
+    EXPECT_EQ(count(text, "\n  panel 0"), 0U);
+  }
 }
 
 TEST_P(ConvolutionPanelsTest, IsChosen) {

@@ -348,6 +348,38 @@ TEST_P(IndexTest, AnUpdateOfASliceHappensInPlace) {
   EXPECT_EQ(planned.find("copy"), std::string::npos) << planned;
 }
 
+// Rows of a table that no cache of a core holds are asked for before they are read.
+TEST_P(IndexTest, RowsOfALargeTable) {
+  constexpr int64_t rows = 3000, columns = 130, count = 1003;
+  Array table(f32, {rows, columns}), indices(i32, {count});
+  for (int64_t i = 0; i < table.numElements(); ++i)
+    table.as<float>()[i] = static_cast<float>(i % 8191);
+  for (int64_t i = 0; i < count; ++i)
+    indices.as<int32_t>()[i] = static_cast<int32_t>(i * 7919 % rows) - (i % 3 == 0 ? rows : 0);
+  for (int64_t threads : {1, 2, 3, 7}) {
+    Array got = run(
+        {table, indices},
+        [&](auto &t) {
+          Tensor at = where(t[1] < 0, t[1] + rows, t[1]);
+          return embedding(t[0], at) + gather(t[0], at) * 2;
+        },
+        threads);
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t c = 0; c < columns; ++c)
+        ASSERT_EQ(got.as<float>()[i * columns + c],
+                  3 * static_cast<float>((i * 7919 % rows * columns + c) % 8191))
+            << i << ", " << c << ", " << threads << " threads";
+  }
+}
+
+TEST_P(IndexTest, AnIndexOfALargeTableOutOfRange) {
+  Array indices(i32, {40});
+  indices.as<int32_t>()[39] = 1 << 30; // Asked for, but not read.
+  EXPECT_THROW(
+      run({Array(f32, {3000, 130}), indices}, [](auto &t) { return embedding(t[0], t[1]); }),
+      Error);
+}
+
 // -- Indices out of range -------------------------------------------------------------------------
 
 TEST_P(IndexTest, IndicesOutOfRangeAreReported) {
