@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/LibraryBuild.h"
 
+#include "sinter/codegen/cpu/RunFunction.h"
 #include "sinter/codegen/cpu/Versions.h"
 #include "sinter/codegen/cuda/CudaLibrary.h"
 #include "sinter/ir/base/FileIo.h"
@@ -26,8 +27,8 @@ LibraryBuild::LibraryBuild(mlir::ModuleOp module, PipelineOptions options,
   }
 }
 
-void LibraryBuild::write(cpu::LibraryForm form, const fs::path &path,
-                         const fs::path &header, const ArrayMap &values) const {
+void LibraryBuild::write(cpu::LibraryForm form, const fs::path &path, const fs::path &header,
+                         const ArrayMap &values) const {
   requireLibraryForm(form, targets.front());
   if (header.lexically_normal() == path.lexically_normal())
     throw Error({.code = ErrorCode::Usage},
@@ -64,12 +65,20 @@ void LibraryBuild::write(cpu::LibraryForm form, const fs::path &path,
   libraryFile.commit();
 }
 
+std::string libraryName(const fs::path &library) {
+  constexpr std::string_view customary = "lib";
+  std::string name = library.stem().string();
+  if (name.starts_with(customary) && name.size() > customary.size())
+    name.erase(0, customary.size());
+  return name.empty() ? "main" : cpu::toIdentifier(name);
+}
+
 static bool isFileOrNothing(fs::path path) {
   constexpr int mostLinks = 40;
   std::error_code problem;
   for (int links = 0; links < mostLinks; ++links) {
     // What is open may be a file, but no folder for another one.
-    fs::path folder = fs::weakly_canonical(fs::absolute(path).parent_path(), problem);
+    fs::path folder = fs::weakly_canonical(fs::absolute(path, problem).parent_path(), problem);
     if (folder.string().starts_with("/proc/"))
       return false;
     if (!fs::is_symlink(path, problem))

@@ -5,6 +5,7 @@
 #include "sinter/codegen/cpu/Library.h"
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace sinter::codegen {
@@ -32,6 +33,10 @@ private:
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> copies;
   std::vector<Compilation> compiled;
 };
+
+/// What the program of a library is called that is given no name: the file's name without its
+/// ending and without "lib" in front, as a C identifier. "main" where nothing is left.
+std::string libraryName(const std::filesystem::path &library);
 
 /// Throws Error(FileAccess) where the library or its header would be no file of its own: a device,
 /// a pipe, what a process has open.

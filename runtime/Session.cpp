@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/runtime/Session.h"
 #include "sinter/codegen/Interpreter.h"
-#include "sinter/codegen/NonFinite.h"
 #include "sinter/codegen/LibraryBuild.h"
+#include "sinter/codegen/NonFinite.h"
 #include "sinter/codegen/Pipeline.h"
 #include "sinter/codegen/ProgramCache.h"
 #include "sinter/codegen/ScheduleText.h"
@@ -27,6 +27,9 @@ mlir::OwningOpRef<mlir::ModuleOp> extractProgram(const Graph &graph, const Compi
 }
 
 codegen::PipelineOptions pipelineOptions(const CompileOptions &options) {
+  if (options.optLevel < 0 || options.optLevel > 3)
+    throw Error({.code = ErrorCode::Usage, .op = "compile"},
+                "the level of optimisation is 0 to 3, not " + std::to_string(options.optLevel));
   codegen::PipelineOptions result;
   result.target = options.target.info();
   result.disabledPasses = options.disabledPasses;
@@ -64,10 +67,12 @@ ExecutableCode interpreted(const Graph &graph, mlir::OwningOpRef<mlir::ModuleOp>
   program->conditions = compilation.conditions;
   auto held = std::make_shared<InterpretedGraph>(graph, std::move(module));
   if (checkNan)
-    return {.program = std::move(program),
-            .interpreter = [held, checked = std::make_shared<codegen::CheckedInterpreter>(function)](
-                               const std::vector<Array> &arguments,
-                               const DimBinding &dims) { return (*checked)(arguments, dims); }};
+    return {
+        .program = std::move(program),
+        .interpreter = [held, checked = std::make_shared<codegen::CheckedInterpreter>(function)](
+                           const std::vector<Array> &arguments, const DimBinding &dims) {
+          return (*checked)(arguments, dims);
+        }};
   return {
       .program = std::move(program),
       .interpreter = [held, function](const std::vector<Array> &arguments, const DimBinding &dims) {
@@ -176,14 +181,6 @@ TargetInfo gpuTarget(const std::shared_ptr<Device> &device) {
   }
 }
 
-/// "out/libmodel.so" holds the program "model".
-std::string programNameOf(const std::filesystem::path &path) {
-  std::string name = path.stem().string();
-  if (name.starts_with("lib") && name.size() > 3)
-    name.erase(0, 3);
-  return name.empty() ? "main" : name;
-}
-
 } // namespace
 
 State::State(const Graph &graph, uint64_t seed, const DimBinding &dims)
@@ -239,7 +236,7 @@ void compileToLibrary(const Graph &graph, const std::filesystem::path &path,
                       std::source_location loc) {
   codegen::PipelineOptions pipeline = pipelineOptions(options);
   pipeline.stopAfter = codegen::StageId::Program;
-  pipeline.name = file.name.empty() ? programNameOf(path) : file.name;
+  pipeline.name = file.name.empty() ? codegen::libraryName(path) : file.name;
   std::vector<TargetInfo> targets;
   for (const Target &version : file.versions)
     targets.push_back(version.info());

@@ -2,6 +2,7 @@
 #include "sinter/runtime/SizeInference.h"
 
 #include "sinter/ir/base/CheckedMath.h"
+#include "sinter/ir/base/DimDegree.h"
 
 #include <algorithm>
 #include <limits>
@@ -144,11 +145,11 @@ void SizeInference::check(const Place &place, const Array &array, Values &values
   }
 }
 
-/// Checks a composite size whose dimensions are known, or solves for the only unknown one as if the
-/// size were linear in it. Where it is not (a quotient, a maximum), only a value that alone fits is
-/// taken, and nothing is wrong with a size that this does not find. False when it can do neither
-/// yet.
-bool SizeInference::settle(const Pending &pending, Values &values) const {
+/// Checks a composite size whose dimensions are known, or solves for the only unknown one where the
+/// size is linear in it. A guess solves where it is not, as if it were: only a value that fits and
+/// whose neighbours do not is taken, and nothing is wrong with a size that this does not find.
+/// False when it can do neither yet. Sizes.c of the libraries' support has the same rules.
+bool SizeInference::settle(const Pending &pending, Values &values, Rule rule) const {
   const Axis &axis = pending.place->axes[pending.axis];
   const int64_t size = pending.array->sizes()[pending.axis];
   int unknown = -1;
@@ -168,6 +169,9 @@ bool SizeInference::settle(const Pending &pending, Values &values) const {
     }
     return true;
   }
+  const bool isLinear = degreeIn(axis.composite, names[unknown]) == 1;
+  if (!isLinear && rule == Rule::Certain)
+    return false;
   auto at = [&](int64_t value) {
     known[names[unknown]] = value;
     return value < 0 ? std::nullopt : axis.composite.evaluate(known);
@@ -180,15 +184,13 @@ bool SizeInference::settle(const Pending &pending, Values &values) const {
   bool fits = !__builtin_sub_overflow(size, *zero, &rest) && (rest != least || slope != -1);
   const int64_t candidate = fits ? rest / slope : -1;
   fits = at(candidate) == size;
-  // Quotients and maxima are told by their text; of sums and products, three values are enough.
-  const std::string text = axis.composite.str();
-  if (text.find("div(") != text.npos || text.find("max(") != text.npos ||
-      at(2) != checkedAdd(*one, slope)) {
-    if (!fits || at(candidate - 1) == size || at(checkedAdd(candidate, 1).value_or(-1)) == size)
-      return false;
-  } else if (!fits) {
-    throwSize(*pending.place, *pending.array, pending.axis, text);
+  if (!fits) {
+    if (isLinear)
+      throwSize(*pending.place, *pending.array, pending.axis, axis.composite.str());
+    return false;
   }
+  if (!isLinear && (at(candidate - 1) == size || at(checkedAdd(candidate, 1).value_or(-1)) == size))
+    return false;
   values.sizes[unknown] = candidate;
   values.sources[unknown] = {pending.place, pending.axis};
   return true;
@@ -205,8 +207,17 @@ std::vector<int64_t> SizeInference::infer(const std::vector<Array> &argumentArra
     if (resultArrays[i])
       check(results[i], *resultArrays[i], values);
 
-  auto settled = [&](const Pending &pending) { return settle(pending, values); };
-  while (std::erase_if(values.pending, settled) != 0)
+  auto settled = [&](const Pending &pending) { return settle(pending, values, Rule::Certain); };
+  auto guessOne = [&] {
+    auto found =
+        std::find_if(values.pending.begin(), values.pending.end(),
+                     [&](const Pending &pending) { return settle(pending, values, Rule::Guess); });
+    if (found == values.pending.end())
+      return false;
+    values.pending.erase(found);
+    return true;
+  };
+  while (std::erase_if(values.pending, settled) != 0 || guessOne())
     ;
   for (size_t i = 0; i < names.size(); ++i)
     if (values.sizes[i] < 0)

@@ -51,7 +51,8 @@ private:
   Place makePlace(std::string what, DType dtype, const Shape &shape, const SourceLoc &location);
   int numberOf(const std::string &symbol);
   void check(const Place &place, const Array &array, Values &values) const;
-  bool settle(const Pending &pending, Values &values) const;
+  enum class Rule { Certain, Guess };
+  bool settle(const Pending &pending, Values &values, Rule rule) const;
   [[noreturn]] void throwSize(const Place &place, const Array &array, size_t axis,
                               const std::string &expected) const;
 

@@ -75,21 +75,40 @@ private:
   std::filesystem::path path;
 };
 
+/// An open file that closes itself.
+class Descriptor {
+public:
+  Descriptor() = default;
+  Descriptor(const Descriptor &) = delete;
+  Descriptor &operator=(const Descriptor &) = delete;
+  ~Descriptor() { reset(); }
+  void reset() {
+    if (number >= 0)
+      close(std::exchange(number, -1));
+  }
+  int number = -1;
+};
+
+/// Keeps files that are opened while it lives from the places of standard streams that are closed:
+/// LLVM never closes what it finds there.
+class StandardStreams {
+public:
+  StandardStreams() {
+    for (Descriptor &place : places) {
+      place.number = open("/dev/null", O_RDONLY | O_CLOEXEC);
+      if (place.number > STDERR_FILENO) {
+        place.reset();
+        return;
+      }
+    }
+  }
+
+private:
+  Descriptor places[3];
+};
+
 /// What the linker writes: it maps files, where a full disk is a signal, but not pipes.
 class OutputPipe {
-  /// Of its own, so that a constructor that throws closes what is open.
-  struct Descriptor {
-    int number = -1;
-    Descriptor() = default;
-    Descriptor(const Descriptor &) = delete;
-    Descriptor &operator=(const Descriptor &) = delete;
-    ~Descriptor() { reset(); }
-    void reset() {
-      if (number >= 0)
-        close(std::exchange(number, -1));
-    }
-  };
-
 public:
   explicit OutputPipe(const std::string &path) {
     if (mkfifo(path.c_str(), 0600) == 0)
@@ -122,6 +141,7 @@ public:
   }
 
 private:
+  StandardStreams standard;
   Descriptor readEnd, writeEnd;
   std::string bytes;
   std::thread thread;

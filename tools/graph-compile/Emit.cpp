@@ -405,7 +405,7 @@ int compileAndEmit(const CompileRequest &request) {
   PipelineOptions options;
   options.name = !request.name.empty() ? request.name
                  : library.empty()     ? "main"
-                                       : cpu::toIdentifier(library.stem().string());
+                                       : libraryName(library);
   options.target = target;
   options.stopAfter = row.stage;
   options.disabledPasses = request.disabledPasses;

@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
   app.add_option("--emit", request.emit, emitHelp());
   app.add_option("--stop-after", request.stopAfter, "Emit the text of this stage instead");
   app.add_option("--name", request.name,
-                 "Name of the program in a library (default: the stem of OUT)");
+                 "Name of the program in a library (default: that of OUT without \"lib\" and its ending)");
   app.add_option("--target", request.target,
                  "cpu[:native|x86-64|x86-64-v2|x86-64-v3|x86-64-v4|aarch64] or "
                  "cuda[:sm_80|sm_90a|sm_100a|…], which needs no GPU. Several CPUs with commas between "

@@ -6,14 +6,15 @@
 #include "tools/support/LoadModel.h"
 #include "tools/support/Roofline.h"
 
-#include "sinter/ir/base/Trace.h"
 #include "sinter/ir/base/ArrayFiles.h"
+#include "sinter/ir/base/Trace.h"
 #include "sinter/runtime/LibraryLoader.h"
 #include "sinter/runtime/Report.h"
 #include "sinter/runtime/Session.h"
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <set>
@@ -35,7 +36,13 @@ struct RunRequest {
   CacheOptions cache;
 };
 
-bool isElf(const std::string &path) {
+/// By its name or its first bytes; pipes are not read, since nothing could read them again.
+bool isLibrary(const std::string &path) {
+  std::error_code problem;
+  if (path.ends_with(".so"))
+    return true;
+  if (!std::filesystem::is_regular_file(path, problem))
+    return false;
   std::ifstream file(path, std::ios::binary);
   char magic[4] = {};
   return file.read(magic, 4) && std::string_view(magic, 4) == std::string_view("\x7f"
@@ -78,8 +85,8 @@ Executable compileOnnx(const std::string &path, const CompileOptions &options,
 }
 
 CompileOptions optionsOf(const RunRequest &request) {
-  CompileOptions options{.engine = static_cast<Engine>(parseChoice(
-                             "engine", request.engine, {"compiled", "interpreter"})),
+  CompileOptions options{.engine = static_cast<Engine>(
+                             parseChoice("engine", request.engine, {"compiled", "interpreter"})),
                          .threads = parseNumber("--threads", request.threads),
                          .strictRounding = request.strict,
                          .tf32 = request.tf32,
@@ -95,15 +102,14 @@ Executable loadExecutable(const RunRequest &request, Inputs &inputs) {
   int64_t threads = parseNumber("--threads", request.threads);
   auto engine =
       static_cast<Engine>(parseChoice("engine", request.engine, {"compiled", "interpreter"}));
-  if (isElf(request.model)) {
+  if (isLibrary(request.model)) {
     if (engine == Engine::Interpreter || !request.target.empty())
       failUsage("a compiled library takes neither --engine=interpreter nor --target");
     if (request.checkNan)
       failUsage("a compiled library checks what it was compiled to check",
                 "graph-compile --check-nan");
-    return loadLibrary(request.model, {.program = request.program,
-                                       .threads = threads,
-                                       .trace = request.trace});
+    return loadLibrary(request.model,
+                       {.program = request.program, .threads = threads, .trace = request.trace});
   }
   if (!request.program.empty())
     failUsage("--program goes with a compiled library");
@@ -238,7 +244,7 @@ int run(const RunRequest &request) {
   for (const std::string &text : request.inputs)
     given.push_back(parseInput(text));
   requireReportOptions(request.reportFile, request.roofline, request.quoteSources);
-  if (!request.reportFile.empty() && (isElf(request.model) || request.model == "-"))
+  if (!request.reportFile.empty() && (isLibrary(request.model) || request.model == "-"))
     failUsage("--report is about a graph in a file");
   Executable executable = loadExecutable(request, given);
   if (!request.reportFile.empty())
@@ -284,15 +290,18 @@ int main(int argc, char **argv) {
   app.add_option("MODEL", request.model,
                  "Graph as .mlir text (- for standard input), an .onnx model, or a library")
       ->required();
-  app.add_option("--input", request.inputs,
-                 "NAME=@file.npy, NAME=@file.safetensors (its array NAME), NAME=2x2xf32=@file.bin (raw "
-                 "elements) or NAME=2x2xf32=1,2,3,4; an ONNX model whose sizes depend on an "
-                 "input takes its value as fixed, and says so")
+  app.add_option(
+         "--input", request.inputs,
+         "NAME=@file.npy, NAME=@file.safetensors (its array NAME), NAME=2x2xf32=@file.bin (raw "
+         "elements) or NAME=2x2xf32=1,2,3,4; an ONNX model whose sizes depend on an "
+         "input takes its value as fixed, and says so")
       ->allow_extra_args(false)
       ->take_all();
-  app.add_option("--inputs", request.inputFile, "Inputs by name, from an .npz or .safetensors file");
-  app.add_option("--params", request.parameterFile,
-                 "Parameters and state by name, from an .npz or .safetensors file; else they are drawn");
+  app.add_option("--inputs", request.inputFile,
+                 "Inputs by name, from an .npz or .safetensors file");
+  app.add_option(
+      "--params", request.parameterFile,
+      "Parameters and state by name, from an .npz or .safetensors file; else they are drawn");
   app.add_option(
       "--seed", request.seed,
       "Seed of drawn parameters (default: 0), and of the random numbers of an ONNX model");
@@ -306,11 +315,13 @@ int main(int argc, char **argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--engine", request.engine, "compiled|interpreter (default: compiled)");
   app.add_option("--target", request.target,
-                 "cpu[:native|x86-64|x86-64-v2|x86-64-v3|x86-64-v4] (default: native)");
+                 "cpu[:native|x86-64|x86-64-v2|x86-64-v3|x86-64-v4] or cuda, the GPU that is here "
+                 "(default: cpu)");
   app.add_flag("--strict", request.strict,
                "Round f16 and bf16 after every op, also inside of fused kernels");
-  app.add_flag("--tf32", request.tf32,
-               "GPU: let tensor cores multiply f32 matrices, operands rounded to 10 bits of fraction");
+  app.add_flag(
+      "--tf32", request.tf32,
+      "GPU: let tensor cores multiply f32 matrices, operands rounded to 10 bits of fraction");
   app.add_flag("--check-nan", request.checkNan,
                "Stop at the first NaN or infinity, and name the op and line that made it");
   app.add_option("--threads", request.threads, "Threads (default: all)");

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <charconv>
+#include <fcntl.h>
 #include <iostream>
 #include <limits>
 #include <new>
+#include <unistd.h>
 
 namespace sinter::tools {
 
@@ -67,7 +70,17 @@ void refuseEmpty(CLI::App &app) {
 
 } // namespace
 
+/// Standard streams that the caller has closed get descriptors that no file of ours can have then,
+/// and with which reading and writing fail as they did.
+static void holdStandardStreams() {
+  for (int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(stream, F_GETFD) < 0 && errno == EBADF &&
+        open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+      return; // Not more than before.
+}
+
 int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &body) {
+  holdStandardStreams();
   app.set_version_flag("--version",
                        app.get_name() + " (Sinter) " SINTER_VERSION
                                         "\nbuilt with LLVM " SINTER_LLVM_VERSION "\n",

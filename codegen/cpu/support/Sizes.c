@@ -207,8 +207,8 @@ int32_t sinterCheckTensor(const Descriptor *program, int64_t subject, int64_t in
   return SINTER_OK;
 }
 
-/* The only dim of the expression without a value; -1: none, -2: several. Linear: nothing but sums and
- * multiples are made of it. */
+/* The only dim of the expression without a value; -1: none, -2: several. Linear: nothing but sums
+ * and multiples are made of it. */
 static int64_t onlyUnknown(const int64_t *code, const int64_t *dims, int *isLinear) {
   enum { linear = 1, other = 2 };
   char degrees[maxExpressionDepth]; /* In the unknown dim, of what evaluation has on its stack. */
@@ -246,10 +246,11 @@ static int isAt(const int64_t *code, int64_t *dims, int64_t dim, int64_t value, 
   return value >= 0 && evaluateAt(code, dims, dim, value, &result) && result == size;
 }
 
-/* Checks a size whose dims are known, or solves for the only unknown one as if the size were linear
- * in it. Where it is not (a quotient, a maximum), only a value that alone fits is taken, and nothing
- * is wrong with a size that this does not find. */
-static int settleAxis(const int64_t *code, int64_t size, int64_t number, Frame *frame,
+/* Checks a size whose dims are known, or solves for the only unknown one where the size is linear
+ * in it (degreeIn() of DimDegree.h). A guess solves where it is not, as if it were: only a value
+ * that fits and whose neighbours do not is taken, and nothing is wrong with a size that this does
+ * not find. */
+static int settleAxis(const int64_t *code, int64_t size, int64_t number, int isGuess, Frame *frame,
                       int64_t *expected) {
   int64_t *dims = frame->dims;
   int isLinear = 0;
@@ -262,6 +263,8 @@ static int settleAxis(const int64_t *code, int64_t size, int64_t number, Frame *
       *expected = -1;
     return *expected == size ? settled : contradicted;
   }
+  if (!isLinear && !isGuess)
+    return unsettled;
   if (!evaluateAt(code, dims, unknown, 0, &zero) || !evaluateAt(code, dims, unknown, 1, &one) ||
       __builtin_sub_overflow(one, zero, &slope) || slope == 0)
     return unsettled;
@@ -270,39 +273,51 @@ static int settleAxis(const int64_t *code, int64_t size, int64_t number, Frame *
   int64_t candidate = rest / slope;
   if (!isAt(code, dims, unknown, candidate, size))
     return isLinear ? contradicted : unsettled;
-  if (!isLinear && (isAt(code, dims, unknown, candidate - 1, size) ||
-                    candidate == INT64_MAX || isAt(code, dims, unknown, candidate + 1, size)))
+  if (!isLinear && (isAt(code, dims, unknown, candidate - 1, size) || candidate == INT64_MAX ||
+                    isAt(code, dims, unknown, candidate + 1, size)))
     return unsettled;
   dims[unknown] = candidate;
   frame->dimSources[unknown] = number;
   return solved;
 }
 
-int32_t sinterSettle(const Descriptor *program, const SinterCall *call, Frame *frame,
-                     SinterReport *report) {
+/* One look at every size; `better` where a dim became known. Only one is guessed at a time. */
+static int32_t settleOnce(const Descriptor *program, const SinterCall *call, int isGuess,
+                          Frame *frame, int *better, SinterReport *report) {
   int64_t places = program->numInputs + program->numVariables + program->numOutputs;
-  int isBetter = 1; /* The last round made a dim known, which may settle what it could not. */
-  while (isBetter) {
-    isBetter = 0;
-    for (int64_t number = 0; number < places; ++number) {
-      int64_t subject, index, expected;
-      subjectOf(program, number, &subject, &index);
-      const Place *place = sinterPlace(program, subject, index);
-      for (int64_t i = 0; i < place->rank; ++i) {
-        if (place->axes[i].kind != axisExpression)
-          continue;
-        int64_t size = sinterTensorOf(call, frame, subject, index)->sizes[i];
-        switch (settleAxis(program->code + place->axes[i].value, size, number, frame, &expected)) {
-        case contradicted:
-          return failSize(report, subject, index, i, size, expected);
-        case solved:
-          isBetter = 1;
-          break;
-        default:
-          break;
-        }
+  *better = 0;
+  for (int64_t number = 0; number < places; ++number) {
+    int64_t subject, index, expected;
+    subjectOf(program, number, &subject, &index);
+    const Place *place = sinterPlace(program, subject, index);
+    for (int64_t i = 0; i < place->rank && !(isGuess && *better); ++i) {
+      if (place->axes[i].kind != axisExpression)
+        continue;
+      int64_t size = sinterTensorOf(call, frame, subject, index)->sizes[i];
+      switch (settleAxis(program->code + place->axes[i].value, size, number, isGuess, frame,
+                         &expected)) {
+      case contradicted:
+        return failSize(report, subject, index, i, size, expected);
+      case solved:
+        *better = 1;
+        break;
+      default:
+        break;
       }
     }
+  }
+  return SINTER_OK;
+}
+
+int32_t sinterSettle(const Descriptor *program, const SinterCall *call, Frame *frame,
+                     SinterReport *report) {
+  /* A dim that became known may settle what it could not before, and saves a guess. */
+  for (int isGuess = 0; isGuess <= 1;) {
+    int better;
+    int32_t code = settleOnce(program, call, isGuess, frame, &better, report);
+    if (code != SINTER_OK)
+      return code;
+    isGuess = better ? 0 : isGuess + 1;
   }
   for (int64_t i = 0; i < program->numDims; ++i)
     if (frame->dims[i] < 0)

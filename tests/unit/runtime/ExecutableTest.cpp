@@ -163,11 +163,13 @@ TEST(ExecutableTest, InfersDimensionsThroughCompositeSizes) {
   EXPECT_CONTAINS(errorOf([&] { exe({{"a", Array(f32, {3})}}); }), "N = 1");
 }
 
-TEST(ExecutableTest, QuotientsAndMaximaWaitForOtherSizes) {
+TEST(ExecutableTest, WhatIsNotLinearWaitsForOtherSizes) {
   auto program = std::make_shared<Program>();
   DimExpr n = dim("N");
   program->arguments = {{.name = "half", .shape = {ceilDiv(n, 2)}},
                         {.name = "most", .shape = {max(n, 3 * n - 4)}},
+                        {.name = "square", .shape = {n * n - 4 * n + DimExpr(4)}},
+                        {.name = "cube", .shape = {n * n * n - 3 * n * n + 3 * n}},
                         {.name = "twice", .shape = {n * DimExpr(2)}}};
   program->results = {{.name = "b", .shape = {n}}};
   int64_t found = -1;
@@ -178,18 +180,22 @@ TEST(ExecutableTest, QuotientsAndMaximaWaitForOtherSizes) {
                     return {Array(f32, {found})};
                   }},
                  CpuDevice::shared(2));
-  auto call = [&](int64_t half, int64_t most, int64_t twice) {
+  auto call = [&](int64_t half, int64_t most, int64_t square, int64_t cube, int64_t twice) {
     found = -1;
     exe({{"half", Array(f32, {half})},
          {"most", Array(f32, {most})},
+         {"square", Array(f32, {square})},
+         {"cube", Array(f32, {cube})},
          {"twice", Array(f32, {twice})}});
     return found;
   };
-  EXPECT_EQ(call(3, 11, 10), 5);
-  EXPECT_EQ(call(1, 2, 4), 2); // Of half alone N could be 1 as well.
-  EXPECT_CONTAINS(errorOf([&] { call(4, 11, 10); }),
+  EXPECT_EQ(call(3, 11, 9, 65, 10), 5);
+  EXPECT_EQ(call(1, 2, 0, 2, 4), 2); // Of half alone N could be 1 as well.
+  EXPECT_EQ(call(2, 5, 1, 9, 6), 3); // Of square, too; and 0, 1 and 2 of cube lie on a line.
+  EXPECT_CONTAINS(errorOf([&] { call(4, 11, 9, 65, 10); }),
                   "'half' has size 4 in axis 0, not ceildiv(N, 2) = 3");
-  EXPECT_CONTAINS(errorOf([&] { call(3, 11, 9); }), "'twice' has size 9 in axis 0, not");
+  EXPECT_CONTAINS(errorOf([&] { call(3, 11, 9, 64, 10); }), "'cube' has size 64 in axis 0, not");
+  EXPECT_CONTAINS(errorOf([&] { call(3, 11, 9, 65, 9); }), "'twice' has size 9 in axis 0, not");
 }
 
 TEST(ExecutableTest, RefusesADimensionThatNothingDetermines) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every mistake that a caller of a generated library can make, in C99: each must be answered with its code, and
-   change nothing. Built with step.mlir, sizes.mlir and sums.mlir (AotInterface.test); `misuse FOLDER` writes files there. */
+   change nothing. Built with step.mlir, sizes.mlir, sums.mlir and quotients.mlir (AotInterface.test); `misuse FOLDER`
+   writes files there. */
 #include "quotients.h"
 #include "sizes.h"
 #include "step.h"
@@ -247,30 +248,37 @@ static void sizes(void) {
   EXPECT_SIZES(callSizes(4, 4, 0), SINTER_CONDITION, "slice at ");
 }
 
-static int32_t callQuotients(int64_t half, int64_t twice, char *text, int64_t capacity) {
+static int32_t callQuotients(int64_t half, int64_t square, int64_t cube, int64_t twice) {
   SinterTensor in[QUOTIENTS_NUM_INPUTS], result[QUOTIENTS_NUM_OUTPUTS];
   SinterCall made = {0};
   int32_t code;
   in[QUOTIENTS_IN_HALF] = sinterTensor(x, SINTER_F32, &half, 1);
-  in[QUOTIENTS_IN_TWICE] = sinterTensor(weights, SINTER_F32, &twice, 1);
-  result[QUOTIENTS_OUT_Y] = sinterTensor(weights + 1024, SINTER_F32, &half, 1);
-  result[QUOTIENTS_OUT_Z] = sinterTensor(weights + 2048, SINTER_F32, &twice, 1);
+  in[QUOTIENTS_IN_SQUARE] = sinterTensor(x, SINTER_F32, &square, 1);
+  in[QUOTIENTS_IN_CUBE] = sinterTensor(x, SINTER_F32, &cube, 1);
+  in[QUOTIENTS_IN_TWICE] = sinterTensor(x, SINTER_F32, &twice, 1);
+  result[QUOTIENTS_OUT_Y] = sinterTensor(weights, SINTER_F32, &half, 1);
+  result[QUOTIENTS_OUT_S] = sinterTensor(weights + 1024, SINTER_F32, &square, 1);
+  result[QUOTIENTS_OUT_C] = sinterTensor(weights + 2048, SINTER_F32, &cube, 1);
+  result[QUOTIENTS_OUT_Z] = sinterTensor(weights + 3072, SINTER_F32, &twice, 1);
   made.interfaceId = QUOTIENTS_INTERFACE;
   made.inputs = in, made.outputs = result;
   made.arena = arena, made.arenaBytes = sizeof arena;
   code = quotients_call(&made, &report);
-  quotients_error_text(&report, text, capacity);
+  quotients_error_text(&report, text, sizeof text);
   return code;
 }
 
-/* half is [ceildiv(N, 2)], which comes first and leaves N open; twice is [2 * N]. */
+/* half is [ceildiv(N, 2)], square [(N - 2)^2] and cube [(N - 1)^3 + 1]: of none N follows. twice is [2 * N]. */
 static void quotients(void) {
-  CHECK(callQuotients(3, 10, text, sizeof text) == SINTER_OK);
-  CHECK(callQuotients(3, 12, text, sizeof text) == SINTER_OK);
-  CHECK(callQuotients(1, 4, text, sizeof text) == SINTER_OK);
-  CHECK(callQuotients(3, 14, text, sizeof text) == SINTER_BAD_SIZE);
+  CHECK(callQuotients(3, 9, 65, 10) == SINTER_OK);
+  CHECK(callQuotients(3, 16, 126, 12) == SINTER_OK);
+  CHECK(callQuotients(1, 0, 2, 4) == SINTER_OK);
+  CHECK(callQuotients(2, 1, 9, 6) == SINTER_OK); /* Of square, N could be 1 as well. */
+  CHECK(callQuotients(3, 25, 217, 14) == SINTER_BAD_SIZE);
   CHECK(strstr(text, "' has size 3 in axis 0, not 4"));
-  CHECK(callQuotients(3, 9, text, sizeof text) == SINTER_BAD_SIZE);
+  CHECK(callQuotients(3, 9, 64, 10) == SINTER_BAD_SIZE);
+  CHECK(strstr(text, "' has size 64 in axis 0, not 65"));
+  CHECK(callQuotients(3, 9, 65, 9) == SINTER_BAD_SIZE);
   CHECK(strstr(text, "input 'twice' has size 9 in axis 0, which cannot be"));
 }
 
