@@ -2,6 +2,7 @@
 #include "tests/gpu-suite/CublasLt.h"
 
 #include "tests/gpu-suite/CublasLtInterface.h"
+#include "tools/fused-bench/Traffic.h"
 
 #include "sinter/ir/base/Float16.h"
 #include "sinter/runtime/CpuDevice.h"

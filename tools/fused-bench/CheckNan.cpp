@@ -2,6 +2,7 @@
 #include "tools/fused-bench/CheckNan.h"
 
 #include "tools/fused-bench/Prepare.h"
+#include "tools/fused-bench/Traffic.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -26,11 +27,6 @@ double secondsOf(BoundCall &call, int64_t times, bool isAlone) {
   for (int64_t i = 0; i < times; ++i)
     call();
   return (now() - start) / static_cast<double>(times);
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 /// After as many calls of each.

@@ -3,10 +3,9 @@
 
 #include "tools/fused-bench/GpuProbes.h"
 #include "tools/fused-bench/Measurement.h"
+#include "tools/fused-bench/Traffic.h"
 
 namespace sinter::tools {
-
-double median(std::vector<double> values);
 
 /// Floating-point operations of a case (see Model).
 struct GpuFlops {

@@ -4,8 +4,8 @@
 #include "tools/fused-bench/Check.h"
 #include "tools/fused-bench/FirstStep.h"
 #include "tools/fused-bench/Prepare.h"
+#include "tools/fused-bench/Traffic.h"
 #include "tools/support/CommandLine.h"
-#include "sinter/codegen/ProgramCosts.h"
 
 #include <algorithm>
 #include <cmath>
@@ -16,21 +16,11 @@
 namespace sinter::tools {
 namespace {
 
-double median(std::vector<double> values) {
-  if (values.empty())
-    return NAN;
-  auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 double cpuSeconds() {
   timespec time{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
-
-int64_t number(const DimExpr &size) { return size.constant().value_or(0); }
 
 } // namespace
 
@@ -85,15 +75,7 @@ Measurement Bench::measureKernel(const CaseRow &row) {
   }
   int64_t calls = callsPerSample(fused.call, enough);
 
-  Traffic traffic{.written = number(costs.resultBytes)};
-  for (const Argument &argument : program.arguments)
-    traffic.read += number(argument.shape.numElements()) * byteSize(argument.dtype);
-  for (const Array &constant : program.constants)
-    traffic.read += constant.numBytes();
-  for (const Result &output : program.results)
-    if (output.updates >= 0)
-      traffic.inPlace += number(output.shape.numElements()) * byteSize(output.dtype);
-  traffic.written += traffic.inPlace;
+  const Traffic traffic = trafficOf(program, costs);
   auto probe = [&] {
     double bytes = probes.transferSeconds(traffic);
     double flops =

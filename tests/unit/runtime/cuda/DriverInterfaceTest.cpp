@@ -2,10 +2,10 @@
 // Our declarations of the driver's interface beside those of the toolkit.
 #include "sinter/runtime/CudaDriver.h"
 
+#include "tests/unit/runtime/cuda/SameInterface.h"
+
 #include <cuda.h>
 #include <gtest/gtest.h>
-
-#include <type_traits>
 
 // cuda.h renames functions to their latest version; ours are named as the library exports them.
 #undef cuEventElapsedTime
@@ -13,21 +13,8 @@
 namespace {
 
 using namespace sinter::driver;
-
-/// Passed alike: both pointers, or both numbers of one size.
-template <typename Ours, typename Theirs>
-constexpr bool isAlike =
-    sizeof(Ours) == sizeof(Theirs) && std::is_pointer_v<Ours> == std::is_pointer_v<Theirs>;
-template <typename Ours, typename Theirs> struct SameCall : std::false_type {};
-template <typename R, typename... A, typename S, typename... B>
-struct SameCall<R (*)(A...), S (*)(B...)> {
-  static constexpr bool value = [] {
-    if constexpr (sizeof...(A) != sizeof...(B))
-      return false;
-    else
-      return isAlike<R, S> && (isAlike<A, B> && ...);
-  }();
-};
+using sinter::test::same;
+using sinter::test::SameCall;
 
 extern "C" CUresult cuEventElapsedTime(float *, CUevent, CUevent);
 
@@ -35,10 +22,6 @@ extern "C" CUresult cuEventElapsedTime(float *, CUevent, CUevent);
   static_assert(SameCall<decltype(EntryPoints::member), decltype(&::symbol)>::value, #symbol);
 SINTER_CUDA_ENTRY_POINTS(SINTER_COMPARE)
 #undef SINTER_COMPARE
-
-template <typename Ours, typename Theirs> constexpr bool same(Ours ours, Theirs theirs) {
-  return static_cast<long long>(ours) == static_cast<long long>(theirs);
-}
 
 static_assert(same(Result::Success, CUDA_SUCCESS));
 static_assert(same(Result::InvalidValue, CUDA_ERROR_INVALID_VALUE));
