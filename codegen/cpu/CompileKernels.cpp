@@ -7,6 +7,7 @@
 #include "sinter/codegen/cpu/KernelKey.h"
 #include "sinter/codegen/cpu/LowerToLlvm.h"
 #include "sinter/codegen/cpu/ObjectCache.h"
+#include "sinter/codegen/cpu/TranslateKernel.h"
 #include "sinter/ir/base/Error.h"
 #include "sinter/ir/base/Trace.h"
 
@@ -85,7 +86,20 @@ std::unique_ptr<llvm::Module> toLlvmIr(ModuleOp module, LlvmLowering &lowering,
   Stopwatch watch;
   {
     Trace::Span span(trace, "compile", "lower");
-    if (!lowering.lower(module))
+    if (!lowering.expand(module))
+      return nullptr;
+  }
+  times.lower += watch.lap();
+  {
+    Trace::Span span(trace, "compile", "translate");
+    std::unique_ptr<llvm::Module> llvmModule = translateKernel(module, context);
+    times.translate += watch.lap();
+    if (llvmModule)
+      return llvmModule;
+  }
+  {
+    Trace::Span span(trace, "compile", "lower");
+    if (!lowering.convert(module))
       return nullptr;
   }
   times.lower += watch.lap();

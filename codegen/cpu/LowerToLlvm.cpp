@@ -156,18 +156,22 @@ private:
 };
 
 LlvmLowering::LlvmLowering(MLIRContext &context, const TargetInfo &target)
-    : target(target), conversion(std::make_unique<Conversion>(context)) {}
+    : context(context), target(target) {}
 
 LlvmLowering::~LlvmLowering() = default;
 
-bool LlvmLowering::lower(ModuleOp module) {
+bool LlvmLowering::expand(ModuleOp module) {
   if (failed(expandMath(
           module, MathOptions{.hasFma = target.hasFma, .hasAvx512 = target.vectorBytes >= 64})))
     return false;
   expandHalfConversions(module, target.hasF16c);
+  return !needsVectorRewrites(module) || succeeded(rewriteVectors(module));
+}
+
+bool LlvmLowering::convert(ModuleOp module) {
+  if (!conversion)
+    conversion = std::make_unique<Conversion>(context);
   shareConstants(module);
-  if (needsVectorRewrites(module) && failed(rewriteVectors(module)))
-    return false;
   return succeeded(conversion->run(module));
 }
 

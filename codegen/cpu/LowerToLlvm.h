@@ -24,18 +24,23 @@ namespace sinter::cpu {
 void prepareContext(mlir::MLIRContext &context);
 
 /// Lowers kernel modules of one context (func, scf, cf, arith, math, vector, ub + llvm memory ops)
-/// in place to the LLVM dialect. Not thread-safe: one instance per thread, reused across modules.
+/// in place. Not thread-safe: one instance per thread, reused across modules. Failures have emitted
+/// a diagnostic.
 class LlvmLowering {
 public:
   LlvmLowering(mlir::MLIRContext &context, const TargetInfo &target);
   ~LlvmLowering();
-  /// math ops are expanded inline first. Failure has emitted a diagnostic.
-  bool lower(mlir::ModuleOp module);
+  /// Writes out what has no instruction: functions of math, conversions of small floats, vectors of
+  /// several dimensions. What translateKernel() takes.
+  bool expand(mlir::ModuleOp module);
+  /// The rest, to the LLVM dialect.
+  bool convert(mlir::ModuleOp module);
 
 private:
   struct Conversion;
+  mlir::MLIRContext &context;
   const TargetInfo &target;
-  std::unique_ptr<Conversion> conversion;
+  std::unique_ptr<Conversion> conversion; ///< Takes its time to make, and few kernels need it.
 };
 
 /// The LLVM module of a module in the LLVM dialect, or null (diagnostic emitted). `context` must

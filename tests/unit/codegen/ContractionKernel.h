@@ -115,7 +115,8 @@ public:
   }
 
   std::unique_ptr<llvm::Module> lower(llvm::LLVMContext &llvmContext, const TargetInfo &target) {
-    if (failed(verify(*module)) || !LlvmLowering(context, target).lower(*module))
+    LlvmLowering lowering(context, target);
+    if (failed(verify(*module)) || !lowering.expand(*module) || !lowering.convert(*module))
       return nullptr;
     return translateToLlvm(*module, llvmContext);
   }
