@@ -52,9 +52,9 @@ public:
       case KernelForm::Attention:
         within("grain", given.grain, 1, mostUnits);
         if (within("block", given.block, 1, 1024)) // Whole tiles of both products.
-          multiple("block", given.block, std::lcm(2 * given.lanes, given.unroll));
+          multiple("block", given.block, std::lcm(2 * chosen.lanes, chosen.unroll));
         if (within("keyBlock", given.keyBlock, 1, 4096))
-          multiple("keyBlock", given.keyBlock, given.unroll);
+          multiple("keyBlock", given.keyBlock, chosen.unroll);
         break;
       default: // How they run is not up to others, but for how much of it at once.
         within("grain", given.grain, 1, mostUnits);
@@ -142,7 +142,7 @@ private:
     within("grain", given.grain, 1, mostUnits);
     powerOfTwo("unroll", given.unroll, 8);
     const int64_t first = analysis.axes.front(), last = analysis.domain.rank() - 1;
-    block(analysis.axes.size() > 1 ? 1 : first == last ? given.lanes * given.unroll : given.unroll);
+    block(analysis.axes.size() > 1 ? 1 : first == last ? chosen.lanes * given.unroll : given.unroll);
     // Partial results of all chunks are kept.
     const auto size = analysis.domain[first].constant();
     const int64_t least =
@@ -215,7 +215,12 @@ private:
       multiple("tileM", tiles.m, rows);
     if (problem)
       return;
-    const AttentionTiles all(analysis.anchors.front(), given);
+    Schedule tried = chosen; // Of the other fields nothing is known yet.
+    tried.threads = given.threads;
+    tried.gpu.m = tiles.m;
+    tried.gpu.n = tiles.n;
+    tried.gpu.stages = tiles.stages;
+    const AttentionTiles all(analysis.anchors.front(), tried);
     const bool isBackward = all.layout.isBackward;
     const int64_t bytes = std::max(all.sharedBytes({true, true, !isBackward}),
                                    isBackward ? all.sharedBytes({false, true, true}) : 0);

@@ -3,7 +3,7 @@
 """Times PyTorch beside the packed programs of scripts/pack-gpu-suite, on the same GPU, and makes a table of all figures.
 
 Our side is `gpu-suite-run --serve` in a process of its own. The smaller instance of each case is compared first, on our
-inputs and parameters: a peer that differs is reported, not timed. Then both take samples in turn at full size, by the
+inputs and parameters: a peer that differs is reported, not timed, and the exit code is 6, for one of both is wrong. Then both take samples in turn at full size, by the
 device's events (in a training step also by the clock of the host, with all that a call costs there)."""
 
 import argparse
@@ -181,7 +181,7 @@ def compare(peer, small, full, name, variants, pairs):
                 prepared = peer.cases[name](data, peer.compiler(EAGER))
                 differs = peer.check(data, prepared.results(prepared.call()), "norm", TOLERANCES.get(name, 2e-2))
                 if differs:
-                    result["missing"] = "its results are others: " + differs
+                    result.update(differs=True, missing="its results are others: " + differs)
                     continue
                 begin = time.perf_counter()
                 prepared = peer.cases[name](peer.made(full.ask("arguments", name)), peer.compiler(variant))
@@ -297,7 +297,7 @@ def main():
         if options.markdown:
             with open(options.markdown, "w", encoding="utf-8") as file:
                 file.write(markdown(results, results["pairs"] + found))
-    return 0
+    return 6 if any(result.get("differs") for result in found) else 0
 
 
 if __name__ == "__main__":

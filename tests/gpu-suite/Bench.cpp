@@ -29,6 +29,7 @@ struct Pairs {
   std::string name, peer;
   std::vector<double> ours = {}, theirs = {}; ///< Milliseconds.
   std::string missing = {};                   ///< Why there are none.
+  bool differs = false;                       ///< Because the peer's results are others.
 
   std::vector<double> ratios() const {
     std::vector<double> values;
@@ -78,6 +79,7 @@ public:
       }
     } catch (const Error &error) {
       pairs.missing = error.what();
+      pairs.differs = error.code() == ErrorCode::Mismatch;
     }
     return pairs;
   }
@@ -186,6 +188,10 @@ void measure(const Pack &pack, const std::shared_ptr<CudaDevice> &device,
     writeJson(options, *device, library, peaks, measurements, allPairs);
   if (measurements.empty())
     throw Error({.kind = ErrorKind::Device}, "no case could be measured");
+  for (const Pairs &pairs : allPairs)
+    if (pairs.differs)
+      throw Error({.code = ErrorCode::Mismatch},
+                  pairs.name + ": results of " + pairs.peer + " are others");
 }
 
 } // namespace sinter::suite

@@ -16,7 +16,8 @@ struct BenchOptions {
 };
 
 /// Times the packed programs between probes, and cuBLASLt beside those that it can do, in pairs of
-/// samples that stand next to each other. Throws Error(User) where no case is called so.
+/// samples that stand next to each other. Throws Error(User) where no case is called so, and
+/// Error(Mismatch) after all figures are written where a peer's results are others.
 void measure(const Pack &pack, const std::shared_ptr<CudaDevice> &device,
              const BenchOptions &options);
 

@@ -5,6 +5,7 @@
 #include "tests/ops/Values.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 namespace sinter::ops {
@@ -115,10 +116,6 @@ Tensor placeholder(Graph &graph, const std::string &name, DType dtype, const Sha
   return transpose(graph.placeholder(name, dtype, Shape(dims)));
 }
 
-std::string inputName(size_t caseIndex, size_t input) {
-  return "c" + std::to_string(caseIndex) + "_x" + std::to_string(input);
-}
-
 std::vector<Case> withSpecials(const Row &row, DType dtype, bool &hasSpecial) {
   std::vector<Case> cases = row.cases;
   if (isNarrow(dtype) && cases.size() > 3) // What the wide dtypes have shown of shapes holds.
@@ -134,32 +131,68 @@ std::vector<Case> withSpecials(const Row &row, DType dtype, bool &hasSpecial) {
   return cases;
 }
 
-/// One call at one N: draws inputs, runs, compares.
+/// A row in one dtype: its part of a graph. Names of inputs and outputs begin with the dtype.
+class ForwardPart {
+public:
+  ForwardPart(const Row &row, DType dtype, Graph &graph)
+      : row(row), dtype(dtype), where(row.name + " " + std::string(name(dtype))),
+        cases(withSpecials(row, dtype, hasSpecial)) {
+    for (size_t c = 0; c < cases.size(); ++c) {
+      Tensors tensors;
+      for (size_t k = 0; k < row.inputs.size(); ++k)
+        tensors.push_back(placeholder(graph, inputName(c, k), dtypeOf(row.inputs[k], dtype),
+                                      cases[c].shapes[k], cases[c].transposed));
+      graph.output(outputName(c), row.graph(graph, tensors));
+    }
+  }
+
+  std::string outputName(size_t c) const {
+    return std::string(name(dtype)) + "_c" + std::to_string(c);
+  }
+  std::string inputName(size_t c, size_t input) const {
+    return outputName(c) + "_x" + std::to_string(input);
+  }
+  bool isSymbolic() const {
+    for (const Case &one : cases)
+      for (const Shape &shape : one.shapes)
+        if (!shape.isStatic())
+          return true;
+    return false;
+  }
+
+  const Row &row;
+  const DType dtype;
+  const std::string where;
+  bool hasSpecial = false;
+  const std::vector<Case> cases;
+};
+
+/// A part at one N: its inputs, room for its outputs, and what these must be.
 class ForwardCall {
 public:
-  ForwardCall(const Row &row, DType dtype, const std::vector<Case> &cases, bool hasSpecial,
-              int64_t n)
-      : row(row), dtype(dtype), cases(cases), hasSpecial(hasSpecial), n(n),
-        random(17 + uint64_t(n), row.name) {}
-
-  void run(const Executable &executable, const Graph &graph, const std::string &where,
-           Failures &failures) {
-    for (size_t c = 0; c < cases.size(); ++c)
+  ForwardCall(const ForwardPart &part, const Graph &graph, int64_t n)
+      : part(part), n(n), random(17 + uint64_t(n), part.row.name) {
+    for (size_t c = 0; c < part.cases.size(); ++c)
       makeCase(c, graph);
-    BoundCall call = executable.bind(NamedArrays(arrays), NamedArrays(outputs));
-    call();
-    for (size_t c = 0; c < cases.size(); ++c) {
-      bool isSpecial = hasSpecial && c + 1 == cases.size();
-      std::string place = where + " case " + std::to_string(c) +
-                          (isSpecial ? " (special values)" : "") + ", N = " + std::to_string(n);
-      compare(row, outputs[c].second, wanted[c], isSpecial, place, failures);
+  }
+
+  void check(Failures &failures) const {
+    for (size_t c = 0; c < part.cases.size(); ++c) {
+      bool special = isSpecial(c);
+      std::string place = part.where + " case " + std::to_string(c) +
+                          (special ? " (special values)" : "") + ", N = " + std::to_string(n);
+      compare(part.row, outputs[c].second, wanted[c], special, place, failures);
     }
     for (const GuardedArray &buffer : buffers)
       if (!buffer.intact())
-        failures.push_back(where + ": wrote outside of a buffer at N = " + std::to_string(n));
+        failures.push_back(part.where + ": wrote outside of a buffer at N = " + std::to_string(n));
   }
 
+  std::vector<NamedArrays::Entry> arrays, outputs;
+
 private:
+  bool isSpecial(size_t c) const { return part.hasSpecial && c + 1 == part.cases.size(); }
+
   Array buffer(DType type, const Sizes &sizes) {
     // Every third buffer is misaligned, so that it is staged.
     buffers.emplace_back(type, sizes, buffers.size() % 3 == 2 ? byteSize(type) : 0);
@@ -167,83 +200,81 @@ private:
   }
 
   void makeCase(size_t c, const Graph &graph) {
-    const Case &one = cases[c];
-    bool isSpecial = hasSpecial && c + 1 == cases.size();
-    std::vector<Real> special = isSpecial ? specialValues(dtype) : std::vector<Real>();
+    const Row &row = part.row;
+    const Case &one = part.cases[c];
+    std::vector<Real> special = isSpecial(c) ? specialValues(part.dtype) : std::vector<Real>();
     std::vector<Ref> refs;
     for (size_t k = 0; k < row.inputs.size(); ++k) {
-      DType type = dtypeOf(row.inputs[k], dtype);
+      DType type = dtypeOf(row.inputs[k], part.dtype);
       Ref ref(*one.shapes[k].evaluate({{"N", n}}));
       Array array = buffer(type, ref.sizes);
       for (size_t i = 0; i < ref.values.size(); ++i) {
-        ref.values[i] = isSpecial ? special[(k == 0 ? i : i / special.size()) % special.size()]
-                                  : draw(row.inputs[k], type, random, next++);
+        ref.values[i] = isSpecial(c) ? special[(k == 0 ? i : i / special.size()) % special.size()]
+                                     : draw(row.inputs[k], type, random, next++);
         storeReal(array, i, ref.values[i]);
       }
-      arrays.push_back({inputName(c, k), one.transposed ? array.transpose() : array});
+      arrays.push_back({part.inputName(c, k), one.transposed ? array.transpose() : array});
       refs.push_back(std::move(ref));
     }
     wanted.push_back(row.oracle ? row.oracle(refs) : elementwiseRef(row.element, refs));
-    std::string name = "c" + std::to_string(c);
+    std::string name = part.outputName(c);
     outputs.push_back({name, buffer(graph.outputNamed(name).dtype(), wanted.back().sizes)});
   }
 
-  const Row &row;
-  DType dtype;
-  const std::vector<Case> &cases;
-  bool hasSpecial;
+  const ForwardPart &part;
   int64_t n;
   RandomStream random;
   uint64_t next = 0;
   std::vector<GuardedArray> buffers;
-  std::vector<NamedArrays::Entry> arrays, outputs;
   std::vector<Ref> wanted;
 };
 
-bool isSymbolic(const std::vector<Case> &cases) {
-  for (const Case &one : cases)
-    for (const Shape &shape : one.shapes)
-      if (!shape.isStatic())
-        return true;
-  return false;
-}
-
-Failures forwardOf(const Row &row, DType dtype, const CompileOptions &options) {
+Failures forwardOf(const Row &row, const std::vector<DType> &dtypes,
+                   const CompileOptions &options) {
   Failures failures;
-  std::string where = row.name + " " + std::string(name(dtype));
-  bool hasSpecial = false;
-  std::vector<Case> cases = withSpecials(row, dtype, hasSpecial);
+  if (dtypes.empty())
+    return failures;
   Graph graph;
-  for (size_t c = 0; c < cases.size(); ++c) {
-    Tensors tensors;
-    for (size_t k = 0; k < row.inputs.size(); ++k)
-      tensors.push_back(placeholder(graph, inputName(c, k), dtypeOf(row.inputs[k], dtype),
-                                    cases[c].shapes[k], cases[c].transposed));
-    graph.output("c" + std::to_string(c), row.graph(graph, tensors));
-  }
+  std::vector<std::unique_ptr<ForwardPart>> parts;
+  for (DType dtype : dtypes)
+    parts.push_back(std::make_unique<ForwardPart>(row, dtype, graph));
+  bool isSymbolic =
+      std::any_of(parts.begin(), parts.end(), [](const auto &part) { return part->isSymbolic(); });
   Executable executable = compile(graph, options);
-  for (int64_t n : {17, 1, 0})
-    if (n == 17 || isSymbolic(cases))
-      ForwardCall(row, dtype, cases, hasSpecial, n).run(executable, graph, where, failures);
+  for (int64_t n : {17, 1, 0}) {
+    if (n != 17 && !isSymbolic)
+      continue;
+    std::vector<NamedArrays::Entry> arrays, outputs;
+    std::vector<ForwardCall> calls;
+    for (const auto &part : parts) {
+      const ForwardCall &call = calls.emplace_back(*part, graph, n);
+      arrays.insert(arrays.end(), call.arrays.begin(), call.arrays.end());
+      outputs.insert(outputs.end(), call.outputs.begin(), call.outputs.end());
+    }
+    BoundCall bound = executable.bind(NamedArrays(arrays), NamedArrays(outputs));
+    bound();
+    for (const ForwardCall &call : calls)
+      call.check(failures);
+  }
   return failures;
 }
 
 } // namespace
 
-Failures checkForward(const Row &row, DType dtype, Engine engine, const Target &target) {
+Failures checkForward(const Row &row, const std::vector<DType> &dtypes, Engine engine,
+                      const Target &target) {
   try {
-    return forwardOf(row, dtype, {.target = target, .engine = engine});
+    return forwardOf(row, dtypes, {.target = target, .engine = engine});
   } catch (const Error &error) {
-    return {row.name + " " + std::string(name(dtype)) + " threw: " + error.what()};
+    std::string names;
+    for (DType dtype : dtypes)
+      names += " " + std::string(name(dtype));
+    return {row.name + names + " threw: " + error.what()};
   }
 }
 
-Failures checkForward(const Row &row, Engine engine, const Target &target) {
-  Failures failures;
-  for (DType dtype : row.dtypes)
-    for (std::string &failure : checkForward(row, dtype, engine, target))
-      failures.push_back(std::move(failure));
-  return failures;
+Failures checkForward(const Row &row, DType dtype, Engine engine, const Target &target) {
+  return checkForward(row, std::vector<DType>{dtype}, engine, target);
 }
 
 } // namespace sinter::ops

@@ -3,6 +3,7 @@
 #include "tests/ops/Values.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 namespace sinter::ops {
@@ -37,13 +38,14 @@ struct Plan {
   bool allModes = false;    ///< The other three nestings.
 };
 
-/// One case: its part of the graph, its inputs and its checks. Names of inputs and outputs begin
-/// with the number of the case.
+/// One case in one dtype: its part of the graph, its inputs and its checks. Names of inputs and
+/// outputs begin with both.
 class DerivativeCase {
 public:
   DerivativeCase(const Row &row, DType dtype, Graph &graph, size_t c, Plan wanted,
                  const ForwardMode &jvp)
-      : row(row), dtype(dtype), prefix("c" + std::to_string(c) + "_"), plan(wanted) {
+      : row(row), dtype(dtype), prefix(std::string(name(dtype)) + "_c" + std::to_string(c) + "_"),
+        plan(wanted) {
     const Case &one = row.cases[c];
     Tensors tensors, xs, vs;
     for (size_t k = 0; k < row.inputs.size(); ++k) {
@@ -121,6 +123,7 @@ public:
     alike("<jvp of jvp, u>", {twice.sum}, {along.sum}, failures);
   }
 
+  DType ofDType() const { return dtype; }
   bool hasDifferences() const { return plan.differences; }
 
   void checkDifferences(const ArrayMap &at, const ArrayMap &plus, const ArrayMap &minus, Real h,
@@ -146,9 +149,7 @@ private:
     Shape shape;
   };
 
-  std::string where() const {
-    return row.name + " " + std::string(name(dtype)) + " " + prefix + ": ";
-  }
+  std::string where() const { return row.name + " " + prefix + ": "; }
   /// The number of an input among those that move.
   std::string place(const std::string &k) const {
     return std::to_string(std::find(moving.begin(), moving.end(), k) - moving.begin());
@@ -217,22 +218,23 @@ std::vector<size_t> casesFor(const Row &row, DType dtype, Engine engine) {
   return cases;
 }
 
-Failures derivativesOf(const Row &row, DType dtype, Engine engine, const ForwardMode &forward,
-                       const Target &target) {
+Failures derivativesOf(const Row &row, const std::vector<DType> &dtypes, Engine engine,
+                       const ForwardMode &forward, const Target &target) {
   Failures failures;
   Graph graph;
   std::vector<DerivativeCase> cases;
-  Plan plan{.differences = dtype == f64,
-            .second = dtype == f64 && row.derivative == Derivative::Second,
-            .allModes = engine == Engine::Interpreter};
-  for (size_t c : casesFor(row, dtype, engine))
-    cases.emplace_back(row, dtype, graph, c, plan, forward);
+  for (DType dtype : dtypes) {
+    Plan plan{.differences = dtype == f64,
+              .second = dtype == f64 && row.derivative == Derivative::Second,
+              .allModes = engine == Engine::Interpreter};
+    for (size_t c : casesFor(row, dtype, engine))
+      cases.emplace_back(row, dtype, graph, c, plan, forward);
+  }
   Executable executable = compile(graph, {.target = target, .engine = engine});
-  RandomStream random(23, row.name);
-  uint64_t next = 0;
   ArrayMap inputs;
+  std::map<DType, uint64_t> next;
   for (const DerivativeCase &one : cases)
-    one.drawInputs(random, next, inputs);
+    one.drawInputs(RandomStream(23, row.name), next[one.ofDType()], inputs);
   ArrayMap here = executable.run(inputs);
   for (const DerivativeCase &one : cases)
     one.check(inputs, here, failures);
@@ -266,13 +268,21 @@ Tensors forwardMode(const Tensors &ys, const Tensors &xs, const Tensors &tangent
   return jvp(ys, xs, tangents);
 }
 
+Failures checkDerivatives(const Row &row, const std::vector<DType> &dtypes, Engine engine,
+                          const ForwardMode &forward, const Target &target) {
+  try {
+    return derivativesOf(row, dtypes, engine, forward, target);
+  } catch (const Error &error) {
+    std::string names;
+    for (DType dtype : dtypes)
+      names += " " + std::string(name(dtype));
+    return {row.name + names + " derivatives threw: " + error.what()};
+  }
+}
+
 Failures checkDerivatives(const Row &row, DType dtype, Engine engine, const ForwardMode &forward,
                           const Target &target) {
-  try {
-    return derivativesOf(row, dtype, engine, forward, target);
-  } catch (const Error &error) {
-    return {row.name + " " + std::string(name(dtype)) + " derivatives threw: " + error.what()};
-  }
+  return checkDerivatives(row, std::vector<DType>{dtype}, engine, forward, target);
 }
 
 } // namespace sinter::ops

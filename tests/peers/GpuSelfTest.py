@@ -31,6 +31,49 @@ def names():
     return {line.split()[0] for line in listed.splitlines()}
 
 
+class Prepared:
+    def __init__(self, name):
+        self.name = name
+
+    def call(self):
+        return self.name
+
+    def results(self, values):
+        return values
+
+
+class Peer:
+    """In PyTorch's place; of one case its results may differ."""
+
+    differing = None
+    cases = {name: lambda _data, _compiler, name=name: Prepared(name) for name in ("large", "last")}
+    torch = unittest.mock.MagicMock()
+
+    def __init__(self, _device):
+        pass
+
+    def version(self):
+        return "torch 0"
+
+    def compiler(self, variant):
+        return variant
+
+    def saved(self, _path):
+        return None
+
+    def made(self, _arguments):
+        return None
+
+    def check(self, _data, results, *_rules):
+        return "y" if results == Peer.differing else ""
+
+    def sample(self, _prepared):
+        return 2.0, 4.0
+
+    def forget(self):
+        pass
+
+
 class Gpu(unittest.TestCase):
     def test_cases_are_those_of_the_benchmark(self):
         with open(os.path.join(PEERS, "gpu_cases.py"), encoding="utf-8") as file:
@@ -63,20 +106,8 @@ class Gpu(unittest.TestCase):
                 run = subprocess.run(command + words, capture_output=True, text=True, check=False)
                 self.assertEqual(run.returncode, code, run.stderr)
 
-    def test_a_runner_that_refuses_or_ends_costs_its_cases_alone(self):
-        class Peer:  # in PyTorch's place
-            cases = {"large": None, "last": None}
-
-            def __init__(self, _device):
-                pass
-
-            def version(self):
-                return "torch 0"
-
-        runner = "import sys\nfor line in sys.stdin:\n" \
-                 "  word = line.split()\n" \
-                 "  if word[-1] == 'last': sys.exit(5)\n" \
-                 "  print('cases large last' if word[0] == 'cases' else 'error: out of memory on the GPU', flush=True)\n"
+    def compare(self, peer, runner):
+        """gpu_main with a stand-in for PyTorch and for the runner: exit code, what it says, its pairs."""
         with tempfile.TemporaryDirectory() as folder:
             figures, table = os.path.join(folder, "f.json"), os.path.join(folder, "t.md")
             program = os.path.join(folder, "runner.py")
@@ -84,15 +115,39 @@ class Gpu(unittest.TestCase):
                 with open(path, "w", encoding="utf-8") as file:
                     file.write(text)
             words = ["gpu_main.py", "--runner", sys.executable, program, "--figures", figures, "--markdown", table,
-                     "--modes=default"]
-            with unittest.mock.patch.object(gpu_main, "Torch", Peer), unittest.mock.patch.object(sys, "argv", words), \
-                    contextlib.redirect_stdout(io.StringIO()) as output, self.assertRaises(SystemExit) as ended:
-                gpu_main.main()
-            self.assertEqual(ended.exception.code, 5)
-            self.assertIn("large: NOT compared with torch.compile: Sinter's side: error: out of memory", output.getvalue())
-            with open(figures, encoding="utf-8") as file:
-                self.assertEqual([pair["case"] for pair in json.load(file)["torch_pairs"]], ["large"])
+                     "--modes=default", "--pairs=2"]
+            with unittest.mock.patch.object(gpu_main, "Torch", peer), unittest.mock.patch.object(sys, "argv", words), \
+                    contextlib.redirect_stdout(io.StringIO()) as output:
+                try:
+                    code = gpu_main.main()
+                except SystemExit as ended:
+                    code = ended.code
             self.assertTrue(os.path.exists(table))
+            with open(figures, encoding="utf-8") as file:
+                return code, output.getvalue(), json.load(file)["torch_pairs"]
+
+    def test_a_runner_that_refuses_or_ends_costs_its_cases_alone(self):
+        runner = "import sys\nfor line in sys.stdin:\n" \
+                 "  word = line.split()\n" \
+                 "  if word[-1] == 'last': sys.exit(5)\n" \
+                 "  print('cases large last' if word[0] == 'cases' else 'error: out of memory on the GPU', flush=True)\n"
+        code, said, pairs = self.compare(Peer, runner)
+        self.assertEqual(code, 5)
+        self.assertIn("large: NOT compared with torch.compile: Sinter's side: error: out of memory", said)
+        self.assertEqual([pair["case"] for pair in pairs], ["large"])
+
+    def test_other_results_are_exit_code_6(self):
+        runner = "import sys\nfor line in sys.stdin:\n" \
+                 "  answer = {'cases': 'cases large last', 'sample': 'ms 1 2', 'arguments': 'arguments'}\n" \
+                 "  print(answer.get(line.split()[0], 'ready 1'), flush=True)\n"
+        code, said, pairs = self.compare(Peer, runner)
+        self.assertEqual((code, [pair["ratio"] for pair in pairs]), (0, [2.0, 2.0]), said)
+        Peer.differing = "last"
+        self.addCleanup(setattr, Peer, "differing", None)
+        code, said, pairs = self.compare(Peer, runner)
+        self.assertEqual(code, 6)
+        self.assertIn("last: NOT compared with torch.compile: its results are others: y", said)
+        self.assertEqual([pair.get("ratio") for pair in pairs], [2.0, None])
 
     def test_ratio_is_of_pairs(self):
         self.assertEqual(gpu_main.ratio([1.0, 2.0, 4.0], [2.0, 2.0, 20.0])["ratio"], 2.0)

@@ -114,6 +114,8 @@ public:
   void access(uintptr_t address, size_t bytes, bool writes, bool isAtomic, void *place);
   /// Where an address lies: shared memory of which block of the unit, or null.
   Block *blockOfShared(uintptr_t address);
+  /// In a thread's local memory.
+  bool isLocal(uintptr_t address) const { return address - stacks < stackCount * stackBytes; }
   bool isGlobal(uintptr_t address) const { return global.contains(address); }
   Cell &cellOfShared(uintptr_t address);
   /// Where a __shared__ variable lies for the current block.

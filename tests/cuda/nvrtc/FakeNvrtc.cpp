@@ -156,9 +156,12 @@ Code compile(Program &program, const std::vector<std::string> &options) {
   whole +=
       "extern \"C\" __attribute__((visibility(\"default\"))) const char shim_architecture[] = \"" +
       arch + "\";\n";
+  // Kernels that run once take longer to be optimised than to run.
+  const char *wanted = std::getenv("SINTER_HOST_GPU_OPTIMISE");
+  const bool optimises = !wanted || *wanted != '0';
   std::string compiler =
-      std::string(SINTER_HOST_CLANG) +
-      " -x c++ -std=c++17 -O1 -w -fPIC -shared -nostdlib -fuse-ld=lld -Wl,--allow-shlib-undefined" +
+      std::string(SINTER_HOST_CLANG) + " -c -x c++ -std=c++17 -w -fPIC" +
+      (optimises ? " -O1" : " -O0") +
       " -fvisibility=hidden -gline-tables-only -fno-exceptions -fno-rtti -fno-threadsafe-statics "
       "-fno-math-errno -fdeclspec -fconvergent-functions" +
       " -femulated-tls -ferror-limit=8 -fsanitize=thread,alignment -fno-sanitize-link-runtime" +
@@ -184,11 +187,16 @@ Code compile(Program &program, const std::vector<std::string> &options) {
     std::ofstream(plain.string() + ".txt", std::ios::binary) << program.text;
   }
   fs::rename(written.string() + ".txt", source.string() + ".txt", ignored);
-  std::string command =
-      compiler + " -o " + quoted(temporary) + " " + quoted(written) + " > " + quoted(log) + " 2>&1";
+  // clang would start two processes for both.
+  fs::path object = folder / (own + ".o");
+  std::string command = "{ " + compiler + " -o " + quoted(object) + " " + quoted(written) +
+                        " && " SINTER_HOST_LLD
+                        " -shared --eh-frame-hdr --allow-shlib-undefined -o " +
+                        quoted(temporary) + " " + quoted(object) + "; } > " + quoted(log) + " 2>&1";
   int status = std::system(command.c_str());
   program.log = readFile(log);
   fs::remove(log, ignored);
+  fs::remove(object, ignored);
   if (status != 0) {
     return compilation;
   }
