@@ -11,8 +11,16 @@ BoundCall::BoundCall(BoundCall &&) noexcept = default;
 BoundCall &BoundCall::operator=(BoundCall &&) noexcept = default;
 BoundCall::~BoundCall() = default;
 
+template <typename Impl> static Impl &held(const std::unique_ptr<Impl> &impl) {
+  if (__builtin_expect(!impl, false))
+    throw Error({.kind = ErrorKind::User, .op = "call"},
+                "this bound call is empty: it was moved from");
+  return *impl;
+}
+
 void BoundCall::operator()() {
-  if (impl->running.exchange(true, std::memory_order_acquire))
+  Impl &own = held(impl);
+  if (own.running.exchange(true, std::memory_order_acquire))
     throw Error({.kind = ErrorKind::User,
                  .op = "call",
                  .hint = "bind once per thread; an Executable itself may be called by several"},
@@ -20,13 +28,13 @@ void BoundCall::operator()() {
   struct Release {
     std::atomic<bool> &running;
     ~Release() { running.store(false, std::memory_order_release); }
-  } release{impl->running};
-  impl->run();
+  } release{own.running};
+  own.run();
 }
 
-const std::vector<Array> &BoundCall::outputs() const { return impl->outputs; }
-int64_t BoundCall::arenaBytes() const { return impl->plan->arenaBytes; }
-const void *BoundCall::arena() const { return impl->call ? impl->call->arena() : nullptr; }
+const std::vector<Array> &BoundCall::outputs() const { return held(impl).outputs; }
+int64_t BoundCall::arenaBytes() const { return held(impl).plan->arenaBytes; }
+const void *BoundCall::arena() const { return held(impl).call ? impl->call->arena() : nullptr; }
 
 std::vector<double> BoundCall::measure(int64_t count) {
   (*this)();

@@ -94,7 +94,6 @@ CacheOptions resolveCache(CacheOptions options) {
     options.folder = base / "sinter";
   if (auto home = pathOf("HOME"); options.folder.empty() && home.is_absolute())
     options.folder = home / ".cache" / "sinter";
-  options.enabled = *options.enabled && !options.folder.empty();
   return options;
 }
 

@@ -53,8 +53,8 @@ ArrayMap byName(const Program &program, std::vector<Array> arrays) {
 Executable::Impl::Impl(ExecutableCode given, std::shared_ptr<Device> device)
     : code(std::move(given)), device(std::move(device)), sizes(*code.program) {
   if (!code.interpreter)
-    loaded = this->device->load(
-        {code.program, code.entry, code.keepAlive, code.kernels, code.trace});
+    loaded =
+        this->device->load({code.program, code.entry, code.keepAlive, code.kernels, code.trace});
   if (code.explain)
     passedOn.emplace(*code.program);
   for (const Argument &argument : code.program->arguments)
@@ -260,12 +260,23 @@ BoundCall Executable::Impl::bind(const std::shared_ptr<const Impl> &self, State 
 Executable::Executable(ExecutableCode code, std::shared_ptr<Device> device)
     : impl(std::make_shared<Impl>(std::move(code), std::move(device))) {}
 
+/// A call of a moved Executable or State is a mistake like others, and no crash.
+static const std::shared_ptr<const Executable::Impl> &
+held(const std::shared_ptr<const Executable::Impl> &impl) {
+  if (!impl)
+    throw Error({.kind = ErrorKind::User, .op = "call"},
+                "this Executable is empty: it was moved from");
+  return impl;
+}
+
 BoundCall Executable::bind(State &state, const NamedArrays &inputs,
                            const NamedArrays &outputs) const {
-  return impl->bind(impl, &state, inputs, outputs);
+  if (!state.storage())
+    throw Error({.kind = ErrorKind::User, .op = "call"}, "this State is empty: it was moved from");
+  return held(impl)->bind(impl, &state, inputs, outputs);
 }
 BoundCall Executable::bind(const NamedArrays &inputs, const NamedArrays &outputs) const {
-  return impl->bind(impl, nullptr, inputs, outputs);
+  return held(impl)->bind(impl, nullptr, inputs, outputs);
 }
 
 std::vector<Array> Executable::operator()(State &state, const NamedArrays &inputs) const {
@@ -286,7 +297,7 @@ ArrayMap Executable::run(const NamedArrays &inputs) const {
 }
 
 State Executable::initialState(uint64_t seed, const DimBinding &dims) const {
-  const ArrayMap &values = impl->code.values;
+  const ArrayMap &values = held(impl)->code.values;
   std::vector<Argument> arguments = program().arguments;
   for (Argument &argument : arguments)
     if (values.contains(argument.name))
@@ -297,10 +308,10 @@ State Executable::initialState(uint64_t seed, const DimBinding &dims) const {
   return state;
 }
 
-const Program &Executable::program() const { return *impl->code.program; }
+const Program &Executable::program() const { return *held(impl)->code.program; }
 std::vector<std::string> Executable::inputNames() const { return inputNamesOf(program()); }
 std::vector<std::string> Executable::outputNames() const { return outputNamesOf(program()); }
-bool Executable::updatesState() const { return impl->hasUpdates; }
-const std::shared_ptr<Device> &Executable::device() const { return impl->device; }
+bool Executable::updatesState() const { return held(impl)->hasUpdates; }
+const std::shared_ptr<Device> &Executable::device() const { return held(impl)->device; }
 
 } // namespace sinter

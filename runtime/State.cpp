@@ -53,6 +53,12 @@ Array initialValue(const Argument &argument, std::vector<int64_t> sizes, uint64_
   return array;
 }
 
+State::Storage &held(const std::shared_ptr<State::Storage> &storage) {
+  if (!storage)
+    fail("this State is empty: it was moved from");
+  return *storage;
+}
+
 } // namespace
 
 void StateUse::throwBusy() {
@@ -70,79 +76,80 @@ State::State(const std::vector<Argument> &arguments, uint64_t seed, const DimBin
 }
 
 void State::add(const std::vector<Argument> &arguments, const DimBinding &dims) {
-  StateUse use(shared.get(), /*update=*/true);
+  StateUse use(&held(shared), /*update=*/true);
   for (const Argument &argument : arguments) {
     if (argument.kind == ArgumentKind::Placeholder)
       continue;
     std::vector<int64_t> sizes = sizesOf(argument, dims);
-    auto held = shared->arrays.find(argument.name);
-    if (held != shared->arrays.end())
-      requireSame(argument.name, held->second, argument.dtype, sizes, argument.location);
+    auto known = held(shared).arrays.find(argument.name);
+    if (known != held(shared).arrays.end())
+      requireSame(argument.name, known->second, argument.dtype, sizes, argument.location);
     else
-      shared->arrays.emplace(argument.name, initialValue(argument, std::move(sizes), shared->seed));
+      held(shared).arrays.emplace(argument.name,
+                                  initialValue(argument, std::move(sizes), held(shared).seed));
   }
 }
 
 std::vector<std::string> State::names() const {
   std::vector<std::string> result;
-  for (const auto &[name, array] : shared->arrays)
+  for (const auto &[name, array] : held(shared).arrays)
     result.push_back(name);
   return result;
 }
 
 bool State::contains(std::string_view name) const {
-  return shared->arrays.find(name) != shared->arrays.end();
+  return held(shared).arrays.find(name) != held(shared).arrays.end();
 }
 
 const Array &State::find(std::string_view name) const {
-  auto it = shared->arrays.find(name);
-  if (it == shared->arrays.end())
+  auto it = held(shared).arrays.find(name);
+  if (it == held(shared).arrays.end())
     fail("there is no variable '" + std::string(name) + "'" + didYouMean(name, names()));
   return it->second;
 }
 
 void State::replace(std::string_view name, const Array &value) {
-  shared->residency.useOnHost(name, Residency::HostUse::Replace);
+  held(shared).residency.useOnHost(name, Residency::HostUse::Replace);
   find(name).copyFrom(value);
 }
 
 Array State::get(std::string_view name) const {
   const Array &array = find(name);
-  if (shared->residency.isUsed()) {
-    StateUse use(shared.get(), /*update=*/false);
-    shared->residency.useOnHost(name, Residency::HostUse::Update);
+  if (held(shared).residency.isUsed()) {
+    StateUse use(&held(shared), /*update=*/false);
+    held(shared).residency.useOnHost(name, Residency::HostUse::Update);
   }
   return array;
 }
 
 void State::set(std::string_view name, const Array &value) {
-  StateUse use(shared.get(), /*update=*/true);
+  StateUse use(&held(shared), /*update=*/true);
   requireSame(name, find(name), value.dtype(), value.sizes());
   replace(name, value);
 }
 
 ArrayMap State::values() const {
-  StateUse use(shared.get(), /*update=*/false);
-  shared->residency.useOnHost(Residency::HostUse::Read);
+  StateUse use(&held(shared), /*update=*/false);
+  held(shared).residency.useOnHost(Residency::HostUse::Read);
   ArrayMap copies;
-  for (const auto &[name, array] : shared->arrays)
+  for (const auto &[name, array] : held(shared).arrays)
     copies.emplace(name, array.clone());
   return copies;
 }
 
 void State::save(const std::filesystem::path &path) const {
-  StateUse use(shared.get(), /*update=*/false);
-  shared->residency.useOnHost(Residency::HostUse::Read);
-  writeArrays(path, shared->arrays);
+  StateUse use(&held(shared), /*update=*/false);
+  held(shared).residency.useOnHost(Residency::HostUse::Read);
+  writeArrays(path, held(shared).arrays);
 }
 
 void State::load(const std::filesystem::path &path) { assign(readArrays(path)); }
 
 void State::assign(const ArrayMap &values) {
-  StateUse use(shared.get(), /*update=*/true);
+  StateUse use(&held(shared), /*update=*/true);
   for (const auto &[name, value] : values)
     requireSame(name, find(name), value.dtype(), value.sizes());
-  for (const auto &[name, array] : shared->arrays)
+  for (const auto &[name, array] : held(shared).arrays)
     if (!values.contains(name))
       fail("there is no value for '" + name + "'");
   for (const auto &[name, value] : values)

@@ -46,7 +46,10 @@ class TemporaryFolder {
 public:
   TemporaryFolder() {
     std::error_code problem;
-    std::filesystem::path parent = std::filesystem::temp_directory_path(problem);
+    const char *named = std::getenv("TMPDIR");
+    std::filesystem::path parent = "/tmp"; // Where TMPDIR is empty, as where there is none.
+    if (!named || *named)
+      parent = std::filesystem::temp_directory_path(problem);
     if (problem)
       failToWrite("cannot use the folder for temporary files that TMPDIR names: " +
                   problem.message());

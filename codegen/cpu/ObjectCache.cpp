@@ -40,7 +40,7 @@ static_assert(sizeof(Header) == 16 && sizeof(Slot) == 80);
 
 constexpr char magic[8] = {'S', 'I', 'N', 'T', 'E', 'R', 'K', 'C'};
 constexpr uint32_t formVersion = 1;
-constexpr uint32_t mostSlots = 1 << 14; // Below the links that a file may have.
+constexpr uint32_t mostSlots = 1 << 14;             // Below the links that a file may have.
 constexpr uint64_t mostBytes = uint64_t{256} << 20; ///< Of one object.
 constexpr time_t touchedAfter = 600;                ///< Seconds between two notes of a use.
 constexpr time_t prunedAfter = 600;                 ///< Seconds between two looks at all files.
@@ -134,7 +134,10 @@ bool ObjectCache::open(const CacheOptions &options) {
   const std::filesystem::path &path = options.folder;
   std::string name = "the cache folder '" + path.string() + "'";
   if (path.empty() || maxBytes <= 0) {
-    note(path.empty() ? "there is no folder for the cache" : "the cache may hold nothing");
+    note(path.empty()
+             ? "there is no folder for the cache: none of SINTER_CACHE_DIR, XDG_CACHE_HOME "
+               "and HOME names one"
+             : "the cache may hold nothing");
     return false;
   }
   std::error_code ignored;
@@ -146,7 +149,7 @@ bool ObjectCache::open(const CacheOptions &options) {
   }
   // From here on the folder is its descriptor: no other one can be put in its place.
   folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  struct stat info{};
+  struct stat info {};
   if (folder < 0 || fstat(folder, &info) != 0) {
     note(problem("cannot open " + name));
     return false;
@@ -180,7 +183,7 @@ std::optional<std::string> ObjectCache::read(const KernelKey &key, bool &isDamag
     return std::nullopt;
   }
   isDamaged = true;
-  struct stat info{};
+  struct stat info {};
   Header header{};
   if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode) || !isPrivate(info) ||
       !readAt(file, &header, sizeof(header), 0) ||
@@ -265,8 +268,8 @@ bool ObjectCache::storeTogether(const std::vector<Entry> &entries) {
   std::random_device random;
   std::string temporary = std::string(temporaryPrefix) + std::to_string(getpid()) + "-" +
                           std::to_string(random()) + std::to_string(random());
-  File file(openat(folder, temporary.c_str(),
-                   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  File file(openat(folder, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                   S_IRUSR | S_IWUSR));
   if (file < 0) {
     note(problem("nothing is added to the cache"));
     return false;
@@ -298,13 +301,13 @@ bool ObjectCache::storeTogether(const std::vector<Entry> &entries) {
 }
 
 void ObjectCache::prune(int64_t stored) {
-  struct stat stamp{};
+  struct stat stamp {};
   const time_t now = std::time(nullptr);
   if (fstatat(folder, stampName, &stamp, AT_SYMLINK_NOFOLLOW) == 0 &&
       now - stamp.st_mtime < prunedAfter && stored <= maxBytes / 16)
     return;
-  File file(openat(folder, stampName, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-                   S_IRUSR | S_IWUSR));
+  File file(
+      openat(folder, stampName, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (file >= 0)
     futimens(file, nullptr);
 
@@ -321,7 +324,7 @@ void ObjectCache::prune(int64_t stored) {
   while (const dirent *item = readdir(listing)) {
     std::string name = item->d_name;
     const bool isTemporary = name.starts_with(temporaryPrefix);
-    struct stat info{};
+    struct stat info {};
     if ((!isTemporary && !isEntryName(name)) ||
         fstatat(folder, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
       continue;

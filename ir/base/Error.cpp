@@ -40,6 +40,9 @@ static std::string format(const Error::Details &details, const std::string &mess
   text += message + describeShapes(details.shapes);
   if (!details.hint.empty())
     text += "\n  hint: " + details.hint;
+  // Names and text of others: a zero would end what(), and terminals obey the rest.
+  auto isControl = [](unsigned char c) { return (c < ' ' && c != '\n' && c != '\t') || c == 127; };
+  std::replace_if(text.begin(), text.end(), isControl, '?');
   return text;
 }
 

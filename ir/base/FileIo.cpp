@@ -29,11 +29,18 @@ static int openRetrying(const fs::path &path, int flags, mode_t mode = 0) {
   return descriptor;
 }
 
+/// The system would take the part before the zero.
+static void requireName(const char *what, const fs::path &path) {
+  if (path.native().find('\0') != std::string::npos)
+    failedTo(what, path, EINVAL);
+}
+
 //===--- Reading ---===//
 
 /// Nothing but a regular file: what a pipe gives cannot be read twice, and a device may have no
 /// end. Does not wait for a pipe's other side.
 static int openFile(const fs::path &path, struct stat &info) {
+  requireName("read", path);
   int descriptor = openRetrying(path, O_RDONLY | O_NONBLOCK);
   if (descriptor < 0)
     failedTo("read", path, errno);
@@ -130,6 +137,7 @@ std::string readTextFile(const fs::path &path) {
       .bytes = int64_t{2} << 30, .unboundedBytes = int64_t{256} << 20, .isText = true};
   if (path == "-")
     return readAll(STDIN_FILENO, "<stdin>", limits);
+  requireName("read", path);
   // Pipes and devices are welcome here, so the size is found by reading.
   return readAndClose(openRetrying(path, O_RDONLY), path, limits);
 }
@@ -157,6 +165,7 @@ fs::path behindLinks(fs::path path) {
 }
 
 AtomicFile::AtomicFile(const fs::path &path) : target(path) {
+  requireName("write", path);
   struct stat info, behind;
   const bool exists = ::stat(target.c_str(), &info) == 0;
   const fs::path resolved = behindLinks(target);

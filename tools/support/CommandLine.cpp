@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <fcntl.h>
 #include <iostream>
 #include <limits>
@@ -81,6 +82,7 @@ static void holdStandardStreams() {
 
 int runTool(CLI::App &app, int argc, char **argv, const std::function<int()> &body) {
   holdStandardStreams();
+  std::signal(SIGXFSZ, SIG_IGN); // A file that grows too large is an error of write().
   app.set_version_flag("--version",
                        app.get_name() + " (Sinter) " SINTER_VERSION
                                         "\nbuilt with LLVM " SINTER_LLVM_VERSION "\n",

@@ -29,6 +29,11 @@ TEST(ErrorTest, LeavesOutWhatItDoesNotKnow) {
                "error: bad; shapes [1], [2] and [3]");
 }
 
+TEST(ErrorTest, TextOfOthersNeitherEndsNorCommands) {
+  EXPECT_STREQ(Error(std::string("'a\0b\x1b[2J' \x7f\r\n\tis unknown", 24)).what(),
+               "error: 'a?b?[2J' ??\n\tis unknown");
+}
+
 TEST(ErrorTest, CodeFollowsFromTheKind) {
   auto code = [](ErrorKind kind) { return Error({.kind = kind}, "x").code(); };
   EXPECT_EQ(code(ErrorKind::User), ErrorCode::Diagnostics);

@@ -190,6 +190,9 @@ TEST_F(NpyTest, FileSystemErrors) {
   EXPECT_EQ(codeOf([&] { writeNpy(folder.path, Array()); }), ErrorCode::FileAccess);
   EXPECT_EQ(codeOf([&] { writeNpy("", Array()); }), ErrorCode::FileAccess);
   EXPECT_EQ(codeOf([&] { writeNpy("/dev/full", Array()); }), ErrorCode::FileAccess);
+  EXPECT_EQ(codeOf([&] { writeNpy(folder / std::string("x\0.npy", 6), Array()); }),
+            ErrorCode::FileAccess);
+  EXPECT_EQ(codeOf([&] { readFile(folder / std::string("pipe\0", 5)); }), ErrorCode::FileAccess);
   EXPECT_EQ(codeOf([&] { readFile(folder / "missing"); }), ErrorCode::FileAccess);
   EXPECT_EQ(codeOf([&] { readFile(folder.path); }), ErrorCode::FileAccess);
   EXPECT_EQ(codeOf([&] { readFile("/dev/zero", 1 << 20); }), ErrorCode::FileAccess);

@@ -8,8 +8,10 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <thread>
+#include <unistd.h>
 
 using namespace sinter;
 using namespace sinter::test;
@@ -319,9 +321,65 @@ TEST(SessionTest, UnwritableLibrariesLeaveNothing) {
   write("libstep.so", "missing/step.h");
 }
 
+TEST(SessionTest, LibrariesAreMadeWithoutStandardStreams) {
+  TemporaryFolder folder;
+  Model model;
+  int kept[3];
+  alarm(120); // Rather than to wait for a pipe that nobody closes.
+  for (int stream : {0, 1, 2}) {
+    kept[stream] = fcntl(stream, F_DUPFD_CLOEXEC, 100);
+    close(stream);
+  }
+  std::string problem;
+  try {
+    compileToLibrary(model.g, folder.path / "libstep.so", {.outputs = {model.loss}});
+  } catch (const Error &error) {
+    problem = error.what();
+  }
+  for (int stream : {0, 1, 2}) {
+    EXPECT_EQ(fcntl(stream, F_GETFD), -1) << stream;
+    dup2(kept[stream], stream);
+    close(kept[stream]);
+  }
+  alarm(0);
+  EXPECT_EQ(problem, "");
+  EXPECT_EQ(loadLibrary(folder.path / "libstep.so").program().name, "step");
+}
+
+TEST(SessionTest, WhatWasMovedFromIsAnError) {
+  Model model;
+  Executable executable = compile(model.g, {.outputs = {model.loss}});
+  State state(model.g, 1);
+  const NamedArrays inputs = {{"x", features(4)}, {"y", classes(4)}};
+  BoundCall call = executable.bind(state, inputs);
+  BoundCall calls = std::move(call);
+  Executable other = std::move(executable);
+  calls();
+  auto says = [](const std::string &text) {
+    EXPECT_NE(text.find("is empty: it was moved from"), text.npos) << text;
+  };
+  says(errorOf([&] { call(); }));
+  says(errorOf([&] { call.outputs(); }));
+  says(errorOf([&] { executable(state, inputs); }));
+  says(errorOf([&] { executable.program(); }));
+  says(errorOf([&] { executable.initialState(); }));
+  State later = std::move(state);
+  other(later, inputs);
+  says(errorOf([&] { other(state, inputs); }));
+  says(errorOf([&] { state.get("w1"); }));
+  says(errorOf([&] { state.names(); }));
+  says(errorOf([&] { state.assign({}); }));
+}
+
 TEST(SessionTest, RefusesBadRequests) {
   Model model, other;
   errorOf([&] { compile(Graph()); });
+  for (int level : {-1, 4})
+    errorOf([&] { compile(model.g, {.outputs = {model.loss}, .optLevel = level}); },
+            ErrorKind::User, ErrorCode::Usage);
+  for (const std::string &path : {std::string(), std::string("a\0.so", 5)})
+    errorOf([&] { compileToLibrary(model.g, path, {.outputs = {model.loss}}); }, ErrorKind::User,
+            ErrorCode::FileAccess);
   errorOf([&] { compile(model.g, {.outputs = {other.loss}}); });
   std::string text =
       errorOf([&] { compile(model.g, {.outputs = {model.loss}, .disabledPasses = {"fusee"}}); },
