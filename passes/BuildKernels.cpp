@@ -22,7 +22,7 @@ public:
   }
 
 private:
-  using Group = FusionGroups::Group;
+  using Ops = llvm::SmallVector<Operation *>;
 
   /// Which groups come after one, and how many it still waits for.
   struct Order {
@@ -107,7 +107,7 @@ private:
   }
 
   /// What the kernel does, in the order in which it is done.
-  std::string nameOf(const Group &ops) {
+  std::string nameOf(const Ops &ops) {
     constexpr size_t maxLength = 40;
     std::string name;
     llvm::DenseSet<llvm::StringRef> seen;
@@ -126,14 +126,17 @@ private:
   }
 
   void buildOne(size_t group) {
-    const Group &ops = groups[group];
+    Ops ops;
+    for (const OpFacts::Entry *entry : groups[group])
+      ops.push_back(entry->op);
     // A view that changes nothing but the sizes stays outside: the planner gives it its operand's
     // buffer.
     if (ops.size() == 1 && isa<ReshapeOp>(ops.front()))
       return ops.front()->moveBefore(block.getTerminator());
-    const KernelAnalysis *analysis = groups.analysisOf(group);
-    bool ofPairs = analysis && analysis->form == KernelForm::Pairs;
-    llvm::SmallVector<Value> inputs = groups.inputsOf(ops), outputs(groups.outputsOf(group));
+    const KernelSketch *sketch = groups.sketchOf(group);
+    bool ofPairs = sketch && sketch->form == KernelForm::Pairs;
+    llvm::SmallVector<Value> inputs = groups.inputsOf(groups[group]),
+                             outputs(groups.outputsOf(group));
     llvm::SmallVector<Location> locations;
     for (Operation *op : ops)
       locations.push_back(op->getLoc());

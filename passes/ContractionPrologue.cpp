@@ -22,12 +22,13 @@ bool isWidening(DType from, DType to) {
 }
 
 /// The ops of the kernel that make an operand.
-llvm::SetVector<Operation *> producersOf(Value operand, llvm::ArrayRef<Operation *> ops) {
+llvm::SetVector<Operation *> producersOf(Value operand,
+                                         llvm::function_ref<bool(Operation *)> isInside) {
   llvm::SetVector<Operation *> producers;
   llvm::SmallVector<Value> work{operand};
   while (!work.empty())
     if (Operation *op = work.pop_back_val().getDefiningOp();
-        op && llvm::is_contained(ops, op) && producers.insert(op))
+        op && isInside(op) && producers.insert(op))
       llvm::append_range(work, op->getOperands());
   return producers;
 }
@@ -66,13 +67,17 @@ ContractionOperand contractionOperand(Value operand,
   return {{}, dtype};
 }
 
-std::optional<std::string> refusesPrologue(DotGeneralOp dot, llvm::ArrayRef<Operation *> ops,
-                                           OpFacts &facts) {
-  auto isInside = [&](Operation *op) { return llvm::is_contained(ops, op); };
+std::optional<std::string>
+refusesPrologue(DotGeneralOp dot, llvm::function_ref<bool(Operation *)> isInside, OpFacts &facts) {
+  if (llvm::none_of(dot->getOperands(), [&](Value operand) {
+        Operation *op = operand.getDefiningOp();
+        return op && isInside(op);
+      }))
+    return std::nullopt;
   ContractionOperand a = contractionOperand(dot.getLhs(), isInside),
                      b = contractionOperand(dot.getRhs(), isInside);
   for (auto [operand, isLeft] : {std::pair(dot.getLhs(), true), std::pair(dot.getRhs(), false)}) {
-    llvm::SetVector<Operation *> producers = producersOf(operand, ops);
+    llvm::SetVector<Operation *> producers = producersOf(operand, isInside);
     if (producers.empty())
       continue;
     int64_t flops = 0;

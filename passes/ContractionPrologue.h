@@ -21,14 +21,16 @@ struct ContractionOperand {
 ContractionOperand contractionOperand(mlir::Value operand,
                                       llvm::function_ref<bool(mlir::Operation *)> isInside);
 
-/// Why a kernel of `ops` cannot, or should not, compute the operands of its contraction `dot` while
-/// it packs them; nullopt when it may.
+/// Why a kernel of the ops that are inside cannot, or should not, compute the operands of its
+/// contraction `dot` while it packs them; nullopt when it may.
 ///
 /// B is computed once per block of rows of the result, A once per block of columns, so that only
 /// few columns allow a computed A. Vectors run along an operand's last dim, which must not be a
 /// batch dim, and in B must be a column. Narrow operands come from memory: there they take half the
-/// room, and instructions multiply them in pairs. A GPU computes narrow operands where they are read by few blocks.
+/// room, and instructions multiply them in pairs. A GPU computes narrow operands where they are
+/// read by few blocks.
 std::optional<std::string> refusesPrologue(ir::DotGeneralOp dot,
-                                           llvm::ArrayRef<mlir::Operation *> ops, OpFacts &facts);
+                                           llvm::function_ref<bool(mlir::Operation *)> isInside,
+                                           OpFacts &facts);
 
 } // namespace sinter::passes

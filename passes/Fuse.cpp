@@ -151,8 +151,8 @@ private:
     }
     splitFreeProducers(block, facts);
     FusionGroups groups(block, facts, /*joinChains=*/true);
-    auto noPrologue = [](const KernelAnalysis &both) { return both.form != KernelForm::Reduce; };
-    auto anything = [](const KernelAnalysis &) { return true; };
+    auto noPrologue = [](const KernelSketch &both) { return both.form != KernelForm::Reduce; };
+    auto anything = [](const KernelSketch &) { return true; };
     mergeAlongEdges(groups, noPrologue);
     mergeAlongEdges(groups, anything);
     mergeTwins(groups);

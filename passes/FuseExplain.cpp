@@ -20,11 +20,13 @@ void explainEdges(func::FuncOp func, FusionGroups &groups) {
   llvm::SmallVector<Attribute> edges;
   for (size_t g : groups.live()) {
     // A view that only has other sizes takes its operand's buffer: it moves nothing.
-    if (isRegrouping(groups[g].front()))
+    if (groups[g].front()->regroups)
       continue;
     for (Value value : groups.outputsOf(g)) {
-      llvm::SmallVector<std::pair<size_t, Operation *>> readers; // The first op of each group.
-      for (Operation *user : value.getUsers()) {
+      llvm::SmallVector<std::pair<size_t, const OpFacts::Entry *>>
+          readers; // The first op of each group.
+      for (Operation *op : value.getUsers()) {
+        const OpFacts::Entry *user = groups.getFacts().find(op);
         auto reader = groups.groupOf(user);
         if (!reader || *reader == g)
           continue;
@@ -43,12 +45,12 @@ void explainEdges(func::FuncOp func, FusionGroups &groups) {
         DimExpr bytes = bytesOf(value) * (user == readers.front().second ? 2 : 1);
         edges.push_back(builder.getDictionaryAttr({
             builder.getNamedAttr("bytes", toAttribute(func.getContext(), bytes)),
-            builder.getNamedAttr("consumer", text(user->getName().stripDialect().str())),
+            builder.getNamedAttr("consumer", text(user->op->getName().stripDialect().str())),
             builder.getNamedAttr("from", value.getLoc()),
             builder.getNamedAttr("producer",
                                  text(value.getDefiningOp()->getName().stripDialect().str())),
             builder.getNamedAttr("reason", text(reason)),
-            builder.getNamedAttr("to", user->getLoc()),
+            builder.getNamedAttr("to", user->op->getLoc()),
         }));
       }
     }

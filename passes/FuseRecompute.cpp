@@ -14,6 +14,8 @@ using namespace sinter::ir;
 namespace sinter::passes {
 namespace {
 
+using Entry = OpFacts::Entry;
+
 constexpr double worthRecomputing =
     16 << 10; // Bytes of a value below which memory traffic does not matter.
 constexpr int64_t cheapOp = 4, cheapChain = 16; // Flops per element.
@@ -22,14 +24,14 @@ constexpr unsigned maxDepth = 6;
 /// What it takes to have a value in a kernel: ops to copy into it, and values that it reads from
 /// memory.
 struct Recipe {
-  llvm::SmallVector<Operation *, 4> ops;
+  llvm::SmallVector<const Entry *, 4> ops;
   llvm::SmallVector<Value, 4> reads;
   int64_t flops = 0;
 
   void include(const Recipe &other) {
-    for (Operation *op : other.ops)
-      if (!llvm::is_contained(ops, op))
-        ops.push_back(op);
+    for (const Entry *entry : other.ops)
+      if (!llvm::is_contained(ops, entry))
+        ops.push_back(entry);
     for (Value value : other.reads)
       if (!llvm::is_contained(reads, value))
         reads.push_back(value);
@@ -62,7 +64,7 @@ public:
 
 private:
   bool isCheap(Operation *op) {
-    const OpFacts::Entry &entry = facts[op];
+    const Entry &entry = facts[op];
     return entry.freeToRecompute || (entry.elementwise && entry.cost <= cheapOp);
   }
 
@@ -116,9 +118,9 @@ private:
     Recipe computed;
     for (Value operand : op->getOperands())
       computed.include(*recipeFor(operand, consumer, except, depth + 1));
-    computed.ops.push_back(op);
-    for (Operation *each : computed.ops)
-      computed.flops += facts[each].freeToRecompute ? 0 : facts[each].cost;
+    computed.ops.push_back(&facts[op]);
+    for (const Entry *each : computed.ops)
+      computed.flops += each->freeToRecompute ? 0 : each->cost;
     if (depth == 0)
       return computed.flops <= cheapChain ? std::optional(computed) : std::nullopt;
     return computed.flops <= cheapChain && bytesOf(computed) < bytesOf(read) ? computed : read;
@@ -189,27 +191,30 @@ private:
 
   /// Copies the ops of the recipes into the consumers; undone when a kernel would no longer be one.
   bool apply(Value value, llvm::MapVector<size_t, Consumer> &consumers) {
-    llvm::SmallVector<std::pair<size_t, FusionGroups::Group>> changed;
-    llvm::SmallVector<std::pair<Operation *, Operation *>> copies;
+    llvm::SmallVector<std::pair<size_t, FusionGroup>> changed;
+    llvm::SmallVector<std::pair<const Entry *, const Entry *>> copies;
     llvm::SetVector<size_t> producers;
-    auto precedes = [&](Operation *a, Operation *b) { return groups.precedes(a, b); };
+    auto precedes = [&](const Entry *a, const Entry *b) { return groups.precedes(a, b); };
     producers.insert(*groups.producerOf(value));
     for (auto &[g, consumer] : consumers) {
-      FusionGroups::Group ops = groups[g];
+      FusionGroup ops = groups[g];
       IRMapping mapping;
-      llvm::SmallVector<Operation *, 4> recipe = consumer.recipe->ops;
+      llvm::SmallVector<const Entry *, 4> recipe = consumer.recipe->ops;
       llvm::sort(recipe, precedes);
-      for (Operation *op : recipe) {
-        Operation *copy = groups.copy(op, mapping);
-        copies.push_back({copy, op});
+      for (const Entry *original : recipe) {
+        const Entry *copy = groups.copy(original, mapping);
+        copies.push_back({copy, original});
         ops.push_back(copy);
-        for (Value operand : op->getOperands())
+        for (Value operand : original->op->getOperands())
           if (auto from = groups.producerOf(operand))
             producers.insert(*from);
       }
-      llvm::SmallPtrSet<Operation *, 32> inside(ops.begin(), ops.end());
+      llvm::SmallPtrSet<Operation *, 32> inside;
+      for (const Entry *entry : ops)
+        inside.insert(entry->op);
       value.replaceUsesWithIf(mapping.lookup(value),
                               [&](OpOperand &use) { return inside.contains(use.getOwner()); });
+      groups.usesHaveChanged();
       llvm::sort(ops, precedes);
       changed.push_back({g, std::move(ops)});
     }
@@ -220,7 +225,7 @@ private:
       valid = valid && staysKernel(groups[g]);
     if (!valid) {
       for (auto [copy, original] : llvm::reverse(copies)) {
-        copy->replaceAllUsesWith(original);
+        copy->op->replaceAllUsesWith(original->op);
         groups.eraseCopy(copy);
       }
       return false;
@@ -237,16 +242,18 @@ private:
   }
 
   /// Whether a kernel is left; ops that have lost their users are about to go.
-  bool staysKernel(llvm::ArrayRef<Operation *> ops) {
-    llvm::SmallPtrSet<Operation *, 32> live, all(ops.begin(), ops.end());
-    FusionGroups::Group kept;
-    for (Operation *op : llvm::reverse(ops)) {
-      bool isUsed = llvm::any_of(op->getUsers(), [&](Operation *user) {
+  bool staysKernel(llvm::ArrayRef<const Entry *> ops) {
+    llvm::SmallPtrSet<Operation *, 32> live, all;
+    for (const Entry *entry : ops)
+      all.insert(entry->op);
+    FusionGroup kept;
+    for (const Entry *entry : llvm::reverse(ops)) {
+      bool isUsed = llvm::any_of(entry->op->getUsers(), [&](Operation *user) {
         return live.contains(user) || !all.contains(user);
       });
       if (isUsed) {
-        live.insert(op);
-        kept.push_back(op);
+        live.insert(entry->op);
+        kept.push_back(entry);
       }
     }
     std::reverse(kept.begin(), kept.end());
@@ -260,17 +267,19 @@ private:
 
 /// Ops of one group of which only another needs the results, and what they need in turn from nobody
 /// else.
-FusionGroups::Group opsFor(size_t from, size_t to, FusionGroups &groups) {
-  FusionGroups::Group moving;
-  for (Operation *op : llvm::reverse(groups[from])) {
-    const OpFacts::Entry &entry = groups.getFacts()[op];
-    if (entry.anchor != AnchorKind::None)
+FusionGroup opsFor(size_t from, size_t to, FusionGroups &groups) {
+  FusionGroup moving;
+  llvm::SmallPtrSet<Operation *, 16> inside;
+  for (const Entry *entry : llvm::reverse(groups[from])) {
+    if (entry->anchor != AnchorKind::None)
       continue;
-    bool only = llvm::all_of(op->getUsers(), [&](Operation *user) {
-      return groups.groupOf(user) == to || llvm::is_contained(moving, user);
+    bool only = llvm::all_of(entry->op->getUsers(), [&](Operation *user) {
+      return inside.contains(user) || groups.groupOf(user) == to;
     });
-    if (only)
-      moving.push_back(op);
+    if (only) {
+      moving.push_back(entry);
+      inside.insert(entry->op);
+    }
   }
   std::reverse(moving.begin(), moving.end());
   return moving;
@@ -288,14 +297,14 @@ bool moveToConsumers(FusionGroups &groups) {
     for (size_t to : groups.readersOf(from)) {
       if (!groups.isLive(to))
         continue;
-      FusionGroups::Group moving = opsFor(from, to, groups), rest, joined;
+      FusionGroup moving = opsFor(from, to, groups), rest, joined;
       llvm::copy_if(groups[from], std::back_inserter(rest),
-                    [&](Operation *op) { return !llvm::is_contained(moving, op); });
+                    [&](const Entry *entry) { return !llvm::is_contained(moving, entry); });
       if (moving.empty() || rest.empty())
         continue;
       std::merge(groups[to].begin(), groups[to].end(), moving.begin(), moving.end(),
                  std::back_inserter(joined),
-                 [&](Operation *a, Operation *b) { return groups.precedes(a, b); });
+                 [&](const Entry *a, const Entry *b) { return groups.precedes(a, b); });
       if (groups.bytesMoved(rest) + groups.bytesMoved(joined) >=
               groups.costOf(from).bytes + groups.costOf(to).bytes ||
           !groups.isKernel(rest) || !groups.isKernel(joined))

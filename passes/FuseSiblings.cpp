@@ -2,6 +2,7 @@
 #include "sinter/passes/FuseSiblings.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace sinter::ir;
@@ -34,15 +35,12 @@ void mergeTwins(FusionGroups &groups) {
   using Key = std::pair<const void *, llvm::hash_code>;
   llvm::MapVector<Key, llvm::SmallVector<size_t>> reductions; // By what they run over.
   for (size_t g : groups.live()) {
-    const KernelAnalysis *analysis = groups.analysisOf(g);
-    if (!analysis || (analysis->form != KernelForm::Reduce && analysis->form != KernelForm::Pairs))
+    const KernelSketch *sketch = groups.sketchOf(g);
+    if (!sketch || (sketch->form != KernelForm::Reduce && sketch->form != KernelForm::Pairs))
       continue;
-    Dims domain = tensorType(analysis->anchors.front()->getOperand(0))
-                      .getDims()
-                      .take_front(static_cast<size_t>(analysis->domain.rank()));
-    Key key(nullptr, llvm::hash_combine(llvm::hash_combine_range(domain),
-                                        llvm::hash_combine_range(analysis->axes),
-                                        static_cast<int>(analysis->form)));
+    Key key(nullptr, llvm::hash_combine(llvm::hash_combine_range(sketch->domain),
+                                        llvm::hash_combine_range(sketch->axes),
+                                        static_cast<int>(sketch->form)));
     reductions[key].push_back(g);
   }
   FusionCosts &costs = groups.getCosts();
@@ -55,14 +53,14 @@ void mergeTwins(FusionGroups &groups) {
       });
       if (!share && read > costs.getMachine().nearBytes)
         return std::nullopt;
-      KernelForm form = groups.analysisOf(a)->form;
-      return groups.merge(a, b, [&](const KernelAnalysis &both) { return both.form == form; });
+      KernelForm form = groups.sketchOf(a)->form;
+      return groups.merge(a, b, [&](const KernelSketch &both) { return both.form == form; });
     });
 }
 
 void mergeSiblings(FusionGroups &groups) {
   auto mergeTwo = [&](size_t a, size_t b) -> std::optional<size_t> {
-    const KernelAnalysis *first = groups.analysisOf(a), *second = groups.analysisOf(b);
+    const KernelSketch *first = groups.sketchOf(a), *second = groups.sketchOf(b);
     if (!first || !second || first->form == KernelForm::Contraction ||
         second->form == KernelForm::Contraction)
       return std::nullopt;
@@ -76,20 +74,20 @@ void mergeSiblings(FusionGroups &groups) {
     KernelForm form = rowsAndColumns                    ? KernelForm::Row
                       : first->form == KernelForm::Loop ? second->form
                                                         : first->form;
-    return groups.merge(a, b, [&](const KernelAnalysis &both) { return both.form == form; });
+    return groups.merge(a, b, [&](const KernelSketch &both) { return both.form == form; });
   };
   auto mergeReaders = [&](Value value) {
     if (value.use_empty() || value.hasOneUse() || groups.getCosts().bytesOf(value) < worthSharing)
       return;
-    llvm::SmallVector<Operation *> users;
+    FusionGroup users;
     for (Operation *user : value.getUsers())
-      if (groups.groupOf(user))
-        users.push_back(user);
-    llvm::sort(users, [&](Operation *a, Operation *b) { return groups.precedes(a, b); });
-    llvm::SmallVector<size_t> readers;
-    for (Operation *user : users)
-      if (size_t g = *groups.groupOf(user); !llvm::is_contained(readers, g))
-        readers.push_back(g);
+      if (const OpFacts::Entry *entry = groups.getFacts().find(user); groups.groupOf(entry))
+        users.push_back(entry);
+    llvm::sort(users, [&](auto *a, auto *b) { return groups.precedes(a, b); });
+    llvm::SmallSetVector<size_t, 8> seen;
+    for (const OpFacts::Entry *user : users)
+      seen.insert(*groups.groupOf(user));
+    llvm::SmallVector<size_t> readers = seen.takeVector();
     mergePairs(groups, readers, mergeTwo);
   };
   Block &block = groups.getBlock();

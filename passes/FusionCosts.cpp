@@ -19,17 +19,20 @@ static double sizeOf(const DimExpr &dim, int64_t assumedSize) {
   return static_cast<double>(dim.evaluate(binding).value_or(assumedSize));
 }
 
+double FusionCosts::sizeOf(Attribute dim) const {
+  auto size = dyn_cast<IntegerAttr>(dim);
+  return size ? static_cast<double>(size.getInt())
+              : passes::sizeOf(*toDim(dim), machine.assumedSize);
+}
+
 const FusionCosts::Sizes &FusionCosts::sizesOf(Type type) {
   Sizes &known = sizes[type];
   if (known.elements >= 0)
     return known;
   auto tensor = cast<ir::TensorType>(type);
   known.elements = 1;
-  for (Attribute dim : tensor.getDims()) {
-    auto size = dyn_cast<IntegerAttr>(dim);
-    known.elements *=
-        size ? static_cast<double>(size.getInt()) : sizeOf(*toDim(dim), machine.assumedSize);
-  }
+  for (Attribute dim : tensor.getDims())
+    known.elements *= sizeOf(dim);
   known.bytes = known.elements * static_cast<double>(byteSize(tensor.getDType()));
   return known;
 }
@@ -62,104 +65,111 @@ double FusionCosts::memoryNs(llvm::ArrayRef<Value> inputs, llvm::ArrayRef<Value>
   return ns;
 }
 
-double FusionCosts::pointsOf(const KernelAnalysis &analysis) {
+double FusionCosts::pointsOf(const KernelSketch &sketch) {
   double points = 1;
-  for (const DimExpr &dim : analysis.domain)
-    points *= sizeOf(dim, machine.assumedSize);
-  if (analysis.form != KernelForm::Scatter)
+  for (Attribute dim : sketch.domain)
+    points *= sizeOf(dim);
+  if (sketch.form != KernelForm::Scatter)
     return points;
   // A scatter asks once for each of its updates.
-  Operation *scatter = analysis.anchors.front();
-  unsigned updates = facts[scatter].indexing->accesses.front().operand;
-  return std::min(points, elementsOf(scatter->getOperand(updates)));
+  const OpFacts::Entry &scatter = *sketch.anchors.front();
+  unsigned updates = scatter.indexing->accesses.front().operand;
+  return std::min(points, elementsOf(scatter.op->getOperand(updates)));
 }
 
-double FusionCosts::rowsOf(const KernelAnalysis &analysis) {
-  double rows = 1;
-  for (int64_t d = 0; d < analysis.domain.rank(); ++d)
-    if (!analysis.isReduced(d))
-      rows *= sizeOf(analysis.domain[d], machine.assumedSize);
-  return rows;
-}
-
-double FusionCosts::evaluationsOf(Operation *op, const KernelAnalysis &analysis, double points) {
-  double elements = elementsOf(op->getResult(0));
+double FusionCosts::evaluationsOf(const OpFacts::Entry &entry, const KernelAnalyzer &kernel,
+                                  double points) {
+  double elements = elementsOf(entry);
   // Scalars are computed once; per-row values once per row.
-  if (elements <= 1 || elements >= points || analysis.roles.contains(op->getResult(0)))
+  if (elements <= 1 || elements >= points || kernel.roleOf(entry))
     return std::min(elements, std::max(points, 1.0));
-  if (facts[op].cost <= machine.cheapToRepeat)
+  if (entry.cost <= machine.cheapToRepeat)
     return elements + (points - elements) / machine.repeatedLanes;
   return points;
 }
 
-double FusionCosts::anchorNs(Operation *anchor) {
-  const OpFacts::Entry &entry = facts[anchor];
-  const Indexing &indexing = *entry.indexing;
+double FusionCosts::anchorNs(const OpFacts::Entry &anchor) {
+  const Indexing &indexing = *anchor.indexing;
   double points = 1;
   if (!indexing.scatter.empty())
-    points = elementsOf(anchor->getOperand(indexing.accesses.front().operand));
+    points = elementsOf(anchor.op->getOperand(indexing.accesses.front().operand));
   else
     for (const DimExpr &range : indexing.ranges)
-      points *= sizeOf(range, machine.assumedSize);
+      points *= passes::sizeOf(range, machine.assumedSize);
   return points /
          (indexing.combiner == Combiner::Contract ? machine.madsPerNs : machine.flopsPerNs);
 }
 
+double &FusionCosts::wantedAt(const OpFacts::Entry &entry) {
+  if (entry.number >= wanted.size())
+    wanted.resize(std::max<size_t>(facts.size(), entry.number + 1));
+  Wanted &own = wanted[entry.number];
+  if (own.round != round)
+    own = {.round = round};
+  return own.points;
+}
+
 /// The most values that are waiting for their last reader at once, in program order.
-size_t FusionCosts::maxLive(llvm::ArrayRef<Operation *> ops) {
-  llvm::DenseMap<Operation *, unsigned> lastReader;
-  for (auto [i, op] : llvm::enumerate(ops))
-    for (Value operand : op->getOperands())
-      if (Operation *producer = operand.getDefiningOp())
-        lastReader[producer] = static_cast<unsigned>(i);
+size_t FusionCosts::maxLive(KernelAnalyzer::Ops ops) {
+  ++round;
+  for (auto [i, entry] : llvm::enumerate(ops)) // The last reader's number.
+    for (unsigned operand = 0; operand < entry->op->getNumOperands(); ++operand)
+      if (const OpFacts::Entry *maker = facts.makerOf(*entry, operand))
+        wantedAt(*maker) = static_cast<double>(i);
   llvm::SmallVector<size_t> ends(ops.size() + 1, 0);
   size_t live = 0, most = 0;
-  for (auto [i, op] : llvm::enumerate(ops)) {
+  for (auto [i, entry] : llvm::enumerate(ops)) {
     live -= ends[i];
-    if (facts[op].freeToRecompute || elementsOf(op->getResult(0)) <= 1)
+    if (entry->freeToRecompute || elementsOf(*entry) <= 1)
       continue;
-    auto last = lastReader.find(op);
-    if (last == lastReader.end() || last->second <= i)
+    auto last = static_cast<size_t>(wantedAt(*entry));
+    if (last <= i)
       continue;
-    ++ends[last->second];
+    ++ends[last];
     most = std::max(most, ++live);
   }
   return most;
 }
 
-KernelCost FusionCosts::costOf(llvm::ArrayRef<Operation *> ops, llvm::ArrayRef<Value> inputs,
-                               llvm::ArrayRef<Value> outputs, const KernelAnalysis &analysis) {
+KernelCost FusionCosts::costOf(KernelAnalyzer::Ops ops, llvm::ArrayRef<Value> inputs,
+                               llvm::ArrayRef<Value> outputs, const KernelAnalyzer &kernel) {
+  const KernelSketch &sketch = kernel.sketch();
   KernelCost cost;
   cost.launchNs = machine.launchNs;
   cost.bytes = bytesOf(inputs) + bytesOf(outputs);
   cost.memoryNs = memoryNs(inputs, outputs);
-  const bool hasRows = analysis.reduces() || analysis.hasRowsBehind();
-  double points = pointsOf(analysis), rows = hasRows ? rowsOf(analysis) : points;
+  const double points = pointsOf(sketch);
+  double rows = points;
+  if (sketch.reduces() || sketch.hasRowsBehind()) {
+    rows = 1;
+    for (auto [d, dim] : llvm::enumerate(sketch.domain))
+      if (!sketch.isReduced(static_cast<int64_t>(d)))
+        rows *= sizeOf(dim);
+  }
   double flops = 0;
   // What only per-row values need is computed once per row, what a contraction packs about once.
-  bool hasPlaces = rows < points || analysis.form == KernelForm::Contraction;
-  llvm::SmallDenseMap<Operation *, double, 32> pointsFor;
-  for (Operation *op : llvm::reverse(ops)) {
-    const OpFacts::Entry &entry = facts[op];
-    bool isAnchor = entry.anchor != AnchorKind::None;
+  const bool hasPlaces = rows < points || sketch.form == KernelForm::Contraction;
+  ++round;
+  for (const OpFacts::Entry *entry : llvm::reverse(ops)) {
+    const bool isAnchor = entry->anchor != AnchorKind::None;
     double own = points;
     if (hasPlaces) {
-      auto role = analysis.roles.find(op->getResult(0));
-      if (!isAnchor)
-        own = role == analysis.roles.end() ? pointsFor.lookup(op)
-              : role->second == Role::Kept ? rows
-                                           : std::max(points, pointsFor.lookup(op));
-      for (Value operand : op->getOperands())
-        if (Operation *producer = operand.getDefiningOp()) {
-          double &wanted = pointsFor[producer];
-          bool isPacked = entry.anchor == AnchorKind::Contraction;
-          wanted = std::max(wanted, isPacked ? elementsOf(operand) : own);
+      if (!isAnchor) {
+        const std::optional<Role> role = kernel.roleOf(*entry);
+        const double wanted = wantedAt(*entry);
+        own = !role ? wanted : *role == Role::Kept ? rows : std::max(points, wanted);
+      }
+      for (unsigned operand = 0; operand < entry->op->getNumOperands(); ++operand)
+        if (const OpFacts::Entry *maker = facts.makerOf(*entry, operand)) {
+          const bool isPacked = entry->anchor == AnchorKind::Contraction;
+          double &wanted = wantedAt(*maker);
+          wanted = std::max(wanted, isPacked ? elementsOf(entry->op->getOperand(operand)) : own);
         }
     }
-    if (entry.anchor != AnchorKind::None)
-      cost.computeNs += anchorNs(op);
-    else if (!entry.freeToRecompute)
-      flops += static_cast<double>(entry.cost) * evaluationsOf(op, analysis, own);
+    if (isAnchor)
+      cost.computeNs += anchorNs(*entry);
+    else if (!entry->freeToRecompute)
+      flops += static_cast<double>(entry->cost) * evaluationsOf(*entry, kernel, own);
   }
   if (ops.size() > machine.maxLive)
     if (size_t live = maxLive(ops); live > machine.maxLive)

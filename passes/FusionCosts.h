@@ -2,11 +2,12 @@
 // What a kernel costs: the numbers by which fusion decides.
 #pragma once
 
-#include "sinter/passes/KernelForm.h"
+#include "sinter/passes/KernelAnalyzer.h"
 
 #include "llvm/ADT/DenseMap.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace sinter::passes {
 
@@ -52,26 +53,36 @@ public:
   double memoryNs(double bytes) const;
   double bytesOf(llvm::ArrayRef<mlir::Value> values);
 
-  /// `inputs` and `outputs` are those of `ops`, which are in program order.
-  KernelCost costOf(llvm::ArrayRef<mlir::Operation *> ops, llvm::ArrayRef<mlir::Value> inputs,
-                    llvm::ArrayRef<mlir::Value> outputs, const KernelAnalysis &analysis);
+  /// `inputs` and `outputs` are those of `ops`, which are in program order and what `kernel` has
+  /// analyzed last.
+  KernelCost costOf(KernelAnalyzer::Ops ops, llvm::ArrayRef<mlir::Value> inputs,
+                    llvm::ArrayRef<mlir::Value> outputs, const KernelAnalyzer &kernel);
   /// How often a kernel of so many points computes an op.
-  double evaluationsOf(mlir::Operation *op, const KernelAnalysis &analysis, double points);
+  double evaluationsOf(const OpFacts::Entry &entry, const KernelAnalyzer &kernel, double points);
   /// The points at which a kernel computes what it computes anew wherever it is needed.
-  double pointsOf(const KernelAnalysis &analysis);
+  double pointsOf(const KernelSketch &sketch);
 
 private:
   struct Sizes {
     double elements = -1, bytes = 0;
   };
   const Sizes &sizesOf(mlir::Type type);
-  double rowsOf(const KernelAnalysis &analysis);
-  double anchorNs(mlir::Operation *anchor);
-  size_t maxLive(llvm::ArrayRef<mlir::Operation *> ops);
+  double sizeOf(mlir::Attribute dim) const;
+  double elementsOf(const OpFacts::Entry &entry) { return elementsOf(entry.op->getResult(0)); }
+  double anchorNs(const OpFacts::Entry &anchor);
+  size_t maxLive(KernelAnalyzer::Ops ops);
+  /// A number for each op of a kernel, all 0 at first; the table is used again.
+  double &wantedAt(const OpFacts::Entry &entry);
 
   OpFacts &facts;
   Machine machine;
   llvm::DenseMap<mlir::Type, Sizes> sizes;
+  struct Wanted {
+    unsigned round = 0;
+    double points = 0;
+  };
+  std::vector<Wanted> wanted; ///< By Entry::number.
+  unsigned round = 0;
 };
 
 } // namespace sinter::passes

@@ -2,7 +2,6 @@
 // Whether two groups that can be one kernel should be.
 #include "sinter/passes/FusionGroups.h"
 
-#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/SmallSet.h"
 
 #include <cstdio>
@@ -49,21 +48,21 @@ static std::string countText(double count) {
 
 std::optional<std::string> FusionGroups::unprofitable(const Judgement &both, size_t a, size_t b,
                                                       bool explain) {
-  const KernelAnalysis &analysis = *both.analysis;
+  const KernelSketch &sketch = *both.sketch;
   auto because = [&](auto reason) {
     return explain ? std::optional(std::string(reason())) : std::optional(std::string());
   };
-  bool hasRows = analysis.form == KernelForm::Row || analysis.form == KernelForm::Cumulative ||
-                 analysis.form == KernelForm::Sort;
-  if (hasRows && analysis.hasFewLongRows())
+  bool hasRows = sketch.form == KernelForm::Row || sketch.form == KernelForm::Cumulative ||
+                 sketch.form == KernelForm::Sort;
+  if (hasRows && sketch.hasFewLongRows())
     return because([] {
       return "its rows are few and long: one kernel would leave threads idle that two keep busy";
     });
-  if (analysis.form != KernelForm::Loop && states[a].moving + states[b].moving > 0)
-    for (Operation *op : both.ops)
-      if (permutesElements(facts[op]))
+  if (sketch.form != KernelForm::Loop && states[a].moving + states[b].moving > 0)
+    for (const Entry *entry : both.ops)
+      if (permutesElements(*entry))
         return because([&] {
-          return op->getName().stripDialect().str() +
+          return entry->op->getName().stripDialect().str() +
                  " reads neighbours from different rows, which is slow unless done once";
         });
   if (both.savedNs < 0)
@@ -71,17 +70,16 @@ std::optional<std::string> FusionGroups::unprofitable(const Judgement &both, siz
       std::string text = "one kernel would take " + timeText(-both.savedNs) + " longer";
       // Whose work is repeated most?
       Operation *worst = nullptr;
-      double most = 0, times = 0, points = costs.pointsOf(analysis);
-      for (Operation *op : both.ops) {
-        const OpFacts::Entry &entry = facts[op];
-        if (entry.anchor != AnchorKind::None || entry.freeToRecompute)
+      double most = 0, times = 0, points = costs.pointsOf(sketch);
+      for (const Entry *entry : both.ops) {
+        if (entry->anchor != AnchorKind::None || entry->freeToRecompute)
           continue;
-        double elements = costs.elementsOf(op->getResult(0));
-        double repeated = costs.evaluationsOf(op, analysis, points) - elements;
-        if (repeated * static_cast<double>(entry.cost) > most) {
-          most = repeated * static_cast<double>(entry.cost);
+        double elements = costs.elementsOf(entry->op->getResult(0));
+        double repeated = costs.evaluationsOf(*entry, analyzer, points) - elements;
+        if (repeated * static_cast<double>(entry->cost) > most) {
+          most = repeated * static_cast<double>(entry->cost);
           times = repeated / elements + 1;
-          worst = op;
+          worst = entry->op;
         }
       }
       if (worst)
@@ -91,7 +89,7 @@ std::optional<std::string> FusionGroups::unprofitable(const Judgement &both, siz
         text += ": it would read " + std::to_string(both.inputs.size()) + " tensors at once";
       return text;
     });
-  if (states[a].moving + states[b].moving > 2 && repeatsTooMuch(both.ops, analysis))
+  if (states[a].moving + states[b].moving > 2 && repeatsTooMuch(both.ops))
     return because([&] {
       return "an op would be computed at more than " +
              std::to_string(costs.getMachine().maxPositions) + " places for one element";
@@ -101,33 +99,32 @@ std::optional<std::string> FusionGroups::unprofitable(const Judgement &both, siz
 
 /// Each op that moves elements asks for its operand at another position, and positions multiply
 /// along a chain.
-bool FusionGroups::repeatsTooMuch(llvm::ArrayRef<Operation *> ops, const KernelAnalysis &analysis) {
-  llvm::SmallPtrSet<Operation *, 32> inside(ops.begin(), ops.end());
-  llvm::DenseMap<Operation *, llvm::SmallSet<size_t, 8>> positions;
-  for (Operation *op : llvm::reverse(ops)) {
-    const OpFacts::Entry &entry = facts[op];
-    auto &own = positions[op];
-    bool isAnchor = entry.anchor != AnchorKind::None;
+bool FusionGroups::repeatsTooMuch(llvm::ArrayRef<const Entry *> ops) {
+  mark(ops);
+  llvm::DenseMap<const Entry *, llvm::SmallSet<size_t, 8>> positions;
+  for (const Entry *entry : llvm::reverse(ops)) {
+    auto &own = positions[entry];
+    bool isAnchor = entry->anchor != AnchorKind::None;
     if (own.empty() || isAnchor)
       own.insert(0); // At the element itself.
-    if (own.size() > costs.getMachine().maxPositions && !entry.freeToRecompute && !isAnchor &&
-        !analysis.roles.contains(op->getResult(0)))
+    if (own.size() > costs.getMachine().maxPositions && !entry->freeToRecompute && !isAnchor &&
+        !analyzer.roleOf(*entry))
       return true;
     llvm::SmallVector<size_t> here(own.begin(), own.end());
     // Copies of a view ask for the same position.
     llvm::hash_code view(0);
-    if (!entry.elementwise && !isAnchor)
-      view = OperationEquivalence::computeHash(op, OperationEquivalence::directHashValue,
+    if (!entry->elementwise && !isAnchor)
+      view = OperationEquivalence::computeHash(entry->op, OperationEquivalence::directHashValue,
                                                OperationEquivalence::ignoreHashValue,
                                                OperationEquivalence::IgnoreLocations);
-    for (Value operand : op->getOperands()) {
-      Operation *producer = operand.getDefiningOp();
-      if (!producer || !inside.contains(producer))
+    for (unsigned i = 0; i < entry->op->getNumOperands(); ++i) {
+      const Entry *producer = facts.makerOf(*entry, i);
+      if (!isMarked(producer))
         continue;
       for (size_t p : here)
-        positions[producer].insert(isAnchor            ? 0
-                                   : entry.elementwise ? p
-                                                       : size_t(llvm::hash_combine(view, p)));
+        positions[producer].insert(isAnchor             ? 0
+                                   : entry->elementwise ? p
+                                                        : size_t(llvm::hash_combine(view, p)));
     }
   }
   return false;

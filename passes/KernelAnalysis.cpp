@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sinter/passes/KernelForm.h"
+#include "sinter/passes/KernelAnalyzer.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -40,8 +40,13 @@ Shape KernelAnalysis::reducedShape() const {
   return reduced;
 }
 
-bool KernelAnalysis::hasFewLongRows() const {
+/// Of so many rows of this length, where that is known.
+static bool areFewLongRows(std::optional<int64_t> rows, std::optional<int64_t> length) {
   constexpr int64_t fewRows = 16, longRow = 4096;
+  return rows.value_or(fewRows) < fewRows && length.value_or(longRow) >= longRow;
+}
+
+bool KernelAnalysis::hasFewLongRows() const {
   auto count = [&](bool reduced) -> std::optional<int64_t> {
     int64_t product = 1;
     for (int64_t d = 0; d < domain.rank(); ++d) {
@@ -54,7 +59,23 @@ bool KernelAnalysis::hasFewLongRows() const {
     }
     return product;
   };
-  return count(false).value_or(fewRows) < fewRows && count(true).value_or(longRow) >= longRow;
+  return areFewLongRows(count(false), count(true));
+}
+
+bool KernelSketch::hasFewLongRows() const {
+  auto count = [&](bool reduced) -> std::optional<int64_t> {
+    int64_t product = 1;
+    for (auto [d, dim] : llvm::enumerate(domain)) {
+      if (isReduced(static_cast<int64_t>(d)) != reduced)
+        continue;
+      auto size = dyn_cast<IntegerAttr>(dim);
+      if (!size)
+        return std::nullopt;
+      product *= size.getInt();
+    }
+    return product;
+  };
+  return areFewLongRows(count(false), count(true));
 }
 
 } // namespace sinter::passes

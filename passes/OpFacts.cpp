@@ -106,6 +106,9 @@ const OpFacts::Entry &OpFacts::operator[](Operation *op) {
   if (entry)
     return *entry;
   entry = &storage.emplace_back();
+  entry->op = op;
+  entry->number = static_cast<unsigned>(storage.size() - 1);
+  entry->makers.resize(op->getNumOperands());
   auto indexed = dyn_cast<IndexedOpInterface>(op);
   if (!indexed)
     return *entry;
@@ -118,9 +121,28 @@ const OpFacts::Entry &OpFacts::operator[](Operation *op) {
   }
   const Indexing &indexing = *entry->indexing;
   entry->anchor = anchorKind(indexing);
-  entry->freeToRecompute = !isRegrouping(op) && isFree(indexing);
+  entry->regroups = isRegrouping(op);
+  entry->freeToRecompute = !entry->regroups && isFree(indexing);
   entry->cost = 1;
   return *entry;
+}
+
+const OpFacts::Entry *OpFacts::makerOf(const Entry &entry, unsigned operand) {
+  Entry::Maker &known = entry.makers[operand];
+  Value value = entry.op->getOperand(operand);
+  // Another op may have come to lie where a forgotten one was.
+  if (known.operand != value || (known.entry && !known.entry->op)) {
+    Operation *maker = value.getDefiningOp();
+    known = {value, maker ? &(*this)[maker] : nullptr};
+  }
+  return known.entry;
+}
+
+void OpFacts::forget(Operation *op) {
+  if (auto it = entries.find(op); it != entries.end()) {
+    it->second->op = nullptr;
+    entries.erase(it);
+  }
 }
 
 const Shape &OpFacts::shapeOf(Value value) {

@@ -7,7 +7,7 @@
 #include "llvm/ADT/DenseMap.h"
 
 #include <deque>
-#include <optional>
+#include <memory>
 
 namespace sinter::passes {
 
@@ -37,37 +37,55 @@ public:
   explicit operator bool() const { return static_cast<bool>(op); }
   const ir::Indexing &operator*() const {
     if (!known)
-      known = const_cast<ir::IndexedOpInterface &>(op).getIndexing();
+      known =
+          std::make_unique<ir::Indexing>(const_cast<ir::IndexedOpInterface &>(op).getIndexing());
     return *known;
   }
   const ir::Indexing *operator->() const { return &**this; }
 
 private:
   ir::IndexedOpInterface op;
-  mutable std::optional<ir::Indexing> known;
+  mutable std::unique_ptr<ir::Indexing> known;
 };
 
 /// What analyses ask of each op, found out once.
 class OpFacts {
 public:
   struct Entry {
+    mlir::Operation *op = nullptr; ///< Null when it was forgotten.
+    unsigned number = 0;           ///< Counts up from 0, for tables of entries.
     LazyIndexing indexing;
     AnchorKind anchor = AnchorKind::None;
     bool elementwise = false;
     bool freeToRecompute = false;
+    bool regroups = false; ///< isRegrouping().
     int64_t cost = 0;
+
+  private:
+    friend class OpFacts;
+    struct Maker {
+      mlir::Value operand;
+      const Entry *entry = nullptr;
+    };
+    mutable llvm::SmallVector<Maker, 2> makers;
   };
   /// Whether kernels are for thread blocks, which neither reduce pairs nor add up columns of rows.
   bool forGpu = false;
   /// Entries stay where they are.
   const Entry &operator[](mlir::Operation *op);
+  /// Null for ops that were not asked for yet.
+  const Entry *find(mlir::Operation *op) const { return entries.lookup(op); }
+  /// The op that makes an operand, as it is now; null for arguments.
+  const Entry *makerOf(const Entry &entry, unsigned operand);
+  /// How many entries there have been.
+  size_t size() const { return storage.size(); }
   /// Before the op is erased.
-  void forget(mlir::Operation *op) { entries.erase(op); }
+  void forget(mlir::Operation *op);
   /// The value's sizes, converted once per type.
   const Shape &shapeOf(mlir::Value value);
 
 private:
-  std::deque<Entry> storage;
+  std::deque<Entry> storage; // Forgotten ones stay, so that no pointer to them dangles.
   llvm::DenseMap<mlir::Operation *, Entry *> entries;
   llvm::DenseMap<mlir::Type, Shape> shapes;
 };
