@@ -95,6 +95,22 @@ def buildTree(o):
     tryPrograms(o, folder)
 
 
+def staticLlvm(o):
+    """The same program with LLVM's archives: it needs no library of LLVM, and makes the same bytes."""
+    program, folder = o.build / "bin/tests/train-static", o.work / "static"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    print(run(program, folder / "step.so"), end="")
+    for needed in re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", program)):
+        if re.search("LLVM|MLIR|LTO|clang", needed):
+            raise Failed(f"LLVM is linked statically, yet the program needs {needed}")
+    shared, _ = configure(o, "static-twin", f"-DCMAKE_PREFIX_PATH={o.build}", f"-DCMAKE_CXX_COMPILER={o.cxx}")
+    run(o.cmake, "--build", shared, "--target", "train")
+    run(shared / "train", shared / "step.so")
+    if (folder / "step.so").read_bytes() != (shared / "step.so").read_bytes():
+        raise Failed("the library is another one than with LLVM's shared libraries")
+
+
 def pkgConfig(o):
     prefix, folder = o.work / "prefix", o.work / "pkg-config"
     shutil.rmtree(folder, ignore_errors=True)
@@ -207,7 +223,8 @@ def fetchContent(o):
 
 
 FORMS = {"install": install, "find-package": findPackage, "runtime": runtimeAlone, "build-tree": buildTree,
-         "pkg-config": pkgConfig, "bad-use": badUse, "libraries": libraries, "manual": manual, "fetch": fetchContent}
+         "pkg-config": pkgConfig, "bad-use": badUse, "libraries": libraries, "manual": manual, "static": staticLlvm,
+         "fetch": fetchContent}
 
 
 def main():
