@@ -2,6 +2,11 @@
 #include "sinter/codegen/cpu/CodegenPasses.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
 #include "llvm/Pass.h"
 
 namespace sinter::cpu {
@@ -86,10 +91,34 @@ constexpr llvm::StringLiteral dear[] = {
     "X86 cmov Conversion",
 };
 
+/// The first two mostly lengthen what lives in registers, which then takes the register allocator
+/// long to split.
+constexpr llvm::StringLiteral forInnerLoops[] = {"early-machinelicm", "machine-cse",
+                                                 "machine-scheduler"};
+
+/// Whether it calls functions of the module and does little arithmetic itself.
+bool isCarrier(const llvm::Function &function) {
+  size_t arithmetic = 0, all = 0;
+  bool calls = false;
+  for (const llvm::Instruction &instruction : llvm::instructions(function)) {
+    ++all;
+    const auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction);
+    const llvm::Function *callee = call ? call->getCalledFunction() : nullptr;
+    calls |= callee && !callee->isDeclaration();
+    // Inline assembly is no arithmetic: it hides vectors from LLVM.
+    arithmetic += instruction.getType()->isFPOrFPVectorTy() &&
+                  (instruction.isBinaryOp() || instruction.isUnaryOp() || instruction.isCast() ||
+                   (callee && callee->isIntrinsic() && !instruction.mayReadOrWriteMemory()));
+  }
+  constexpr size_t atMost = 16; // One in as many.
+  return calls && arithmetic * atMost <= all;
+}
+
 } // namespace
 
 llvm::ArrayRef<llvm::StringLiteral> idlePasses() { return idle; }
 llvm::ArrayRef<llvm::StringLiteral> dearPasses() { return dear; }
+llvm::ArrayRef<llvm::StringLiteral> innerLoopPasses() { return forInnerLoops; }
 
 void KernelPasses::add(llvm::Pass *pass) {
   llvm::StringRef name = pass->getPassName();
@@ -97,6 +126,20 @@ void KernelPasses::add(llvm::Pass *pass) {
     delete pass;
   else
     passes.add(pass);
+}
+
+CarrierGate::CarrierGate(llvm::Module &module)
+    : context(module.getContext()), before(context.getOptPassGate()) {
+  for (const llvm::Function &function : module)
+    if (!function.isDeclaration() && isCarrier(function))
+      carriers.insert(("function (" + function.getName() + ")").str());
+  context.setOptPassGate(*this);
+}
+
+CarrierGate::~CarrierGate() { context.setOptPassGate(before); }
+
+bool CarrierGate::shouldRunPass(llvm::StringRef pass, llvm::StringRef unit) const {
+  return !llvm::is_contained(forInnerLoops, pass) || !carriers.contains(unit);
 }
 
 } // namespace sinter::cpu

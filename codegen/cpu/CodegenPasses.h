@@ -3,7 +3,9 @@
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/OptBisect.h"
 
 namespace sinter::cpu {
 
@@ -25,6 +27,25 @@ public:
 private:
   llvm::legacy::PassManagerBase &passes;
   bool thorough;
+};
+
+/// The arguments that LLVM's command line calls passes by that make inner loops faster.
+llvm::ArrayRef<llvm::StringLiteral> innerLoopPasses();
+
+/// Keeps innerLoopPasses() from functions that only see to it that others have their
+/// operands: a kernel around its tiles, which copies rows, transposes squares, stores sums. While
+/// it lives, the module's passes ask it.
+class CarrierGate final : public llvm::OptPassGate {
+public:
+  explicit CarrierGate(llvm::Module &module);
+  ~CarrierGate() override;
+  bool isEnabled() const override { return !carriers.empty(); }
+  bool shouldRunPass(llvm::StringRef pass, llvm::StringRef unit) const override;
+
+private:
+  llvm::LLVMContext &context;
+  llvm::OptPassGate &before;
+  llvm::StringSet<> carriers; ///< As LLVM describes them to a gate.
 };
 
 } // namespace sinter::cpu

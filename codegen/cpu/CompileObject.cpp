@@ -29,6 +29,7 @@
 #include "llvm/Transforms/Scalar/SROA.h"
 
 #include <mutex>
+#include <optional>
 
 using namespace llvm;
 
@@ -209,7 +210,8 @@ void ObjectCompiler::cleanUp(Module &module) {
 
 /// A pipeline of LLVM's that writes into `bytes`.
 struct ObjectCompiler::Emitter {
-  Emitter(TargetMachine &machine, ObjectOptions options, CodeGenFileType type) : stream(bytes) {
+  Emitter(TargetMachine &machine, ObjectOptions options, CodeGenFileType type)
+      : saves(options.cleanUp && options.level <= 2), stream(bytes) {
     KernelPasses kernelPasses(passes, /*thorough=*/options.level > 2);
     legacy::PassManagerBase &all = passes;
     if (machine.addPassesToEmitFile(options.cleanUp ? kernelPasses : all, stream, nullptr, type,
@@ -219,10 +221,14 @@ struct ObjectCompiler::Emitter {
 
   std::string emit(Module &module) {
     bytes.clear();
+    std::optional<CarrierGate> gate;
+    if (saves)
+      gate.emplace(module);
     passes.run(module);
     return std::string(bytes.begin(), bytes.end());
   }
 
+  const bool saves; ///< Time on functions that need no more.
   SmallVector<char, 0> bytes;
   raw_svector_ostream stream;
   legacy::PassManager passes;

@@ -12,6 +12,7 @@
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Pass.h"
+#include "llvm/PassRegistry.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
@@ -86,6 +87,56 @@ TEST(CodegenPasses, OnlyThoseStayOut) {
     }
     EXPECT_TRUE(rest.contains("X86 DAG->DAG Instruction Selection"));
   }
+}
+
+/// A kernel that calls `callee`, after `sums` additions, and a tile.
+std::string kernelAndTile(const std::string &callee, int sums) {
+  std::string text = "declare void @elsewhere(ptr)\n"
+                     "define void @tile(ptr %p) {\n  ret void\n}\n"
+                     "define void @kernel(ptr %p) {\n  %s0 = load float, ptr %p\n";
+  for (int i = 1; i <= sums; ++i)
+    text += "  %s" + std::to_string(i) + " = fadd float %s" + std::to_string(i - 1) + ", 1.0\n";
+  for (int i = 0; i < 16; ++i)
+    text += "  %a" + std::to_string(i) + " = getelementptr float, ptr %p, i64 " +
+            std::to_string(i) + "\n  store i32 0, ptr %a" + std::to_string(i) + "\n";
+  return text + "  store float %s" + std::to_string(sums) + ", ptr %p\n  call void @" + callee +
+         "(ptr %p)\n  ret void\n}\n";
+}
+
+/// Whether the gate of such a module lets `pass` run on `unit`.
+bool runs(const std::string &text, const std::string &pass, const std::string &unit) {
+  llvm::LLVMContext context;
+  llvm::SMDiagnostic problem;
+  auto module = llvm::parseAssemblyString(text, problem, context);
+  if (!module)
+    throw std::runtime_error(problem.getMessage().str());
+  bool result = true;
+  {
+    CarrierGate gate(*module);
+    EXPECT_EQ(&context.getOptPassGate(), &gate);
+    result = !gate.isEnabled() || gate.shouldRunPass(pass, unit);
+  }
+  EXPECT_FALSE(context.getOptPassGate().isEnabled());
+  return result;
+}
+
+TEST(CarrierGate, KeepsInnerLoopPassesFromWhatCallsTiles) {
+  for (llvm::StringRef pass : innerLoopPasses()) {
+    EXPECT_FALSE(runs(kernelAndTile("tile", 0), pass.str(), "function (kernel)"));
+    EXPECT_FALSE(runs(kernelAndTile("tile", 2), pass.str(), "function (kernel)"));
+    EXPECT_TRUE(runs(kernelAndTile("tile", 0), pass.str(), "function (tile)"));
+    EXPECT_TRUE(runs(kernelAndTile("tile", 3), pass.str(), "function (kernel)")); // Computes.
+    EXPECT_TRUE(runs(kernelAndTile("elsewhere", 0), pass.str(), "function (kernel)"));
+  }
+  EXPECT_TRUE(runs(kernelAndTile("tile", 0), "x86-isel", "function (kernel)"));
+}
+
+// LLVM asks the gate about them by these names.
+TEST(CarrierGate, NamesAreLlvms) {
+  Pipeline pipeline; // Registers them.
+  pipeline.namesOf([](auto &all) -> auto & { return all; });
+  for (llvm::StringRef pass : innerLoopPasses())
+    EXPECT_NE(llvm::PassRegistry::getPassRegistry()->getPassInfo(pass), nullptr) << pass.str();
 }
 
 /// How many values are hidden in `levels` levels of shuffles of `lanes` elements.
