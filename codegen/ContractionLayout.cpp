@@ -94,6 +94,13 @@ ConstantOp fixedOperand(FusedOp fused, Value memory) {
   return source.hasOneUse() ? source.getDefiningOp<ConstantOp>() : ConstantOp();
 }
 
+std::optional<int64_t> rowTileBehind(const passes::KernelAnalysis &analysis,
+                                     const ContractionLayout &layout) {
+  if (!analysis.hasRowsBehind() || analysis.axes.size() == layout.nDims.size())
+    return std::nullopt;
+  return analysis.reducedShape().numElements().constant();
+}
+
 passes::ContractionOperand memoryOf(FusedOp fused, Value operand) {
   return passes::contractionOperand(
       operand, [&](Operation *op) { return op->getParentOp() == fused.getOperation(); });

@@ -5,6 +5,7 @@
 #include "sinter/ir/Ops.h"
 #include "sinter/ir/base/Array.h"
 #include "sinter/passes/ContractionPrologue.h"
+#include "sinter/passes/KernelForm.h"
 
 namespace sinter::codegen {
 
@@ -26,6 +27,11 @@ struct ContractionLayout {
 /// nullopt when a group of dims cannot be flattened to one stride (the contractions pass prevents
 /// it).
 std::optional<ContractionLayout> contractionLayout(ir::DotGeneralOp dot);
+
+/// The length of a row where rows that follow a contraction are tiles of the product's rows; nullopt
+/// where they are whole.
+std::optional<int64_t> rowTileBehind(const passes::KernelAnalysis &analysis,
+                                     const ContractionLayout &layout);
 
 /// Where an operand of a region's contraction comes from.
 passes::ContractionOperand memoryOf(ir::FusedOp fused, mlir::Value operand);

@@ -2,6 +2,7 @@
 // One plain loop per op that is not elementwise, each written from the op's definition in
 // ir/StructuralOps.td.
 #include "sinter/codegen/InterpretLoops.h"
+#include "sinter/ir/PickTile.h"
 
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/STLExtras.h"
@@ -322,11 +323,17 @@ void interpretOp(ir::ScatterAddRowsOp op, Interpretation &state) {
 void interpretOp(ir::PickOp op, Interpretation &state) {
   const Array &in = state.get(op.getX()), &indices = state.get(op.getIndices());
   Array out = state.make(op, op.getType());
-  int64_t count = in.sizes().back();
+  const ir::PickTile tile = ir::PickTile::of(op);
+  const int64_t count = in.sizes().back(), bound = state.size(op, tile.bound),
+                width = std::max<int64_t>(1, state.size(op, tile.width));
   dispatch(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    for (int64_t i = 0, n = indices.numElements(); i < n; ++i)
-      out.as<T>()[i] = in.as<T>()[i * count + checkedIndex(op, indices, i, count)];
+    for (int64_t i = 0, n = indices.numElements(); i < n; ++i) {
+      int64_t at = checkedIndex(op, indices, i, bound);
+      if (tile.part != ir::PickTile::Part::All)
+        at = tile.part == ir::PickTile::Part::Tile ? at / width : at % width;
+      out.as<T>()[i] = in.as<T>()[i * count + at];
+    }
   });
   state.set(op, std::move(out));
 }

@@ -87,6 +87,13 @@ constexpr PassEntry passTable[] = {
      [](const PipelineOptions &) { return passes::createSimplify(); }, nullptr},
     {"split-pairs", StageId::Fused,
      [](const PipelineOptions &) { return passes::createSplitPairs(); }, nullptr, "fuse"},
+    {"split-rows", StageId::Fused,
+     [](const PipelineOptions &options) -> std::unique_ptr<Pass> {
+       if (options.checkNan) // Infinities of a tile are none of the row.
+         return nullptr;
+       return passes::createSplitRows(passes::SplitRowsOptions{.gpu = isGpu(options)});
+     },
+     nullptr, "fuse"},
     {"fuse", StageId::Fused,
      [](const PipelineOptions &options) {
        return passes::createFuse(

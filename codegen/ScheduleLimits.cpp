@@ -2,6 +2,7 @@
 #include "sinter/codegen/ScheduleLimits.h"
 
 #include "sinter/codegen/forms/gpu/AttentionTiles.h"
+#include "sinter/passes/ContractionRows.h"
 
 #include <algorithm>
 #include <numeric>
@@ -187,7 +188,10 @@ private:
     const int64_t row = analysis.hasRowsBehind() // Units have whole rows.
                             ? analysis.reducedShape().numElements().constant().value_or(1)
                             : 1;
-    const int64_t widest = std::max<int64_t>(own.nBlock, 1 << 16);
+    const bool isTile = analysis.hasRowsBehind() && // Which a unit has as it is.
+                        analysis.axes.size() < passes::numRowDims(cast<ir::DotGeneralOp>(
+                                                   analysis.anchors.front()));
+    const int64_t widest = isTile ? row : std::max<int64_t>(own.nBlock, 1 << 16);
     if (within("nBlock", tiles.nBlock, std::max(tiles.nr, row), widest))
       multiple("nBlock", tiles.nBlock, tiles.nr);
     within("groupUnits", tiles.groupUnits, 1, 1 << 16);

@@ -2,6 +2,7 @@
 #include "sinter/ir/Indexing.h"
 
 #include "sinter/ir/IndexingRules.h"
+#include "sinter/ir/PickTile.h"
 #include "sinter/ir/ShapeRules.h"
 
 using namespace mlir;
@@ -395,13 +396,28 @@ Indexing ScatterAddRowsOp::getIndexing() {
   return indexing;
 }
 
+PickTile PickTile::of(PickOp op) {
+  TensorType x = op.getX().getType();
+  const DimExpr last = x.getDim(x.getRank() - 1);
+  if (auto width = op->getAttrOfType<IntegerAttr>(pickTileAttr); width && width.getInt() > 0)
+    return {Part::Tile, last * DimExpr(width.getInt()), width.getInt()};
+  if (op->hasAttr(pickInTilesAttr) && x.getRank() > 1)
+    return {Part::Inside, x.getDim(x.getRank() - 2) * last, last};
+  return {Part::All, last, last};
+}
+
 Indexing PickOp::getIndexing() {
   Indexing indexing = overResult(*this);
   TensorType x = getX().getType();
+  const PickTile tile = PickTile::of(*this);
+  IndexExpr number = IndexExpr::load(1, consecutive(0, x.getRank() - 1), tile.bound);
+  if (tile.part == PickTile::Part::Tile)
+    number = floorDiv(number, tile.width);
+  else if (tile.part == PickTile::Part::Inside)
+    number = mod(number, tile.width);
   Access access;
   append(access.index, 0, x.getRank() - 1);
-  access.index.push_back(
-      IndexExpr::load(1, consecutive(0, x.getRank() - 1), x.getDim(x.getRank() - 1)));
+  access.index.push_back(std::move(number));
   indexing.accesses.push_back(std::move(access));
   return indexing;
 }

@@ -114,6 +114,25 @@ def SplitPairs : Pass<"sinter-split-pairs", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::sinter::ir::SinterDialect"];
 }
 
+def SplitRows : Pass<"sinter-split-rows", "::mlir::func::FuncOp"> {
+  let summary = "Cuts a product's long rows into tiles where reductions of them are all that needs them whole.";
+  let description = [{
+    A kernel of the product has tiles of its rows at hand, not whole ones. Sums, products, maxima, minima, argmax, the
+    elements that labels choose, and sums of exp(x - shift), which the largest of each tile stands in for until the
+    row's shift is known. ContractionRows.h says when it pays.
+
+    ```
+                                        %p = dot_general %x, (reshape %w) : f32[M, T, W]
+    %p = dot_general %x, %w : f32[M, N]
+    %m = reduce_max %p axis 1     ==>   %t = reduce_max %p axis 2;  %m = reduce_max %t axis 1
+    %s = reduce_sum exp(%p - %m)        %u = reduce_sum exp(%p - %t) axis 2
+                                        %s = reduce_sum (%u * exp(%t - %m)) axis 1
+    ```
+  }];
+  let options = [Option<"gpu", "gpu", "bool", "false", "Blocks of threads have the tiles.">];
+  let dependentDialects = ["::sinter::ir::SinterDialect"];
+}
+
 def Fuse : Pass<"sinter-fuse", "::mlir::func::FuncOp"> {
   let summary = "Groups ops into kernels.";
   let description = [{

@@ -467,7 +467,7 @@ void Generator::epilogue() {
     Value first = emit.mul(emit.sub(wantedRow, baseRow), tiles.nBlock);
     Value strips = emit.ceilDiv(spec.m, emit.constant(tiles.mBlock));
     Value unit = emit.add(emit.mul(at.batchIndex, strips), emit.add(firstMBlock, unitInGroup));
-    return spec.storeRows(emit.builder, emit.loc, unit, at.batchIndex, wantedRow, storedRows,
+    return spec.storeRows(emit.builder, emit.loc, unit, at.batchIndex, wantedRow, at.n0, storedRows,
                           emit.step(sums, first), tiles.nBlock);
   }
   Value lanesValue = emit.constant(lanes), zero = emit.constant(0);

@@ -37,6 +37,9 @@ struct ContractionShape {
   bool fixedB = false;
   /// What follows needs whole rows of the result: a unit has all columns.
   bool wholeRows = false;
+  /// With wholeRows: that many columns, a multiple of two vectors of which there are several, are a
+  /// row, and what a unit has.
+  std::optional<int64_t> rowTile;
   /// About how many operations the epilogue does per vector.
   int64_t storeOps = 8;
 };
@@ -126,11 +129,12 @@ struct ContractionSpec {
   /// i1) is null when all lanes are valid. While emitting it is called once for full and once for
   /// partial vectors, or for every register of the tile (tiles.directStore).
   Hook<void(Builder &, mlir::Location, Value b, Value m, Value n, Value sums, Value mask)> store;
-  /// Epilogue of whole rows, instead of `store`: `rows` rows from row m on, whose sums begin at
-  /// `sums`, `pitch` elements apart. `unit` numbers the strips of rows of all batches. Requires that
-  /// n is at most tiles.nBlock, and no tiles.directStore.
-  Hook<void(Builder &, mlir::Location, Value unit, Value b, Value m, Value rows, Value sums,
-            int64_t pitch)>
+  /// Epilogue of whole rows, instead of `store`: `rows` rows from row m on, whose sums of column n
+  /// and those behind it begin at `sums`, `pitch` elements apart. `unit` numbers the strips of rows
+  /// of all batches. Requires that n is at most tiles.nBlock, or a multiple of it, and no
+  /// tiles.directStore.
+  Hook<void(Builder &, mlir::Location, Value unit, Value b, Value m, Value n, Value rows,
+            Value sums, int64_t pitch)>
       storeRows;
 };
 

@@ -98,7 +98,8 @@ void chooseRegisterTile(ContractionTiles &tiles, const TargetInfo &target,
   for (int64_t vectors = std::min<int64_t>(4, mostVectors); vectors >= 1; --vectors)
     for (int64_t mr = mostRows; mr >= 1; --mr) {
       if (!fits(mr, vectors, target, tiles.fma) ||
-          (mayHavePanels(tiles, shape) && *n % (vectors * tiles.lanes) != 0))
+          (mayHavePanels(tiles, shape) && *n % (vectors * tiles.lanes) != 0) ||
+          (shape.rowTile && *shape.rowTile % (vectors * tiles.lanes) != 0))
         continue;
       const double cost = tileCost(mr, vectors, tiles.lanes, m, n);
       if (cost < best) {
@@ -117,7 +118,8 @@ void chooseBlocks(ContractionTiles &tiles, const TargetInfo &target,
   // Few rows: it comes from memory, and shares the cache with what is fetched ahead.
   const bool fewRows = mayHavePanels(tiles, shape) && shape.m.constant().value_or(1024) <= 32;
   const int64_t most = target.l2Bytes / (fewRows ? 16 : 4);
-  const int64_t panelsOfRow = shape.wholeRows ? (*n + tiles.nr - 1) / tiles.nr : 1;
+  const int64_t row = shape.rowTile.value_or(n.value_or(0));
+  const int64_t panelsOfRow = shape.wholeRows ? (row + tiles.nr - 1) / tiles.nr : 1;
   const int64_t longest =
       std::max<int64_t>(256, most / (rowBytes * panelsOfRow) / tiles.lanes * tiles.lanes);
   tiles.kc = longest;
@@ -210,6 +212,7 @@ ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &s
   tiles.lanes = std::max<int64_t>(2, target.vectorBytes / tiles.elementBytes);
   tiles.fma = target.hasFma && isFloat(shape.dtype);
   auto m = shape.m.constant(), n = shape.n.constant(), k = shape.k.constant();
+  const int64_t wholeRow = shape.rowTile.value_or(n.value_or(0));
   const bool rowsOfB = shape.bStrideN == 1 && !shape.computedB;
   const bool bothAlongK =
       shape.bStrideK == 1 && shape.aStrideK == 1 && !shape.computedA && !shape.computedB;
@@ -221,7 +224,7 @@ ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &s
     tiles.mr = tall ? 8 / std::max<int64_t>(1, *n) : std::max<int64_t>(1, *m);
     tiles.nr = tall ? std::max<int64_t>(1, *n) : 8 / std::max<int64_t>(1, *m);
     tiles.mBlock = tall ? 64 : tiles.mr;
-    tiles.nBlock = tall ? tiles.nr : shape.wholeRows ? roundUp(*n, 64) : 64;
+    tiles.nBlock = tall ? tiles.nr : shape.wholeRows ? roundUp(wholeRow, 64) : 64;
     return tiles;
   }
   // Few rows: the arithmetic cannot hide the way of B from memory unless B comes in long streams.
@@ -241,7 +244,7 @@ ContractionTiles chooseTiles(const TargetInfo &target, const ContractionShape &s
     tiles.nBlock = (wide ? 4096 : *m == 1 ? 2048 : 1024) / tiles.elementBytes;
     const int64_t row = n ? std::max<int64_t>(tiles.lanes, roundUp(*n, tiles.lanes)) : 0;
     if (shape.wholeRows)
-      tiles.nBlock = row;
+      tiles.nBlock = shape.rowTile.value_or(row);
     else if (n)
       tiles.nBlock = std::min(tiles.nBlock, row);
     return tiles;

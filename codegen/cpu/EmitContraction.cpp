@@ -162,11 +162,23 @@ void emitContractionKernel(KernelFunction &kernel, unsigned stage) {
     builder.restoreInsertionPoint(kernel.builder.saveInsertionPoint());
   };
   if (kernel.plan.analysis.hasRowsBehind())
-    spec.storeRows = [&, at](OpBuilder &builder, Location, Value unit, Value b, Value m, Value rows,
-                             Value sums, int64_t pitch) {
+    spec.storeRows = [&, at](OpBuilder &builder, Location, Value unit, Value b, Value m, Value n,
+                             Value rows, Value sums, int64_t pitch) {
       at(builder);
-      Value first = kernel.add(kernel.mul(b, spec.m), m);
-      emitRowsBehind(kernel, {unit, first, rows, sums, pitch, spec.elementType});
+      RowSums of{unit,
+                 kernel.add(kernel.mul(b, spec.m), m),
+                 kernel.constant(1),
+                 rows,
+                 sums,
+                 pitch,
+                 spec.elementType};
+      if (auto width = rowTileBehind(kernel.plan.analysis, layout)) { // Tiles of a row follow it.
+        of.step = kernel.constant(*layout.n.constant() / *width);
+        of.first = kernel.add(
+            kernel.mul(of.first, of.step),
+            arith::DivUIOp::create(kernel.builder, kernel.loc, n, kernel.constant(*width)));
+      }
+      emitRowsBehind(kernel, of);
       builder.restoreInsertionPoint(kernel.builder.saveInsertionPoint());
     };
   Value scratch = kernel.offsetBytes(

@@ -83,7 +83,7 @@ public:
     kernel.loop(kernel.constant(0), sums.rows, kernel.constant(1), {}, [&](Value i, ValueRange) {
       rowSums =
           vectors.memory().address(sums.at, sums.type, kernel.mul(i, kernel.constant(sums.pitch)));
-      one(kernel.add(sums.first, i));
+      one(kernel.add(sums.first, kernel.mul(i, sums.step)));
       return KernelFunction::Values();
     });
   }

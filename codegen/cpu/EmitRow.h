@@ -13,6 +13,7 @@ class KernelFunction;
 struct RowSums {
   mlir::Value unit;  ///< The unit's number.
   mlir::Value first; ///< The number of its first row, over all batches.
+  mlir::Value step;  ///< From the number of a row to that of the next.
   mlir::Value rows;
   mlir::Value at; ///< Where the sums of the first row begin.
   int64_t pitch;  ///< From row to row.

@@ -90,7 +90,7 @@ private:
       "aOffset",  "bAt",    "bStride", "bPack",      "bAlongK", "bOffset", "partDepth",
       "partials", "finish", "store",   "lhs",        "rhs",     "batch",   "m",
       "n",        "k",      "sum",     "sums",       "part",   "wholeRows", "rowThreads",
-      "rowsPerUnit", "rowsBehind", "unit", "row", "count", "pitch"};
+      "rowsPerUnit", "rowTiles", "rowsBehind", "unit", "row", "count", "pitch"};
 
   Type sumType() { return ir::registerType(ir::toElementType(dot.getContext(), facts.sum)); }
 
@@ -116,6 +116,8 @@ private:
     KernelRequest rows = requestFor(plan);
     region.addConstant("rowThreads", plan.schedule.rowThreads);
     region.addConstant("rowsPerUnit", plan.rowsPerUnit);
+    const auto width = rowTileBehind(request.plan.analysis, layout);
+    region.addConstant("rowTiles", width ? *layout.n.constant() / *width : 1);
     region.addMember("void rowsBehind(long long unit, long long row, long long count, "
                      "const Sum *sums, long long pitch)",
                      emitRowsBehind(rows, sumType()), {"unit", "row", "count", "sums", "pitch"});

@@ -22,6 +22,7 @@ LogicalResult chooseContraction(const ScheduledRegion &region, Schedule &schedul
     return dot.emitError("its dims cannot be flattened");
   auto shape = tileShape(*layout, fused, dot);
   shape.wholeRows = analysis.hasRowsBehind();
+  shape.rowTile = rowTileBehind(analysis, *layout);
   schedule.tiles = cpu::chooseTiles(target, shape);
   schedule.lanes = schedule.tiles.lanes;
   schedule.grain =
@@ -33,8 +34,9 @@ LogicalResult chooseContraction(const ScheduledRegion &region, Schedule &schedul
 void planRowsBehind(FusedOp fused, const ContractionLayout &layout, KernelPlan &plan) {
   const KernelAnalysis rows = plan.analysis.rowsBehind();
   plan.cached = chooseCached(fused, rows);
+  const DimExpr row = rows.reducedShape().numElements();
   for (Value value : plan.cached)
-    plan.workspaces.push_back(alignedBytes(layout.n * registerBytes(value)) *
+    plan.workspaces.push_back(alignedBytes(row * registerBytes(value)) *
                               DimExpr::symbol(workersSymbol));
   plan.rowsPerUnit = plan.schedule.tiles.mBlock;
   plan.columnUnits = layout.batch * ceilDiv(layout.m, plan.rowsPerUnit);
@@ -55,7 +57,10 @@ LogicalResult planContraction(FusedOp fused, KernelPlan &plan) {
   auto shape = tileShape(*layout, fused, dot);
   const cpu::ContractionTiles &tiles = plan.schedule.tiles;
   shape.wholeRows = analysis.hasRowsBehind();
-  if (shape.wholeRows && (tiles.directStore || layout->n.constant().value_or(0) > tiles.nBlock))
+  shape.rowTile = rowTileBehind(analysis, *layout);
+  const bool hasRows = shape.rowTile ? tiles.nBlock == *shape.rowTile
+                                     : layout->n.constant().value_or(0) <= tiles.nBlock;
+  if (shape.wholeRows && (tiles.directStore || !hasRows))
     return fused.emitError("its schedule has no whole rows of the product");
   DimExpr grain = cpu::contractionGrain(plan.schedule.tiles, shape);
   if (grain.isConstant()) // Then the schedule holds it, perhaps changed.

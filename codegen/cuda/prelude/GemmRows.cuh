@@ -4,19 +4,22 @@
 //   wholeRows: whether anything does
 //   rowThreads: lanes (a power of two, at most 32) that share a row
 //   rowsPerUnit: neighbouring rows (1, or 8) that they take one after another
+//   rowTiles: tiles of a block's columns that a row of the product is cut into; each of them is a row then
 //   rowsBehind(unit, row, count, sums, pitch): `count` rows of all batches from `row` on
 
 // `threads` threads finish strips of `perStrip` rows, `apart` rows from each other, the first of which is row m.
 template <int strips, int perStrip, int apart, int pitch, int threads, typename R>
 __device__ __forceinline__ void finishRows(const R &r, const typename R::Sum *staged, const GemmPlace &place, int m) {
   constexpr int unit = R::rowsPerUnit, step = threads / R::rowThreads * unit;
-  static_assert(perStrip % unit == 0, "");
+  static_assert(perStrip % unit == 0 && (unit == 1 || R::rowTiles == 1), "");
 #pragma unroll 1
   for (int i = threadIdx.x % threads / R::rowThreads * unit; i < strips * perStrip; i += step) {
     const long long row = m + i / perStrip * apart + i % perStrip, left = r.rows() - row;
-    if (left > 0)
-      r.rowsBehind(place.batch * ((r.rows() + unit - 1) / unit) + row / unit, place.batch * r.rows() + row, left < unit ? left : unit,
-                   staged + i * pitch, pitch);
+    if (left > 0) {
+      const long long whole = place.batch * r.rows() + row,
+                      first = R::rowTiles == 1 ? whole : whole * R::rowTiles + place.n / (int)(r.columns() / R::rowTiles);
+      r.rowsBehind(place.batch * ((r.rows() + unit - 1) / unit) + row / unit, first, left < unit ? left : unit, staged + i * pitch, pitch);
+    }
   }
 }
 

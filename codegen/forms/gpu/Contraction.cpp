@@ -183,8 +183,9 @@ bool suitsHopper(const GpuContractionFacts &facts, const ContractionLayout &layo
          sizes.n >= 64 && layout.k.constant().value_or(0) >= 64;
 }
 
-/// Tiles of whole rows. Where those are too few blocks, k is split and another launch finishes the
-/// rows; so it does behind a few vectors that multiply a matrix.
+/// Tiles of whole rows, or as wide as the tiles that rows were cut into. Where those are too few
+/// blocks, k is split and another launch finishes the rows; so it does behind a few vectors that
+/// multiply a matrix.
 LogicalResult chooseWithRows(const ScheduledRegion &region, const GpuContractionFacts &facts,
                              const ContractionLayout &layout, const Sizes &sizes,
                              Schedule &schedule) {
@@ -195,7 +196,7 @@ LogicalResult chooseWithRows(const ScheduledRegion &region, const GpuContraction
     schedule.threads = threads;
     return success();
   };
-  const int64_t row = sizes.n;
+  const int64_t row = rowTileBehind(region.analysis, layout).value_or(sizes.n);
   if (facts.multiplied) {
     if (region.target.arch == "sm_90a" && suitsHopper(facts, layout, sizes)) {
       const int64_t tileN = row <= 64 ? 64 : row <= 128 ? 128 : 256;
@@ -321,7 +322,7 @@ void planRowsBehind(FusedOp fused, const ContractionLayout &layout,
                     const GpuContractionFacts &facts, KernelPlan &plan) {
   constexpr int64_t rowsOfUnit = 8, columnsPerBlock = 32, columnThreads = 256;
   const KernelPlan rows = rowsPlan(fused, plan);
-  const DimExpr count = layout.batch * layout.m;
+  const DimExpr count = rows.analysis.keptShape().numElements();
   const bool inBlocks = finishesRows(plan.schedule.gpu),
              hasColumns = !rows.analysis.columns.empty();
   if (inBlocks) {
@@ -342,8 +343,9 @@ void planRowsBehind(FusedOp fused, const ContractionLayout &layout,
   if (inBlocks)
     return;
   const DimExpr parts = DimExpr(plan.schedule.gpu.splits) * DimExpr(byteSize(facts.sum));
-  plan.workspaces.push_back(alignedBytes(count * layout.n * parts));
-  plan.bytesMoved += count * layout.n * parts * DimExpr(2);
+  const DimExpr sums = plan.analysis.domain.numElements();
+  plan.workspaces.push_back(alignedBytes(sums * parts));
+  plan.bytesMoved += sums * parts * DimExpr(2);
 }
 
 LogicalResult planGpuContraction(FusedOp fused, KernelPlan &plan) {
