@@ -165,9 +165,6 @@ struct PackedA {
 int64_t packedAElements(const ContractionTiles &tiles);
 /// Copies rows [row, row + mr) of A[.., k0..].
 void emitPackA(Emit &emit, const BlockPosition &at, Value row, const PackedA &packed);
-/// Vectors of 128-bit pieces of every inPart-th of `lanes` columns; transposeSquares() makes rows
-/// of them.
-Values joinColumns(Emit &emit, int64_t inPart, llvm::function_ref<Value(int64_t column)> piece);
 /// `lanes` words of B along n: `row` points to their first element, at the word's first k, which
 /// has all of its elements.
 Value packedVector(Emit &emit, Value row);

@@ -2,9 +2,6 @@
 #include "sinter/codegen/cpu/ContractionEmit.h"
 #include "sinter/codegen/cpu/Transpose.h"
 
-#include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/Sequence.h"
-
 #include <algorithm>
 
 using namespace mlir;
@@ -45,26 +42,6 @@ int64_t rowsAhead(Emit &emit) {
   auto stride = Emit::known(emit.spec.bStrideK);
   // Rows a multiple of many pages apart share a few sets of the second-level cache.
   return stride && *stride * (emit.b.type.getIntOrFloatBitWidth() / 8) % 16384 == 0 ? 16 : 96;
-}
-
-Values joinColumns(Emit &emit, int64_t inPart, llvm::function_ref<Value(int64_t)> piece) {
-  Values rows;
-  for (int64_t i = 0; i < inPart; ++i) {
-    Values pieces;
-    for (int64_t j = i; j < emit.tiles.lanes; j += inPart)
-      pieces.push_back(piece(j));
-    while (pieces.size() > 1) { // Join neighbours until one vector is left.
-      Values joined;
-      for (size_t p = 0; p < pieces.size(); p += 2) {
-        auto width = 2 * mlir::cast<VectorType>(pieces[p].getType()).getNumElements();
-        joined.push_back(
-            emit.shuffle(pieces[p], pieces[p + 1], llvm::to_vector(llvm::seq<int64_t>(0, width))));
-      }
-      pieces = joined;
-    }
-    rows.push_back(pieces[0]);
-  }
-  return rows;
 }
 
 namespace {
@@ -153,7 +130,7 @@ void packColumns(Emit &emit, const BlockPosition &at, Value packed) {
     for (int64_t j = 0; j < lanes; ++j)
       columns.push_back(column(j));
     emit.loop(emit.constant(0), fullEnd, inPart, [&](Value k) {
-      Values rows = joinColumns(emit, inPart, [&](int64_t j) {
+      Values rows = joinPieces(emit.builder, emit.loc, inPart, lanes, [&](int64_t j) {
         return emit.loadElements(emit.stepB(columns[static_cast<size_t>(j)], k), emit.b, {},
                                  inPart);
       });

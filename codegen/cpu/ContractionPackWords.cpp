@@ -168,7 +168,7 @@ void packColumns(Emit &emit, const BlockPosition &at, Value packed) {
     for (int64_t j = 0; j < lanes; ++j)
       columns.push_back(column(emit.constant(j)));
     emit.loop(emit.constant(0), fullEnd, inPart, [&](Value k) {
-      Values rows = joinColumns(emit, inPart, [&](int64_t j) {
+      Values rows = joinPieces(emit.builder, emit.loc, inPart, lanes, [&](int64_t j) {
         return words.along(emit.stepB(columns[static_cast<size_t>(j)], emit.mul(k, depth)), inPart,
                            {});
       });

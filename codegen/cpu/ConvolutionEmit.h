@@ -31,6 +31,7 @@ public:
   Value load(Value pointer);
   void store(Value pointer, Value vector);
   Value loadSplat(Value pointer);
+  void prefetch(Value pointer); ///< Into the second-level cache.
   Value zero();
   Value multiplyAdd(Value a, Value b, Value c);
   Value add(Value a, Value b);
@@ -39,6 +40,11 @@ public:
   /// Of `lanes` vectors.
   Values transpose(ValueRange square) {
     return transposeSquares(kernel.builder, kernel.loc, square);
+  }
+  /// The first columns of a square in memory, as many as 128 bits hold.
+  Values columns(llvm::function_ref<Value(int64_t)> row);
+  int64_t perPiece() const {
+    return std::min<int64_t>(lanes, 128 / elementType.getIntOrFloatBitWidth());
   }
   /// Which of `lanes` numbers from `first` on are in [0, size); both fit 32 bits.
   Value inRange(Value first, Value size);
@@ -107,6 +113,7 @@ private:
   Value startOf(const ConvolutionAxis &axis, Value plane);
   Columns columnsOf(Value plane);
   Value everySecond(ElementEmitter &emitter, const Index &index, Value left, Value mask);
+  void askFor(ElementEmitter &emitter, const Index &index);
   void fillRow(ElementEmitter &emitter, Index index, Value sourceRow, Value isRow,
                const Columns &columns, Value target);
 
@@ -142,7 +149,7 @@ public:
 
 private:
   void multiply(ValueRange arguments);
-  /// A square of vectors in memory, in a function that all of a kernel share.
+  /// Of a square of vectors in memory, in a function that all of a kernel share.
   void transposeSquare(Value from, Value fromStep, Value to, Value toStep);
 
   KernelFunction &kernel;

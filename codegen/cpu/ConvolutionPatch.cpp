@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/ConvolutionEmit.h"
+#include "sinter/codegen/cpu/RowsAhead.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -52,6 +53,10 @@ Value Vectors::loadSplat(Value pointer) {
   return vector::BroadcastOp::create(kernel.builder, kernel.loc, vectorType, scalar);
 }
 
+void Vectors::prefetch(Value pointer) {
+  LLVM::Prefetch::create(kernel.builder, kernel.loc, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
+}
+
 Value Vectors::zero() {
   return arith::ConstantOp::create(kernel.builder, kernel.loc,
                                    kernel.builder.getZeroAttr(vectorType));
@@ -85,7 +90,8 @@ Values Vectors::columns(llvm::function_ref<Value(int64_t)> row) {
   OpBuilder &builder = kernel.builder;
   auto piece = VectorType::get({perPiece()}, elementType);
   return transposeSquares(
-      builder, kernel.loc, joinPieces(builder, kernel.loc, perPiece(), lanes, [&](int64_t i) -> Value {
+      builder, kernel.loc,
+      joinPieces(builder, kernel.loc, perPiece(), lanes, [&](int64_t i) -> Value {
         return LLVM::LoadOp::create(builder, kernel.loc, piece, row(i), byteWidth(elementType));
       }));
 }
@@ -310,6 +316,23 @@ Value Patch::everySecond(ElementEmitter &emitter, const Index &index, Value left
   return vector::ShuffleOp::create(kernel.builder, kernel.loc, low, high, picked);
 }
 
+/// Asks for what a later channel has at `index`: rows of a block lie apart from those of the next
+/// channel, which no prefetcher guesses.
+void Patch::askFor(ElementEmitter &emitter, const Index &index) {
+  constexpr int64_t farAhead = 8192; // Bytes; as long as memory takes to answer.
+  auto buffer = kernel.env.buffers.find(source);
+  if (buffer == kernel.env.buffers.end() || layout.x.sourceStep() != 1 || !layout.leading.empty())
+    return;
+  const int64_t bytes = buffer->second.elementType.getIntOrFloatBitWidth() / 8;
+  auto plane = (layout.y.source * layout.x.source).constant(),
+       part = (blockRows * layout.x.source).constant();
+  if (!plane || !part || *part <= 0)
+    return;
+  const int64_t channels = (farAhead + *part * bytes - 1) / (*part * bytes);
+  Value offset = emitter.math().linearize(index, buffer->second.shape).base;
+  prefetch(kernel, buffer->second, kernel.add(offset, kernel.constant(channels * *plane)), 1);
+}
+
 void Patch::fillRow(ElementEmitter &emitter, Index index, Value sourceRow, Value isRow,
                     const Columns &columns, Value target) {
   const int64_t step = layout.x.sourceStep();
@@ -328,6 +351,7 @@ void Patch::fillRow(ElementEmitter &emitter, Index index, Value sourceRow, Value
                             Value from =
                                 kernel.add(kernel.mul(at, kernel.constant(step)), columns.start);
                             index.back() = {from, step, {}};
+                            askFor(emitter, index);
                             Value elements =
                                 everySecond(emitter, index, kernel.sub(columns.last, at), mask);
                             if (!elements)

@@ -2,6 +2,7 @@
 #include "sinter/codegen/cpu/ConvolutionResult.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 #include <map>
 
@@ -114,6 +115,86 @@ void ResultEmitter::joinedRow(ElementEmitter &emitter, Index at, Value from, Val
                 }
                 return Values();
               });
+}
+
+void ResultEmitter::askForLine(const TileLine &line) {
+  // The last position: earlier ones lie before it or in what another tile asks for.
+  const ConvolutionAxis &y = layout.y, &x = layout.x;
+  Value place = kernel.add(kernel.add(row, line.row), kernel.size(y.resultOffset()));
+  Value last = kernel.add(kernel.add(line.column, kernel.size(x.resultOffset())),
+                          kernel.constant(line.positions - 1));
+  Value channel = kernel.add(kernel.mul(group, kernel.size(resultRows())), line.channel);
+  IndexMath indices(kernel.builder, kernel.loc, *kernel.env.sizes, 1);
+  kernel.loop(kernel.constant(0), kernel.constant(line.channels), kernel.constant(1), {},
+              [&](Value c, ValueRange) {
+                Index at{{batch, 0, {}}, {kernel.add(channel, c), 0, {}}};
+                if (layout.hasY)
+                  at.push_back({place, 0, {}});
+                at.push_back({last, 0, {}});
+                Memory memory(kernel.builder, kernel.loc, 1);
+                for (const BufferRef &buffer : kernel.outputs)
+                  LLVM::Prefetch::create(kernel.builder, kernel.loc,
+                                         memory.address(buffer.pointer, buffer.elementType,
+                                                        indices.linearize(at, buffer.shape).base),
+                                         /*rw=*/1, /*hint=*/3, /*cache=*/1);
+                return Values();
+              });
+}
+
+void ResultEmitter::storeLine(const TileLine &line) {
+  const ConvolutionAxis &y = layout.y, &x = layout.x;
+  const int64_t lanes = vectors.lanes, perPiece = vectors.perPiece();
+  Value none = kernel.constant(0), one = kernel.constant(1);
+  Value place = kernel.add(kernel.add(row, line.row), kernel.size(y.resultOffset()));
+  Value start = kernel.add(line.column, kernel.size(x.resultOffset()));
+  // Positions of the line whose results are stored.
+  Value first = kernel.sub(line.firstColumn, line.column), last = kernel.constant(line.positions);
+  if (spreads) {
+    first = math.max(first, kernel.sub(none, start));
+    last = kernel.minimum(last, kernel.sub(kernel.size(x.result), start));
+  }
+  Value count = math.max(none, kernel.sub(last, first));
+  ElementEmitter emitter(kernel.builder, kernel.loc, kernel.env, lanes);
+  Value channel = kernel.add(kernel.mul(group, kernel.size(resultRows())), line.channel);
+  auto store = [&] {
+    for (int64_t p = 0; p < line.positions; p += lanes) {
+      kernel.loop(none, kernel.constant(line.channels), kernel.constant(perPiece), {},
+                  [&](Value c, ValueRange) {
+                    // Lanes behind the last position are that one again.
+                    Values columns = vectors.columns([&](int64_t i) {
+                      const int64_t position = std::min(p + i, line.positions - 1);
+                      return vectors.step(vectors.step(line.sums, position * line.channels), c);
+                    });
+                    Value to = vectors.step(line.staging, kernel.mul(c, kernel.constant(lanes)));
+                    for (auto [i, column] : llvm::enumerate(columns))
+                      vectors.store(vectors.step(to, static_cast<int64_t>(i) * lanes), column);
+                    return Values();
+                  });
+      Value mask = vectors.inRange(kernel.sub(kernel.constant(p), first), count);
+      kernel.loop(none, kernel.constant(line.channels), one, {}, [&](Value c, ValueRange) {
+        Index at{{batch, 0, {}}, {kernel.add(channel, c), 0, {}}};
+        if (layout.hasY)
+          at.push_back({place, 0, {}});
+        at.push_back({kernel.add(start, kernel.constant(p)), 1, {}});
+        auto storeChannel = [&] {
+          Value sums =
+              vectors.load(vectors.step(line.staging, kernel.mul(c, kernel.constant(lanes))));
+          storeResults(emitter, kernel, op.getResult(), at, sums, mask);
+        };
+        if (line.hasAllChannels) {
+          storeChannel();
+        } else {
+          Value number = kernel.sub(kernel.add(line.channel, c), line.low);
+          ifThenElse(kernel, math.less(number, kernel.sub(line.high, line.low)), storeChannel);
+        }
+        return Values();
+      });
+    }
+  };
+  if (spreads)
+    ifThenElse(kernel, math.less(place, kernel.size(y.result)), store);
+  else
+    store();
 }
 
 } // namespace sinter::cpu::convolution

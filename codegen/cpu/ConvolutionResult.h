@@ -24,6 +24,22 @@ protected:
   /// Stores the results of channels [low, high), from phase `phase` on.
   void storePhase(const Sums &sums, Value phase, Value low, Value high);
 
+  /// A line of a tile: sums of neighbouring positions, [position][channel].
+  struct TileLine {
+    Value sums;
+    int64_t positions, channels;
+    Value channel;       ///< Its first one.
+    Value low, high;     ///< Channels whose results are stored.
+    Value row, column;   ///< Of the first position, in the block; columns are those of the grid.
+    Value firstColumn;   ///< Columns before it belong to another tile.
+    Value staging;       ///< Room for a vector per channel.
+    bool hasAllChannels; ///< All are stored.
+  };
+  /// Turns a line, positions innermost, and stores its results. There is one phase.
+  void storeLine(const TileLine &line);
+  /// Asks for the memory that storeLine() will write, which takes as long as a tile's sums.
+  void askForLine(const TileLine &line);
+
   bool joinsPhases() const { return layout.x.numPhases() == 2; }
   const DimExpr &resultRows() const { return spreads ? layout.inputs : layout.outputs; }
 

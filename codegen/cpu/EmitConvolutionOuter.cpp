@@ -38,11 +38,20 @@ void OuterProducts::transposeSquare(Value from, Value fromStep, Value to, Value 
       return vectors.step(entry->getArgument(pointer),
                           kernel.mul(entry->getArgument(pointer + 1), kernel.constant(i)));
     };
-    Values rows;
-    for (int64_t i = 0; i < vectors.lanes; ++i)
-      rows.push_back(vectors.load(row(0, i)));
-    for (auto [i, column] : llvm::enumerate(vectors.transpose(rows)))
-      vectors.store(row(2, static_cast<int64_t>(i)), column);
+    // A few columns at a time: little code, and half of the shuffles are loads.
+    kernel.loop(kernel.constant(0), kernel.constant(vectors.lanes),
+                kernel.constant(vectors.perPiece()), {}, [&](Value k, ValueRange) {
+                  Values columns =
+                      vectors.columns([&](int64_t i) { return vectors.step(row(0, i), k); });
+                  Value target =
+                      vectors.step(entry->getArgument(2), kernel.mul(entry->getArgument(3), k));
+                  for (auto [i, column] : llvm::enumerate(columns))
+                    vectors.store(
+                        vectors.step(target, kernel.mul(entry->getArgument(3),
+                                                        kernel.constant(static_cast<int64_t>(i)))),
+                        column);
+                  return Values();
+                });
     func::ReturnOp::create(builder, kernel.loc);
   }
   func::CallOp::create(builder, kernel.loc, transposer, ValueRange{from, fromStep, to, toStep});

@@ -45,6 +45,9 @@ public:
       numImages =
           kernel.minimum(number(plan.images()), kernel.sub(kernel.size(layout.batch), firstImage));
       row = kernel.mul(at[2].base, number(plan.blockRows()));
+      if (asksForSource())
+        nextSource =
+            sourceOf(indices.delinearize(kernel.add(unit, number(plan.rowBlocks())), dims));
       rows = kernel.minimum(number(plan.blockRows()), kernel.sub(number(plan.height), row));
       // The units of a block of positions follow each other.
       Value first = kernel.builder.createOrFold<arith::CmpIOp>(kernel.loc, arith::CmpIPredicate::eq,
@@ -150,15 +153,31 @@ private:
           const Taps taps = tapsOfPhase(phase, step, all);
           Value weights =
               vectors.step(a, kernel.mul(kernel.sub(taps.begin, all.begin), number(plan.panel())));
-          tilesOf({.weights = weights, .taps = taps.count, .perChannel = all.count}, b,
-                  areaOf(images, inStep), slotsOf(phase), count, [&](const Tile &tile) {
-                    if (!plan.finishesTiles())
-                      return;
-                    if (plan.visitsOnce())
-                      return finish(strip, image, tile);
-                    Value isLast = math.less(kernel.sub(number(plan.depth - 1), first),
-                                             number(plan.depthBlock()));
-                    ifThenElse(kernel, isLast, [&] { finish(strip, image, tile); });
+          Value isLast =
+              math.less(kernel.sub(number(plan.depth - 1), first), number(plan.depthBlock()));
+          Values source;
+          if (asksForSource())
+            source.push_back(vectors.step(
+                nextSource,
+                kernel.mul(kernel.add(kernel.mul(image, number(plan.groups * plan.depth)), first),
+                           number(planeElements()))));
+          tilesOf({.weights = weights,
+                   .taps = taps.count,
+                   .perChannel = all.count,
+                   .next = vectors.step(
+                       a, kernel.mul(kernel.mul(count, all.count), number(plan.panel()))),
+                   .tilesBefore = kernel.mul(images, number(plan.tilesX() * plan.tilesY()))},
+                  b, source, areaOf(images, inStep), slotsOf(phase), count,
+                  [&](const Tile &tile, llvm::function_ref<void()> compute) {
+                    auto lines = [&](bool areComplete) {
+                      if (!plan.finishesTiles())
+                        return;
+                      auto each = [&] { linesOf(strip, image, tile, areComplete); };
+                      plan.visitsOnce() ? each() : ifThenElse(kernel, isLast, each);
+                    };
+                    lines(false);
+                    compute();
+                    lines(true);
                   });
         });
       });
@@ -292,6 +311,8 @@ private:
   /// The weights of a phase.
   struct Factors {
     Value weights, taps, perChannel; ///< Taps of the phase, and from one channel to the next.
+    Value next;                      ///< What follows the panel in memory.
+    Value tilesBefore;               ///< That were computed with this panel.
   };
 
   /// Where the sums of a tile are, the number of its first line of tiles and its first position.
@@ -299,8 +320,9 @@ private:
     Value sums, lines, x, row, column;
   };
 
-  void tilesOf(const Factors &a, Value b, Value target, Value slots, Value channels,
-               llvm::function_ref<void(const Tile &)> complete) {
+  void tilesOf(const Factors &a, Value b, const Values &source, Value target, Value slots,
+               Value channels,
+               llvm::function_ref<void(const Tile &, llvm::function_ref<void()>)> complete) {
     Value lines = math.div(kernel.add(rows, number(plan.tileRows() - 1)), plan.tileRows());
     forEach(lines, 1, [&](Value ty) {
       Value y = kernel.minimum(kernel.mul(ty, number(plan.tileRows())),
@@ -312,12 +334,77 @@ private:
                          ? vectors.step(target, kernel.mul(tile, number(plan.tileSize())))
                          : target;
         Value column = columnOf(tx);
-        Value arguments[] = {a.weights,   vectors.step(line, column), sums, slots, channels, a.taps,
-                             a.perChannel};
-        vectors.call("kernel_tile", arguments, [&](ValueRange inner) { multiply(inner); });
-        complete({sums, ty, tx, y, column});
+        complete({sums, ty, tx, y, column}, [&] {
+          Values arguments{a.weights,   vectors.step(line, column), sums, slots, channels, a.taps,
+                           a.perChannel};
+          llvm::SmallVector<Share> shares;
+          if (!plan.packs()) {
+            const int64_t tiles = plan.tilesX() * plan.tilesY() * plan.images() / plan.tileImages();
+            shares.push_back(Share(plan.mostTaps * plan.panel() / lanes, tiles));
+            // Channel by channel, the share of a tile lies together.
+            Value number = kernel.add(a.tilesBefore, tile);
+            arguments.push_back(
+                vectors.step(a.next, kernel.mul(shares.back().begin(kernel, number),
+                                                kernel.mul(channels, this->number(lanes)))));
+            shares.back().step = shares.back().lines * lanes;
+          }
+          for (Value next : source) {
+            shares.push_back(Share(ceilDivide(sourceRows() * *layout.x.source.constant(), lanes),
+                                   plan.tilesX() * plan.tilesY()));
+            arguments.push_back(
+                vectors.step(next, kernel.mul(shares.back().begin(kernel, tile), number(lanes))));
+            shares.back().step = planeElements();
+          }
+          vectors.call("kernel_tile", arguments,
+                       [&](ValueRange inner) { multiply(inner, shares); });
+        });
       });
     });
+  }
+
+  /// What will be needed next is asked for by tiles, each its share, as many vectors with every
+  /// channel: a panel that serves few tiles, or rows of a source that no prefetcher guesses, would
+  /// else be waited for.
+  struct Share {
+    /// Of `all` vectors for every channel, among `tiles`.
+    Share(int64_t all, int64_t tiles)
+        : lines(ceilDivide(all, tiles)), shares(ceilDivide(all, lines)) {}
+    /// The first vector of a tile's share. The last tiles have none left.
+    Value begin(KernelFunction &kernel, Value tile) const {
+      return kernel.mul(kernel.minimum(tile, kernel.constant(shares - 1)), kernel.constant(lines));
+    }
+    int64_t lines, shares;
+    int64_t step = 0; ///< Elements from one channel's vectors to the next one's.
+  };
+
+  /// Whether the patches that follow are parts of planes, which lie apart.
+  bool asksForSource() const {
+    auto buffer = kernel.env.buffers.find(source);
+    return plan.blocks() > 1 && buffer != kernel.env.buffers.end() &&
+           buffer->second.elementType == vectors.elementType && layout.y.source.isConstant() &&
+           layout.x.source.isConstant();
+  }
+  int64_t planeElements() const {
+    return *layout.y.source.constant() * *layout.x.source.constant();
+  }
+  /// Of a plane that a block reads.
+  int64_t sourceRows() const {
+    const ConvolutionAxis &y = layout.y;
+    return std::min(*y.source.constant(),
+                    (plan.blockRows() - 1) * y.sourceStep() + y.reach() * y.sourceStep() + 1);
+  }
+  /// What the unit at `at` reads first.
+  Value sourceOf(llvm::ArrayRef<LaneIndex> at) {
+    Value image = kernel.mul(at[0].base, number(plan.images()));
+    Value plane = kernel.mul(kernel.add(kernel.mul(image, number(plan.groups)), at[1].base),
+                             number(plan.depth));
+    Value first =
+        kernel.add(kernel.mul(at[2].base, number(plan.blockRows() * layout.y.sourceStep())),
+                   kernel.size(layout.y.sourceOffset(0)));
+    Value row = math.max(number(0), first);
+    Value offset = kernel.add(kernel.mul(plane, number(planeElements())),
+                              kernel.mul(row, kernel.size(layout.x.source)));
+    return vectors.step(kernel.env.buffers.lookup(source).pointer, offset);
   }
 
   /// Of a tile's first position. The last tile of a row is moved up to end with it.
@@ -327,7 +414,7 @@ private:
   }
 
   /// The sums of a tile over a block of channels, added to `target` unless they are all.
-  void multiply(ValueRange arguments) {
+  void multiply(ValueRange arguments, llvm::ArrayRef<Share> shares) {
     Value a = arguments[0], b = arguments[1], target = arguments[2], slots = arguments[3],
           channels = arguments[4], taps = arguments[5], perChannel = arguments[6];
     const int64_t count = plan.panel() / lanes, columns = plan.tileColumns();
@@ -352,9 +439,13 @@ private:
     };
     carried.push_back(a);
     carried.push_back(b);
+    llvm::append_range(carried, arguments.drop_front(7));
     Values result =
         kernel.loop(number(0), channels, number(1), carried, [&](Value, ValueRange state) {
           Value a = state[total], b = state[total + 1];
+          for (auto [share, ahead] : llvm::zip(shares, state.drop_front(total + 2)))
+            for (int64_t i = 0; i < share.lines; ++i)
+              vectors.prefetch(vectors.step(ahead, i * lanes));
           Values next = kernel.loop(
               number(0), taps, 1, state.take_front(total), [&](Value t, ValueRange now) {
                 Value offset = vectors.loadWord(slots, kernel.mul(t, number(2)));
@@ -363,6 +454,8 @@ private:
               });
           next.push_back(vectors.step(a, kernel.mul(perChannel, number(plan.panel()))));
           next.push_back(vectors.step(b, plan.channelSize));
+          for (auto [share, ahead] : llvm::zip(shares, state.drop_front(total + 2)))
+            next.push_back(vectors.step(ahead, share.step));
           return next;
         });
     for (size_t i = 0; i < total; ++i)
@@ -371,8 +464,9 @@ private:
 
   // -- Sums ---------------------------------------------------------------------------------------
 
-  /// Stores the results of a tile that begins with `image`.
-  void finish(const Strip &strip, Value image, const Tile &tile) {
+  /// The lines of a tile that begins with `image`: asks for the memory of their results, or stores
+  /// those where the sums `areComplete`.
+  void linesOf(const Strip &strip, Value image, const Tile &tile, bool areComplete) {
     const int64_t columns = plan.tileColumns(), size = plan.panel();
     const bool ofImages = plan.tileImages() > 1;
     forEach(number(plan.tileRows() * plan.tileImages()), 1, [&](Value number) {
@@ -391,15 +485,16 @@ private:
       line.column = tile.column;
       line.firstColumn = kernel.mul(tile.x, this->number(columns));
       line.staging = sums;
+      auto each = [&] { areComplete ? storeLine(line) : askForLine(line); };
       if (plan.tileRows() == 1 && !ofImages)
-        return storeLine(line);
+        return each();
       // Rows before the tile's own belong to the one above; images behind the last are not there.
       Value own = this->number(0);
       if (!ofImages)
         own = kernel.mul(tile.lines, this->number(plan.tileRows()));
       Value isOwn = ofImages ? math.less(at, numImages)
                              : math.less(kernel.sub(r, own), kernel.sub(rows, own));
-      ifThenElse(kernel, isOwn, [&] { storeLine(line); });
+      ifThenElse(kernel, isOwn, each);
     });
   }
 
@@ -441,6 +536,7 @@ private:
   Value table, patches, panel, area, sums;
   // Of the unit.
   Value firstImage, numImages;
+  Value nextSource; ///< What the units read that follow this block of positions.
 };
 
 } // namespace

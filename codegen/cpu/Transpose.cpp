@@ -2,6 +2,8 @@
 #include "sinter/codegen/cpu/Transpose.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/Sequence.h"
 
 #include <algorithm>
 
@@ -48,6 +50,27 @@ Values transposeSquares(OpBuilder &builder, Location loc, ValueRange rows) {
     state = next;
   }
   return state;
+}
+
+Values joinPieces(OpBuilder &builder, Location loc, int64_t count, int64_t lanes,
+                  llvm::function_ref<Value(int64_t)> piece) {
+  Values rows;
+  for (int64_t i = 0; i < count; ++i) {
+    Values pieces;
+    for (int64_t j = i; j < lanes; j += count)
+      pieces.push_back(piece(j));
+    while (pieces.size() > 1) { // Join neighbours until one vector is left.
+      Values joined;
+      for (size_t p = 0; p < pieces.size(); p += 2) {
+        const int64_t width = 2 * cast<VectorType>(pieces[p].getType()).getNumElements();
+        joined.push_back(vector::ShuffleOp::create(builder, loc, pieces[p], pieces[p + 1],
+                                                   llvm::to_vector(llvm::seq<int64_t>(0, width))));
+      }
+      pieces = joined;
+    }
+    rows.push_back(pieces[0]);
+  }
+  return rows;
 }
 
 } // namespace sinter::cpu

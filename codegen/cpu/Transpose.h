@@ -14,4 +14,9 @@ namespace sinter::cpu {
 llvm::SmallVector<mlir::Value> transposeSquares(mlir::OpBuilder &builder, mlir::Location loc,
                                                 mlir::ValueRange rows);
 
+/// `count` vectors of `lanes` elements, made of shorter ones: vector i holds pieces i, i + count, …
+llvm::SmallVector<mlir::Value> joinPieces(mlir::OpBuilder &builder, mlir::Location loc,
+                                          int64_t count, int64_t lanes,
+                                          llvm::function_ref<mlir::Value(int64_t)> piece);
+
 } // namespace sinter::cpu

@@ -223,6 +223,8 @@ double choosePanels(Schedule &schedule, const ConvolutionLayout &layout, const T
         const int64_t positions = whole.width * tiles.nBlock * whole.together;
         if (tiles.nBlock == whole.height)
           tiles.groupUnits = std::clamp<int64_t>(ceilDivide(manyPositions, positions), 1, batch);
+        // Equally many in every unit, or threads end unequally.
+        tiles.groupUnits = ceilDivide(batch, ceilDivide(batch, tiles.groupUnits));
         tiles.groupUnits = roundUp(tiles.groupUnits, images);
         tiles.mBlock = roundUp(whole.rows, tiles.panel);
         while (tiles.groupUnits > images && PanelPlan(whole, trial).scratchBytes() > mostScratch)
