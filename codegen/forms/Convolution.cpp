@@ -215,7 +215,9 @@ double chooseResultTile(Schedule &schedule, const ConvolutionLayout &layout,
         }
       }
   }
-  // Channels are cut where there would be too few units, then rows of positions.
+  // Where there would be too few units rows of positions are cut while a unit has tiles enough:
+  // units of other channels copy the same source again. Then channels are, then rows whatever is
+  // left.
   const int64_t strips = ceilDivide(sizes.rows, tiles.mr);
   const double planes =
       static_cast<double>(sizes.batch * sizes.groups) * static_cast<double>(sizes.leading);
@@ -228,6 +230,11 @@ double chooseResultTile(Schedule &schedule, const ConvolutionLayout &layout,
                       static_cast<double>(sizes.rows * sizes.depth) *
                       static_cast<double>(layout.taps());
   const auto wanted = static_cast<double>(wantedUnits(work));
+  constexpr int64_t manyTiles = 8; // What the last one lacks is then little.
+  auto half = [&] { return ceilDivide(tiles.nBlock, 2); };
+  while (units() < wanted && tiles.nBlock > 1 &&
+         (half() - 1) * sizes.pitch + sizes.width >= manyTiles * tiles.nr)
+    tiles.nBlock = half();
   for (int64_t parts = 2; units() < wanted && parts <= std::min<int64_t>(strips, 8); ++parts)
     tiles.mBlock = ceilDivide(strips, parts) * tiles.mr;
   while (units() < wanted && tiles.nBlock > 1)

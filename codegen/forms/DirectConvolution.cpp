@@ -46,11 +46,13 @@ bool treatsPositionsAlike(ConvolutionOp op) {
   return cost <= mostEpilogue;
 }
 
-/// A grain that makes `chunks` even ones, as far as work is enough for them.
+/// A grain that makes even chunks, as far as work is enough for them, and an even number of those:
+/// of two threads each then gets one half, the one that it gets of the layers before and behind.
 int64_t grainOf(double cycles, double units) {
   double chunks = 1;
   if (cycles >= sharedCycles)
-    chunks = std::clamp(cycles / chunkCycles, 2.0, static_cast<double>(mostChunks));
+    chunks =
+        2 * std::floor(std::clamp(cycles / chunkCycles, 2.0, static_cast<double>(mostChunks)) / 2);
   return std::max<int64_t>(1, static_cast<int64_t>(std::ceil(units / chunks)));
 }
 
