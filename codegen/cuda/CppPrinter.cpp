@@ -2,6 +2,7 @@
 #include "sinter/codegen/cuda/CppPrinter.h"
 
 #include "sinter/codegen/cuda/CppNames.h"
+#include "sinter/codegen/cuda/HostSizes.h"
 #include "sinter/codegen/cuda/IndexRanges.h"
 #include "sinter/codegen/cuda/OpTable.h"
 
@@ -168,6 +169,10 @@ private:
     if (auto address = dyn_cast<LLVM::GEPOp>(op); address && untyped.contains(address.getBase()))
       return {"((" + cppStorageName(address.getElemType()) + " *)" + plain(address.getBase()) +
               ")[" + plain(address.getDynamicIndices().front()) + "]"};
+    if (auto inverse = op->getAttrOfType<IntegerAttr>(inverseAttribute))
+      return {(isa<arith::DivUIOp>(op) ? "quotient(" : "modulo(") + plain(op->getOperand(0)) +
+              ", " + plain(op->getOperand(1)) + ", " + plain(table) + "[" +
+              std::to_string(inverse.getInt()) + "])"};
     const OpRow *row = findRow(op);
     if (!row)
       throw Error({.kind = ErrorKind::Internal, .op = "emit cuda"},
@@ -455,6 +460,7 @@ static void tidy(ModuleOp module, const KernelRequest &request) {
   manager.addPass(createCSEPass());
   if (failed(manager.run(module)))
     throw Error({.kind = ErrorKind::Internal, .op = request.name}, "its scalar form is not valid");
+  handOverSizes(module, request);
   module.walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *op) {
     if (isOpTriviallyDead(op))
       op->erase();

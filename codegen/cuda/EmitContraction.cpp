@@ -134,7 +134,7 @@ private:
 
   KernelRequest requestFor(const KernelPlan &plan) const {
     return {request.fused,       plan,         request.stage, request.target,    request.name,
-            request.bufferNames, request.dims, request.site,  request.firstSite, request.step};
+            request.bufferNames, request.dims, request.site,  request.firstSite, request.step, request.tableEntry};
   }
 
   void addStore() {

@@ -28,6 +28,8 @@ public:
         problem(op), tiles(request.plan.schedule.gpu), region(request, names) {}
 
   KernelSource run() {
+    if (is(GpuConvolution::Product))
+      return product();
     describe();
     std::string part = op.makesW() ? "ConvolveToW" : op.makesX() ? "ConvolveToX" : "ConvolveToY";
     std::string call, units;
@@ -65,13 +67,115 @@ public:
   }
 
 private:
-  static constexpr llvm::StringRef names[] = {
-      "rank",      "allTaps",      "splits",         "vector",       "Element", "Sum",
-      "Register",  "taps",         "stride",         "dilation",     "low",     "xSize",
-      "ySize",     "xPlane",       "yPlane",         "batch",        "groups",  "inputs",
-      "outputs",   "source",       "weights",        "partials",     "store",   "sum",
-      "cotangent", "resultImages", "resultChannels", "resultPlaces", "patch",   "patchBefore",
-      "perSlice",  "patchPairs",   "copies",         "prepared"};
+  /// The members that GemmMatrix asks for, of the weights on the left and an image on the right.
+  KernelSource product() {
+    const std::string element = elementName(op.getType().getElementType());
+    region.addStore("store", {{"image", {0}}, {"channel", {1}}, {"place", rest()}},
+                    {{"sum", op.getResult()}});
+    region.addSize("rows", problem.rows);
+    region.addSize("columns", problem.places);
+    region.addSize("batches", problem.batch * problem.groups);
+    region.addSize("depth", problem.depth);
+    region.addSize("groups", problem.groups);
+    region.addSize("aStride", problem.inputs);
+    region.addSize("bStride", problem.places);
+    region.addSize("weightsOfGroup", problem.outputs * problem.inputs);
+    region.addSize("image", problem.patchChannels() * problem.places);
+    region.addLine("typedef " + element + " A;\n  typedef " + element + " B;\n  typedef " +
+                   element + " Multiplied;\n  typedef float Sum;");
+    // Of x's gradient the depth is what the weights' rows are.
+    region.addConstant("aAlongK", !op.makesX());
+    region.addConstant("bAlongK", 0);
+    constexpr int64_t perCopy = 8;
+    for (const char *pack : {"aPack", "bPack", "pack"})
+      region.addConstant(pack, perCopy);
+    region.addConstant("parts", 1);
+    region.addConstant("wholeRows", 0);
+    auto operand = [&](const std::string &name, Value value, const std::string &offset) {
+      region.addLine("__device__ __forceinline__ const " + element + " *" + name +
+                     "At(long long batch) const { return (const " + element + " *)" +
+                     region.bufferName(bufferOf(value)) + " + " + offset + "; }");
+    };
+    operand("a", op.makesX() ? op.getLhs() : op.getRhs(),
+            problem.groups == DimExpr(1) ? "0" : "batch % groups() * weightsOfGroup()");
+    operand("b", op.makesX() ? op.getRhs() : op.getLhs(), "batch * image()");
+    region.addLine("__device__ __forceinline__ long long partDepth() const { return depth(); }");
+    region.addLine(
+        "template <int V> __device__ __forceinline__ void finish(int, long long batch, long long "
+        "m, "
+        "long long n, const Sum (&sums)[V]) const {\n    store<V>(batch / groups(), batch % "
+        "groups() * rows() + m, n, sums);\n  }");
+    const std::string tile = std::to_string(tiles.m);
+    return {region.define("blocks of sums by tensor cores, of an image each") +
+                region.kernelHead(tiles.m == 128 ? 2 : 4) + "  gemmMatrix<" + tile + ", " + tile +
+                (tiles.m == 128 ? ", 64, 32, " : ", 32, 32, ") + std::to_string(tiles.stages) +
+                ">(region);\n}\n",
+            {"GemmMatrix"}};
+  }
+  llvm::SmallVector<int64_t> rest() const {
+    llvm::SmallVector<int64_t> dims;
+    for (int64_t d = 2; d < problem.rank + 2; ++d)
+      dims.push_back(d);
+    return dims;
+  }
+
+  static constexpr llvm::StringRef names[] = {"rank",
+                                              "allTaps",
+                                              "splits",
+                                              "vector",
+                                              "Element",
+                                              "Sum",
+                                              "Register",
+                                              "taps",
+                                              "stride",
+                                              "dilation",
+                                              "low",
+                                              "xSize",
+                                              "ySize",
+                                              "xPlane",
+                                              "yPlane",
+                                              "batch",
+                                              "groups",
+                                              "inputs",
+                                              "outputs",
+                                              "source",
+                                              "weights",
+                                              "partials",
+                                              "store",
+                                              "sum",
+                                              "cotangent",
+                                              "resultImages",
+                                              "resultChannels",
+                                              "resultPlaces",
+                                              "patch",
+                                              "patchBefore",
+                                              "perSlice",
+                                              "patchPairs",
+                                              "Sum",
+                                              "A",
+                                              "B",
+                                              "Multiplied",
+                                              "rows",
+                                              "columns",
+                                              "batches",
+                                              "depth",
+                                              "pack",
+                                              "parts",
+                                              "aAt",
+                                              "aStride",
+                                              "aPack",
+                                              "aAlongK",
+                                              "bAt",
+                                              "bStride",
+                                              "bPack",
+                                              "bAlongK",
+                                              "partDepth",
+                                              "finish",
+                                              "wholeRows",
+                                              "weightsOfGroup",
+                                              "image",
+                                              "copies",
+                                              "prepared"};
 
   /// Blocks that share a multiprocessor at least, from which follows how many registers there are:
   /// left alone, the compiler prefers more blocks and spills.

@@ -22,6 +22,10 @@ struct KernelRequest {
   std::function<int64_t(mlir::Operation *)> site;
   /// Of a launch that checks results: the site of the first, and the launch's step.
   int64_t firstSite = -1, step = 0;
+  /// The entry of the size table that holds a size of named dims. `isNew`: it may become one, since
+  /// every binding gives it and none makes it negative; nullopt where there is none, or no room.
+  /// Null: kernels compute their sizes.
+  std::function<std::optional<int64_t>(const DimExpr &, bool isNew)> tableEntry = {};
 };
 
 /// A kernel as CUDA C++ text.

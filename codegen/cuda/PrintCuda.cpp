@@ -57,6 +57,20 @@ void emitKernels(Compilation &compilation) {
   // launch.
   std::map<std::vector<uintptr_t>, size_t> known;
   bool namesSites = false;
+  std::map<std::string, size_t> entries;
+  for (auto [number, size] : llvm::enumerate(program.table))
+    entries.try_emplace(size.str(), number);
+  auto tableEntry = [&](const DimExpr &size, bool isNew) -> std::optional<int64_t> {
+    constexpr size_t mostEntries = 384; // A kernel's parameters are 4 KiB.
+    auto found = entries.find(size.str());
+    if (found == entries.end()) {
+      if (!isNew || program.dims.size() + program.table.size() >= mostEntries)
+        return std::nullopt;
+      found = entries.emplace(size.str(), program.table.size()).first;
+      program.table.push_back(size);
+    }
+    return static_cast<int64_t>(program.dims.size() + found->second);
+  };
   for (auto [launch, plan] : llvm::zip(compilation.planned.launches, compilation.planned.plans)) {
     auto &step = std::get<Launch>(program.steps[launch.step]);
     std::vector<uintptr_t> key =
@@ -75,6 +89,7 @@ void emitKernels(Compilation &compilation) {
           }};
       request.firstSite = launch.firstSite;
       request.step = static_cast<int64_t>(launch.step);
+      request.tableEntry = tableEntry;
       for (size_t i = 0; i < step.buffers.size(); ++i)
         request.bufferNames.push_back(bufferName(program, step, i));
       namesSites = checksStores(launch.fused);

@@ -25,7 +25,7 @@ struct Setting {
 std::ostream &operator<<(std::ostream &stream, const Setting &s) { return stream << s.name; }
 
 const std::string direct = "gpuKernel = 0", tiles = "gpuKernel = 1", matrix = "gpuKernel = 2",
-                  patches = "gpuKernel = 3";
+                  patches = "gpuKernel = 3", product = "gpuKernel = 4";
 
 const Setting settings[] = {
     {"OneElement", f32, 1, 1, 1, 1, {1, 1}, {1, 1}, {1}, {1}, {0}, false, {tiles}},
@@ -44,6 +44,10 @@ const Setting settings[] = {
     {"HalfSteps", f16, 2, 2, 9, 12, {9, 7}, {3, 3}, {2}, {1}, {1}, false, {matrix}},
     {"HalfManyTaps", f16, 1, 1, 18, 17, {8, 8}, {6, 6}, {1}, {1}, {2}, false, {matrix}},
     {"Brain", bf16, 1, 1, 70, 66, {6, 6}, {1, 1}, {1}, {1}, {0}, false, {patches}},
+    {"Product", bf16, 60, 1, 40, 72, {5, 8}, {1, 1}, {1}, {1}, {0}, false, {product}},
+    {"ProductOfGroups", f16, 7, 20, 8, 12, {40}, {1}, {1}, {1}, {0}, false, {product}},
+    {"LargeProduct", f16, 2, 1, 16, 136, {16, 16}, {1, 1}, {1}, {1}, {0}, true, {product}},
+    {"NoProduct", bf16, 3, 1, 40, 72, {7, 9}, {1, 1}, {1}, {1}, {0}, false, {patches}},
     {"Patches", bf16, 2, 1, 64, 130, {8, 8}, {3, 3}, {1}, {1}, {1}, false, {patches}},
     {"PatchesOfGroups", f16, 2, 2, 17, 40, {9, 7}, {3, 3}, {2, 1}, {1}, {1}, false, {patches}},
     {"PatchesApart", bf16, 1, 1, 32, 32, {10, 12}, {3, 2}, {1, 2}, {2, 1}, {2}, false, {patches}},

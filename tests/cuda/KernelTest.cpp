@@ -105,9 +105,13 @@ TEST(CudaKernelTest, LayerNorm) {
 TEST(CudaKernelTest, Reductions) {
   constexpr int64_t count = 1'000'003;
   std::vector<int32_t> integers(count, 2'000'000'000); // The sum wraps.
-  compare("CudaReduce.mlir", {{"x", numbers({5, 768})},
-                              {"n", Array::from(integers, {count})},
-                              {"v", numbers({5})}});
+  compare("CudaReduce.mlir",
+          {{"x", numbers({5, 768})}, {"n", Array::from(integers, {count})}, {"v", numbers({5})}});
+}
+TEST(CudaKernelTest, NamedSizes) {
+  // Divisors that are powers of two, that are not, 1, and 0 where nothing is launched.
+  for (auto [m, n] : {std::pair<int64_t, int64_t>{3, 5}, {4, 1}, {2, 64}, {1, 703}, {0, 4}, {3, 0}})
+    compare("CudaHostSizes.mlir", {{"x", numbers({m, n, 3})}, {"b", numbers({n})}});
 }
 TEST(CudaKernelTest, UnsignedIntegers) {
   std::vector<uint32_t> words;

@@ -73,6 +73,19 @@ template <typename A, typename B> __device__ auto quotient(A a, B b) -> decltype
 template <typename A, typename B> __device__ auto modulo(A a, B b) -> decltype(a + b) {
   return (decltype(a + b))(toUnsigned((decltype(a + b))a) % toUnsigned((decltype(a + b))b));
 }
+// The same by a size that the host knows: `inverse` is 2^63 - 1 over b, rounded down. What is multiplied out is
+// the quotient, or one more.
+__device__ inline long long aboutQuotient(long long a, long long inverse) {
+  return (long long)__umul64hi(toUnsigned(a) << 1, toUnsigned(inverse) + 1);
+}
+__device__ inline long long quotient(long long a, long long b, long long inverse) {
+  const long long q = aboutQuotient(a, inverse);
+  return q + (a - q * b >> 63);
+}
+__device__ inline long long modulo(long long a, long long b, long long inverse) {
+  const long long rest = a - aboutQuotient(a, inverse) * b;
+  return rest + (b & rest >> 63);
+}
 __device__ inline long long ceilDiv(long long a, long long b) {
   return a / b + (a % b != 0 && (a < 0) == (b < 0));
 }

@@ -42,7 +42,7 @@ template <int rank> struct Places {
     bool result = true;
 #pragma unroll
     for (int d = 0; d < rank; ++d)
-      result = result && (unsigned int)at[d] < (unsigned int)size(d);
+      result &= (unsigned int)at[d] < (unsigned int)size(d); // No branches.
     return result;
   }
 };
@@ -85,7 +85,7 @@ template <typename R> struct ConvolveToY : ConvolutionBase<R> {
     return {region.weights() + (long long)(group * this->outputs() + m) * depth(), m < rows()};
   }
   struct Column {
-    const E *image;
+    const E *at; // What the first tap reads of the first channel, maybe outside of the tensor.
     Place start;
     bool valid;
   };
@@ -96,22 +96,22 @@ template <typename R> struct ConvolveToY : ConvolutionBase<R> {
 #pragma unroll
     for (int d = 0; d < rank; ++d)
       result.start.at[d] = result.start.at[d] * R::stride(d) - region.low(d);
-    result.image = region.source() + ((long long)image * (int)region.groups() + group) * this->inputs() * this->xPlane();
+    result.at = region.source() + ((long long)image * (int)region.groups() + group) * this->inputs() * this->xPlane() + result.start.flat([&](int d) { return region.xSize(d); });
     result.valid = number < columns();
     return result;
   }
   struct Depth {
-    int weight, channel;
+    int weight, from; // Relative to a row and a column.
     Place move;
   };
   __device__ __forceinline__ Depth at(int k) const {
     Depth result;
     result.weight = k;
-    result.channel = k / this->allTaps() * this->xPlane();
     result.move = Place::split(k % this->allTaps(), [](int d) { return R::taps(d); });
 #pragma unroll
     for (int d = 0; d < rank; ++d)
       result.move.at[d] *= R::dilation(d);
+    result.from = k / this->allTaps() * this->xPlane() + result.move.flat([&](int d) { return region.xSize(d); });
     return result;
   }
   __device__ __forceinline__ E a(const Row &row, const Depth &k) const { return row.at[k.weight]; }
@@ -121,7 +121,7 @@ template <typename R> struct ConvolveToY : ConvolutionBase<R> {
     for (int d = 0; d < rank; ++d)
       place.at[d] = column.start.at[d] + k.move.at[d];
     const auto size = [&](int d) { return region.xSize(d); };
-    return column.valid && place.inside(size) ? column.image[k.channel + place.flat(size)] : E();
+    return column.valid & place.inside(size) ? column.at[k.from] : E();
   }
   // The image, channel and place of an element of the result; a column that has none is not asked.
   __device__ __forceinline__ void placeOf(int row, int number, int &image, int &channel, int &place) const {
@@ -204,7 +204,7 @@ template <typename R> struct ConvolveToX : ConvolutionBase<R> {
     return {region.weights() + ((long long)group * this->outputs() * this->inputs() + c) * this->allTaps(), c < rows()};
   }
   struct Column {
-    const E *image;
+    const E *at;
     Place start;
     bool valid;
   };
@@ -217,7 +217,7 @@ template <typename R> struct ConvolveToX : ConvolutionBase<R> {
 #pragma unroll
     for (int d = 0; d < rank; ++d)
       result.start.at[d] = step.at[d] + start[d];
-    result.image = region.source() + ((long long)(number / placesOfPhase()) * (int)region.groups() + group) * this->outputs() * this->yPlane();
+    result.at = region.source() + ((long long)(number / placesOfPhase()) * (int)region.groups() + group) * this->outputs() * this->yPlane() + result.start.flat([&](int d) { return region.ySize(d); });
     result.valid = has(number);
     return result;
   }
@@ -231,7 +231,7 @@ template <typename R> struct ConvolveToX : ConvolutionBase<R> {
     return result;
   }
   struct Depth {
-    int weight, channel;
+    int weight, from;
     Place move;
   };
   __device__ __forceinline__ Depth at(int k) const {
@@ -244,7 +244,7 @@ template <typename R> struct ConvolveToX : ConvolutionBase<R> {
       tap.at[d] = firstTap[d] + tap.at[d] * tapStep(d);
     }
     result.weight = m * this->inputs() * this->allTaps() + tap.flat([](int d) { return R::taps(d); });
-    result.channel = m * this->yPlane();
+    result.from = m * this->yPlane() - result.move.flat([&](int d) { return region.ySize(d); });
     return result;
   }
   __device__ __forceinline__ E a(const Row &row, const Depth &k) const { return row.at[k.weight]; }
@@ -254,7 +254,7 @@ template <typename R> struct ConvolveToX : ConvolutionBase<R> {
     for (int d = 0; d < rank; ++d)
       place.at[d] = column.start.at[d] - k.move.at[d];
     const auto size = [&](int d) { return region.ySize(d); };
-    return column.valid && place.inside(size) ? column.image[k.channel + place.flat(size)] : E();
+    return column.valid & place.inside(size) ? column.at[k.from] : E();
   }
   __device__ __forceinline__ void placeOf(int row, int number, int &image, int &channel, int &place) const {
     Place at = steps(number);
@@ -296,7 +296,7 @@ template <typename R> struct ConvolveToW : ConvolutionBase<R> {
     return {region.cotangent() + (long long)(group * this->outputs() + m) * this->yPlane(), m < rows()};
   }
   struct Column {
-    const E *channel;
+    const E *at;
     Place move;
     bool valid;
   };
@@ -306,7 +306,7 @@ template <typename R> struct ConvolveToW : ConvolutionBase<R> {
 #pragma unroll
     for (int d = 0; d < rank; ++d)
       result.move.at[d] *= R::dilation(d);
-    result.channel = region.source() + (long long)(group * this->inputs() + number / this->allTaps()) * this->xPlane();
+    result.at = region.source() + (long long)(group * this->inputs() + number / this->allTaps()) * this->xPlane() + result.move.flat([&](int d) { return region.xSize(d); });
     result.valid = number < columns();
     return result;
   }
@@ -318,11 +318,11 @@ template <typename R> struct ConvolveToW : ConvolutionBase<R> {
     Depth result;
     const int image = k / this->yPlane(), place = k % this->yPlane();
     result.y = (long long)image * (int)region.groups() * this->outputs() * this->yPlane() + place;
-    result.x = (long long)image * (int)region.groups() * this->inputs() * this->xPlane();
     result.start = Place::split(place, [&](int d) { return region.ySize(d); });
 #pragma unroll
     for (int d = 0; d < rank; ++d)
       result.start.at[d] = result.start.at[d] * R::stride(d) - region.low(d);
+    result.x = (long long)image * (int)region.groups() * this->inputs() * this->xPlane() + result.start.flat([&](int d) { return region.xSize(d); });
     return result;
   }
   __device__ __forceinline__ E a(const Row &row, const Depth &k) const { return row.at[k.y]; }
@@ -332,7 +332,7 @@ template <typename R> struct ConvolveToW : ConvolutionBase<R> {
     for (int d = 0; d < rank; ++d)
       place.at[d] = k.start.at[d] + column.move.at[d];
     const auto size = [&](int d) { return region.xSize(d); };
-    return column.valid && place.inside(size) ? column.channel[k.x + place.flat(size)] : E();
+    return column.valid & place.inside(size) ? column.at[k.x] : E();
   }
   // A weight is a place of the channel of y; there is one image.
   __device__ __forceinline__ void placeOf(int row, int number, int &image, int &channel, int &place) const {
@@ -426,6 +426,7 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
   constexpr int ownRows = tileRows * step / convolutionThreads, ownDepths = convolutionColumns * step / convolutionThreads;
   __shared__ __align__(16) S a[2][step][tileRows + pad];
   __shared__ __align__(16) S b[2][step][convolutionColumns + pad];
+  __shared__ typename Problem<R>::Depth places[2][step]; // Of a step and the next one, found once for all rows and columns.
   const int thread = threadIdx.x, y = thread / 16, x = thread % 16;
   // What a thread brings: depth `aDepth` of some rows, some depths of column `bColumn`.
   const int aDepth = thread % step, aRow = thread / step, bColumn = thread % convolutionColumns, bDepth = thread / convolutionColumns;
@@ -440,16 +441,19 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
     for (int i = 0; i < ownRows; ++i)
       rows[i] = problem.row(tile.row + aRow + i * (convolutionThreads / step));
     S nextA[ownRows], nextB[ownDepths];
-    const auto fetch = [&](int depth) {
+    const auto find = [&](int depth, int half) {
+      if (thread < step && depth + thread < tile.depthEnd) // A phase may have no taps at all.
+        places[half][thread] = problem.at(depth + thread);
+    };
+    const auto fetch = [&](int depth, int half) {
       const bool inDepth = depth + aDepth < tile.depthEnd;
-      const typename P::Depth k = problem.at(inDepth ? depth + aDepth : 0);
 #pragma unroll
       for (int i = 0; i < ownRows; ++i)
-        nextA[i] = inDepth && rows[i].valid ? (S)problem.a(rows[i], k) : S(0);
+        nextA[i] = inDepth && rows[i].valid ? (S)problem.a(rows[i], places[half][aDepth]) : S(0);
 #pragma unroll
       for (int i = 0; i < ownDepths; ++i) {
-        const int at = depth + bDepth + i * (convolutionThreads / convolutionColumns);
-        nextB[i] = at < tile.depthEnd ? (S)problem.b(column, problem.at(at)) : S(0);
+        const int at = bDepth + i * (convolutionThreads / convolutionColumns);
+        nextB[i] = depth + at < tile.depthEnd ? (S)problem.b(column, places[half][at]) : S(0);
       }
     };
     const auto keep = [&](int half) {
@@ -466,6 +470,7 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
 #pragma unroll
       for (int j = 0; j < 8; ++j)
         sum[i][j] = S(0);
+    find(tile.depth, 0);
     __syncthreads(); // The tile before has been read.
     // A step fetches the next part of the depth and multiplies the one before, which lies in the other half.
     int half = 0;
@@ -473,8 +478,10 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
 #pragma unroll 1
     for (int depth = tile.depth;; depth += step) {
       const bool more = depth < tile.depthEnd;
-      if (more)
-        fetch(depth);
+      if (more) {
+        fetch(depth, half);
+        find(depth + step, half ^ 1);
+      }
       if (isFull) {
 #pragma unroll(rowsPerThread < 8 ? step : step / 2) // Enough that the loop's own work does not count.
         for (int k = 0; k < step; ++k) {

@@ -12,6 +12,7 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
   constexpr int ownRows = tileRows * parts / convolutionThreads, ownColumns = convolutionColumns * parts / convolutionThreads;
   __shared__ __align__(16) unsigned short a[2][tileRows][pitch];
   __shared__ __align__(16) unsigned short b[2][convolutionColumns][pitch];
+  __shared__ typename Problem<R>::Depth places[2][step]; // Of a step and the next one, found once for all rows and columns.
   const int thread = threadIdx.x, lane = thread % 32, warp = thread / 32;
   const int warpRow = warp % warpsDown * warpRows, warpColumn = warp / warpsDown * warpColumns;
   // What a thread brings: parts of the depth of some rows, and of one column.
@@ -29,21 +30,24 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
       rows[i] = problem.row(tile.row + aRow + i * (convolutionThreads / parts));
     alignas(16) unsigned short nextA[ownRows][part];
     alignas(16) unsigned short nextB[ownColumns][part];
-    const auto fetch = [&](int depth) {
+    const auto find = [&](int depth, int half) {
+      if (thread < step && depth + thread < tile.depthEnd) // A phase may have no taps at all.
+        places[half][thread] = problem.at(depth + thread);
+    };
+    const auto fetch = [&](int depth, int half) {
 #pragma unroll
       for (int k = 0; k < part; ++k) {
-        const int at = depth + aPart * part + k;
-        const typename P::Depth place = problem.at(at < tile.depthEnd ? at : 0);
+        const int at = aPart * part + k;
 #pragma unroll
         for (int i = 0; i < ownRows; ++i)
-          nextA[i][k] = at < tile.depthEnd && rows[i].valid ? problem.a(rows[i], place).bits : (unsigned short)0;
+          nextA[i][k] = depth + at < tile.depthEnd && rows[i].valid ? problem.a(rows[i], places[half][at]).bits : (unsigned short)0;
       }
 #pragma unroll
       for (int i = 0; i < ownColumns; ++i)
 #pragma unroll
         for (int k = 0; k < part; ++k) {
-          const int at = depth + (bPart + i * (convolutionThreads / convolutionColumns)) * part + k;
-          nextB[i][k] = at < tile.depthEnd ? problem.b(column, problem.at(at)).bits : (unsigned short)0;
+          const int at = (bPart + i * (convolutionThreads / convolutionColumns)) * part + k;
+          nextB[i][k] = depth + at < tile.depthEnd ? problem.b(column, places[half][at]).bits : (unsigned short)0;
         }
     };
     const auto keep = [&](int half) {
@@ -62,6 +66,7 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
 #pragma unroll
         for (int e = 0; e < 4; ++e)
           sum[i][j][e] = 0.0f;
+    find(tile.depth, 0);
     __syncthreads(); // The tile before has been read.
     // A step fetches the next part of the depth and multiplies the one before, which lies in the other half.
     int half = 0;
@@ -69,8 +74,10 @@ template <template <typename> class Problem, int tileRows, typename R> __device_
 #pragma unroll 1
     for (int depth = tile.depth;; depth += step) {
       const bool more = depth < tile.depthEnd;
-      if (more)
-        fetch(depth);
+      if (more) {
+        fetch(depth, half);
+        find(depth + step, half ^ 1);
+      }
       if (isFull) {
 #pragma unroll
         for (int k = 0; k < step; k += 16) {

@@ -77,8 +77,18 @@ DimExpr ConvolutionProblem::units(const GpuTiles &tiles) const {
     return ConvolutionOp(op).makesW()
                ? groups * outputs * inputs * DimExpr(tapParts() * tiles.splits)
                : elements();
+  if (tiles.kernel == static_cast<int64_t>(GpuConvolution::Product))
+    return ceilDiv(rows, tiles.m) * ceilDiv(places, tiles.n) * batch * groups;
   return ceilDiv(rows, tiles.m) * ceilDiv(columns, tiles.n) * groups *
          DimExpr(phases * tiles.splits);
+}
+
+bool ConvolutionProblem::isProduct() const {
+  constexpr int64_t perCopy = 8; // Elements of 16 bits.
+  return !ConvolutionOp(op).makesW() && allTaps == 1 && inputs.dividedExactlyBy(perCopy) &&
+         places.dividedExactlyBy(perCopy) && llvm::all_of(axes, [](const Axis &axis) {
+           return axis.stride == 1 && axis.low.constant() == 0 && axis.x == axis.y;
+         });
 }
 
 std::optional<ConvolutionPatch> ConvolutionProblem::patch() const {
@@ -173,6 +183,22 @@ LogicalResult chooseGpuConvolution(const ScheduledRegion &region, Schedule &sche
   tiles.n = 128;
   tiles.k = isMatrix ? 32 : 8;
   tiles.stages = 2;
+  if (isMatrix && !isDirect && problem.isProduct()) {
+    // Where tiles are few the depth is cut, which other kernels do.
+    constexpr int64_t enoughTiles = 120;
+    const GpuTiles small{static_cast<int64_t>(GpuConvolution::Product), 64, 64, 32, 4, 1};
+    GpuTiles large = small;
+    large.m = large.n = 128;
+    auto isEnough = [&](const GpuTiles &these) {
+      return problem.units(these).constant().value_or(unknown) >= enoughTiles;
+    };
+    if (isEnough(small)) {
+      const bool isLarge = rows > 64 && isEnough(large);
+      tiles = isLarge ? large : small;
+      schedule.threads = isLarge ? 256 : 128;
+      return success();
+    }
+  }
   // Half of a slice of channels may be idle.
   if (isMatrix && !isDirect &&
       problem.patchChannels().constant().value_or(unknown) * 2 >= patchSlice)
@@ -207,22 +233,29 @@ LogicalResult planGpuConvolution(FusedOp fused, KernelPlan &plan) {
   const GpuTiles &tiles = plan.schedule.gpu;
   const bool isMatrix = tiles.kernel == static_cast<int64_t>(GpuConvolution::Matrix);
   const bool isDirect = tiles.kernel == static_cast<int64_t>(GpuConvolution::Direct);
+  const bool isProduct = tiles.kernel == static_cast<int64_t>(GpuConvolution::Product);
   const bool isPatches = tiles.kernel == static_cast<int64_t>(GpuConvolution::Patches);
   constexpr int64_t mostSplits = 1024;
   Type element = op.getType().getElementType();
-  if (tiles.kernel < 0 || tiles.kernel > static_cast<int64_t>(GpuConvolution::Patches) ||
-      ((isMatrix || isPatches) && !element.isF16() && !element.isBF16()) ||
-      (isPatches && !problem.patch()))
+  if (tiles.kernel < 0 || tiles.kernel > static_cast<int64_t>(GpuConvolution::Product) ||
+      ((isMatrix || isPatches || isProduct) && !element.isF16() && !element.isBF16()) ||
+      (isPatches && !problem.patch()) || (isProduct && !problem.isProduct()))
     return fused.emitError("its schedule names a kernel that does not multiply ") << element;
   if (isDirect && !op.makesW() && tiles.splits != 1)
     return fused.emitError("its schedule cuts the depth of a kernel that takes all of it");
   const bool ofPatchesToW = isPatches && op.makesW();
-  if (plan.schedule.threads != convolutionThreads ||
-      tiles.n != (ofPatchesToW ? patchSlice * problem.allTaps : patchColumns) || tiles.splits < 1 ||
-      tiles.splits > mostSplits ||
-      (isPatches && (tiles.k != (ofPatchesToW ? patchDepth : patchSlice) ||
-                     tiles.stages != (ofPatchesToW ? 2 : 4))) ||
-      (tiles.m != 64 && tiles.m != 128 && (tiles.m != 32 || isMatrix || isPatches)))
+  const bool isLarge = tiles.m == 128;
+  const bool fits =
+      isProduct ? (isLarge || tiles.m == 64) && tiles.n == tiles.m && tiles.k == 32 &&
+                      tiles.stages == 4 && tiles.splits == 1 &&
+                      plan.schedule.threads == (isLarge ? 256 : 128)
+                : plan.schedule.threads == convolutionThreads &&
+                      tiles.n == (ofPatchesToW ? patchSlice * problem.allTaps : patchColumns) &&
+                      tiles.splits >= 1 && tiles.splits <= mostSplits &&
+                      (!isPatches || (tiles.k == (ofPatchesToW ? patchDepth : patchSlice) &&
+                                      tiles.stages == (ofPatchesToW ? 2 : 4))) &&
+                      (isLarge || tiles.m == 64 || (tiles.m == 32 && !isMatrix && !isPatches));
+  if (!fits)
     return fused.emitError("its schedule has tiles that no convolution runs with");
   // Places and offsets in an image are 32 bits wide.
   llvm::SmallVector<DimExpr> sizes{problem.columns, problem.depth, problem.inputs * problem.xPlane,
@@ -244,7 +277,9 @@ LogicalResult planGpuConvolution(FusedOp fused, KernelPlan &plan) {
   }
   const bool isElement = isDirect && !op.makesW();
   DimExpr units = problem.units(tiles);
-  plan.stages.push_back({units, 1, gridFor(units, convolutionThreads, isElement ? 0 : 1)});
+  plan.stages.push_back({units, 1, gridFor(units, plan.schedule.threads, isElement ? 0 : 1)});
+  if (isProduct)
+    plan.stages.back().grid.sharedBytes = tiles.stages * (tiles.m + tiles.n) * 64; // GemmMatrix.cuh
   if (isPatches)
     plan.stages.back().grid.sharedBytes = problem.patchBytes(tiles);
   if (tiles.splits > 1) {

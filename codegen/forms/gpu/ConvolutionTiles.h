@@ -8,10 +8,12 @@ namespace sinter::codegen {
 
 /// Which kernel a convolution runs as on a GPU, in GpuTiles::kernel (prelude/Convolution*.cuh).
 enum class GpuConvolution : int64_t {
-  Direct, ///< Few channels in a group: a thread per element; for the weights a block per element.
-  Tiles,  ///< A product of matrices on ordinary units.
-  Matrix, ///< The same on units for products of matrices of 16-bit elements.
+  Direct,  ///< Few channels in a group: a thread per element; for the weights a block per element.
+  Tiles,   ///< A product of matrices on ordinary units.
+  Matrix,  ///< The same on units for products of matrices of 16-bit elements.
   Patches, ///< The same, of what taps of neighbouring places read together: places are known.
+  Product, ///< One tap that moves nothing: the matrix product of prelude/GemmMatrix.cuh, a batch
+           ///< per image.
 };
 
 /// Channels of a slice of a patch, columns of a tile of it, and places of y that a step of it adds
@@ -46,6 +48,8 @@ struct ConvolutionProblem {
   DimExpr elements() const { return images * channels * places; }
   /// Blocks of the main launch.
   DimExpr units(const GpuTiles &tiles) const;
+  /// Whether it is a product of the weights with every image whose rows begin at 16 bytes.
+  bool isProduct() const;
   /// Of Patches; nullopt: they cannot be told, or there are too many.
   std::optional<ConvolutionPatch> patch() const;
   /// Channels that a patch holds are those of x, or of y where x is the result.

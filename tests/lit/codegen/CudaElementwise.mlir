@@ -11,8 +11,9 @@
 // CHECK-NEXT: float *z,
 // CHECK-NEXT: unsigned char *positive,
 // CHECK-NEXT: __grid_constant__ const Sizes sizes, long long *status) {
-// CHECK: const long long N = table[0];
-// CHECK: for (long long pack = first; pack < [[LAST:.*]]; pack += step) {
+// The host knows 16 * N.
+// CHECK: const long long [[LAST:.*]] = table[{{[1-9][0-9]*}}];
+// CHECK: for (long long pack = first; pack < [[LAST]]; pack += step) {
 // CHECK: alignas(16) float x_pack[8];
 // CHECK: for (int k = 0; k < 2; ++k) {
 // CHECK: const long long [[UNIT:.*]] = pack + (k * 256);
