@@ -231,6 +231,18 @@ private:
     if (bytes > mostShared)
       fail("tileM", "needs " + std::to_string(bytes) + " bytes of shared memory; there are " +
                         std::to_string(mostShared));
+    // What was chosen for heads of many elements may need more.
+    const AttentionTiles usual(analysis.anchors.front(), chosen);
+    const int64_t most = std::max(all.mostRegisters(), usual.registers());
+    if (all.registers() > most)
+      fail("tileN", "needs about " + std::to_string(all.registers()) +
+                        " registers of a thread; there are " + std::to_string(most) +
+                        " for sums and scores");
+    const int64_t scores =
+        std::max(AttentionTiles::mostScoresBesideMask, usual.scoresBesideMask());
+    if (all.scoresBesideMask() > scores)
+      fail("tileN", "must be at most " + std::to_string(scores / all.perGroup()) +
+                        " beside a mask");
   }
 
   const KernelAnalysis &analysis;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schedules of a GPU's kernels, changed as text: every field of every form gets other values, of
 // which each is refused with its line, or reads back, runs and gives the interpreter's results.
-// SINTER_HOST_GPU_ALL=1 runs every tile that attention may have, which takes half an hour.
+// SINTER_HOST_GPU_ALL=1 runs every tile that attention may have.
 #include "tests/cuda/Schedules.h"
 
 #include <cmath>

@@ -106,13 +106,12 @@ double threadMilliseconds() {
 
 bool isExhaustive() { return std::getenv("SINTER_NVRTC_ALL") != nullptr; }
 
-void KernelSet::add(const std::string &where, const Graph &graph, bool fusion) {
+void KernelSet::add(const std::string &where, const Graph &graph, const std::string &schedule) {
   auto module = extract(graph, graph.outputs(), graph.updates());
   codegen::PipelineOptions options;
   options.target = TargetInfo::parse("cuda:" + arch);
   options.stopAfter = codegen::StageId::Kernels;
-  if (!fusion)
-    options.disabledPasses = {"fuse"};
+  options.schedule = schedule;
   codegen::Compilation compilation;
   try {
     compilation = codegen::runPipeline(*module, options);

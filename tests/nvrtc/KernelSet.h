@@ -17,8 +17,8 @@ public:
   explicit KernelSet(std::string arch) : arch(std::move(arch)) {}
 
   /// Adds the kernels of a graph's outputs and updates. `where` says in failures whose they are.
-  /// `options` may change what the pipeline does.
-  void add(const std::string &where, const Graph &graph, bool fusion = true);
+  /// `schedule`: CompileOptions::schedule.
+  void add(const std::string &where, const Graph &graph, const std::string &schedule = {});
 
   size_t size() const { return kernels.size(); }
   /// Graphs that the GPU has no kernels for, with the reason.

@@ -2,6 +2,7 @@
 // NVRTC, which needs no GPU, compiles the kernels that a sample of the op table and the graphs of
 // the benchmark make. More of a stack than KernelSet.cpp states for a kernel's row fails.
 // Without NVRTC the tests skip and say so.
+#include "tests/cuda/Schedules.h"
 #include "tests/nvrtc/KernelSet.h"
 #include "tests/ops/Row.h"
 #include "tools/fused-bench/Cases.h"
@@ -186,6 +187,18 @@ TEST_P(NvrtcTest, Attention) {
     for (size_t i = 0; i < slopes.size(); ++i)
       graph.output("g" + std::to_string(i), slopes[i]);
     set.add("attention " + std::string(name(s.dtype)) + " " + std::to_string(s.width), graph);
+  }
+  expectCompiles(set);
+}
+
+/// Tiles that attention may be given as text.
+TEST_P(NvrtcTest, TilesOfAttention) {
+  KernelSet set(GetParam());
+  for (DType dtype : {f32, f16}) {
+    const Graph graph = scheduletest::attentionOf(dtype, 64, /*causal=*/true);
+    for (const std::string &schedule : scheduletest::retilings(
+             graph, Target::cuda(GetParam()), dtype == f16, isExhaustive() ? 1 << 20 : 4))
+      set.add("tiles of attention", graph, schedule);
   }
   expectCompiles(set);
 }

@@ -55,6 +55,17 @@ int64_t AttentionTiles::sharedBytes(const AttentionPass &pass) const {
   return rows + tiles.stages * stage + weights;
 }
 
+int64_t AttentionTiles::registers() const {
+  const int64_t width = roundUp(layout.q.width, 16), valueWidth = roundUp(layout.v.width, 16);
+  const int64_t sums = !layout.isBackward ? valueWidth
+                       : tiles.splits > 1 ? std::max(width, valueWidth)
+                                          : width + valueWidth;
+  const int64_t scores = layout.isBackward ? 2 * tiles.n : tiles.n;
+  if (kernel() == Kernel::Matrix)
+    return perGroup() * (sums + scores + scores / 4) / 2;
+  return perGroup() * (sums + scores) / 16 * (layout.elementBytes / 4);
+}
+
 namespace {
 
 /// Every GPU of compute capability 8.0 gives a block as much.
@@ -73,15 +84,6 @@ constexpr Choice scalarBackward[] = {{16, 4, 32, 2}, {8, 4, 32, 2}, {8, 4, 32, 1
 constexpr Choice matrixForward[] = {{4, 2, 64, 2}, {4, 2, 32, 2}, {4, 1, 32, 2}, {4, 1, 16, 2}};
 constexpr Choice matrixBackward[] = {{4, 1, 64, 2}, {4, 1, 32, 2}, {4, 1, 16, 2}, {4, 1, 16, 1}};
 
-/// Registers of a thread that hold sums and scores, and the scores on their way to the next
-/// product.
-int64_t registersOf(const AttentionTiles &tiles, int64_t width) {
-  const int64_t scores = tiles.layout.isBackward ? 2 * tiles.tiles.n : tiles.tiles.n;
-  if (tiles.kernel() == AttentionTiles::Kernel::Matrix)
-    return tiles.perGroup() * (width + scores + scores / 4) / 2;
-  return tiles.perGroup() * (width + scores) / 16 * (tiles.layout.elementBytes / 4);
-}
-
 LogicalResult chooseGpuAttention(const ScheduledRegion &region, Schedule &schedule) {
   Operation *op = region.analysis.anchors.front();
   const auto q = tensorType(op->getOperand(0));
@@ -91,9 +93,6 @@ LogicalResult chooseGpuAttention(const ScheduledRegion &region, Schedule &schedu
       isBackward ? (isMatrix ? llvm::ArrayRef(matrixBackward) : llvm::ArrayRef(scalarBackward))
                  : (isMatrix ? llvm::ArrayRef(matrixForward) : llvm::ArrayRef(scalarForward));
   const int64_t mostRegisters = isMatrix ? 168 : 100;
-  const auto fitsMask = [&](const AttentionTiles &tiles) { // Addresses of a mask take their place.
-    return !isMatrix || !tiles.layout.mask || tiles.perGroup() * tiles.tiles.n <= 64;
-  };
   bool hasMemory = false;
   auto take = [&](const Choice &choice) {
     schedule.threads = choice.groups * (isMatrix ? 32 : 16);
@@ -106,16 +105,15 @@ LogicalResult chooseGpuAttention(const ScheduledRegion &region, Schedule &schedu
     const int64_t width = roundUp(tiles.layout.q.width, 16),
                   valueWidth = roundUp(tiles.layout.v.width, 16);
     schedule.gpu.splits = isMatrix && isBackward && width + valueWidth > 256 ? 2 : 1;
-    int64_t sums = isBackward ? width + valueWidth : valueWidth;
-    if (schedule.gpu.splits > 1)
-      sums = std::max(width, valueWidth);
     // The launches that passes() may give; the keys' also holds two numbers of each query.
     const bool isWhole = schedule.gpu.splits == 1;
     int64_t bytes = tiles.sharedBytes({true, true, !isBackward});
     if (isBackward)
       bytes = std::max(bytes, tiles.sharedBytes({false, true, isWhole}));
     hasMemory = bytes <= mostShared;
-    return hasMemory && registersOf(tiles, sums) <= mostRegisters && fitsMask(tiles);
+    const AttentionTiles whole(op, schedule);
+    return hasMemory && whole.registers() <= mostRegisters &&
+           whole.scoresBesideMask() <= AttentionTiles::mostScoresBesideMask;
   };
   if (llvm::none_of(choices, take) && !hasMemory)
     throw Error({.kind = ErrorKind::Unsupported,

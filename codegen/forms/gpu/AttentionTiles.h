@@ -28,6 +28,16 @@ public:
   std::vector<AttentionPass> passes(mlir::ValueRange yields) const;
   DimExpr units(const AttentionPass &pass) const;
   int64_t sharedBytes(const AttentionPass &pass) const;
+  /// About how many registers of a thread hold sums and scores, and the scores on their way to the
+  /// next product.
+  int64_t registers() const;
+  /// With more than `mostRegisters`, or with more scores than this beside a mask, whose addresses
+  /// take their place, machine code would keep some on a stack.
+  int64_t mostRegisters() const { return kernel() == Kernel::Matrix ? 200 : 176; }
+  int64_t scoresBesideMask() const {
+    return kernel() == Kernel::Matrix && layout.mask ? perGroup() * tiles.n : 0;
+  }
+  static constexpr int64_t mostScoresBesideMask = 64;
   /// Rows of a warp's sixteens, or of a thread.
   int64_t perGroup() const {
     return tiles.m / (kernel() == Kernel::Matrix ? threads / 2 : threads / 16);
