@@ -40,14 +40,12 @@ size_t count(const std::string &text, const std::string &part) {
 class ConvolutionPanelsTest : public testing::TestWithParam<Geometry> {};
 // Short rows, several images in a tile, channels that are no multiple of a tile, groups, more
 // channels than a panel takes at once, and tiles that overlap at the ends of rows and blocks.
-INSTANTIATE_TEST_SUITE_P(Geometries, ConvolutionPanelsTest,
-                         testing::Values(Geometry{5, 1, 32, 7, 7, 32, 3, 1, 1},
-                                         Geometry{3, 1, 64, 7, 7, 60, 3, 1, 1},
-                                         Geometry{3, 2, 128, 7, 7, 128, 3, 1, 1},
-                                         Geometry{3, 1, 64, 7, 7, 64, 3, 2, 1},
-                                         Geometry{2, 1, 400, 5, 6, 32, 3, 1, 1},
-                                         Geometry{2, 1, 64, 11, 19, 64, 3, 1, 1},
-                                         Geometry{2, 1, 64, 7, 17, 64, 3, 1, 1}));
+INSTANTIATE_TEST_SUITE_P(
+    Geometries, ConvolutionPanelsTest,
+    testing::Values(Geometry{5, 1, 32, 7, 7, 32, 3, 1, 1}, Geometry{3, 1, 64, 7, 7, 60, 3, 1, 1},
+                    Geometry{3, 2, 128, 7, 7, 128, 3, 1, 1}, Geometry{3, 1, 64, 7, 7, 64, 3, 2, 1},
+                    Geometry{2, 1, 400, 5, 6, 32, 3, 1, 1}, Geometry{2, 1, 64, 11, 19, 64, 3, 1, 1},
+                    Geometry{2, 1, 64, 7, 17, 64, 3, 1, 1}));
 
 /// Gradients of the source that are spread: phases stored together and apart, with equally many
 /// taps and with other numbers or none, several images in a tile, groups, more channels than a
