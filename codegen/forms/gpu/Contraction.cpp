@@ -224,6 +224,49 @@ LogicalResult chooseWithRows(const ScheduledRegion &region, const GpuContraction
   return choose(GpuContraction::Simt, tiles, threads, 128);
 }
 
+/// Tiles where no rows follow in the same block.
+LogicalResult chooseTiles(const ScheduledRegion &region, const GpuContractionFacts &facts,
+                          const ContractionLayout &layout, const Sizes &sizes, Schedule &schedule) {
+  auto choose = [&](GpuContraction kernel, GpuTiles tiles, int64_t threads) {
+    tiles.kernel = static_cast<int64_t>(kernel);
+    schedule.gpu = tiles;
+    schedule.threads = threads;
+    return success();
+  };
+  if (facts.multiplied) {
+    if (region.target.arch == "sm_90a" && suitsHopper(facts, layout, sizes)) {
+      const bool wide = sizes.blocks(128, 256) >= enoughBlocks && sizes.n >= 256;
+      const int64_t tileN = wide                                                         ? 256
+                            : sizes.n > 64 && sizes.blocks(128, 128) >= enoughBlocks / 2 ? 128
+                                                                                         : 64;
+      const int64_t splits = splitsFor(sizes, sizes.blocks(128, tileN), enoughBlocks, 512);
+      const bool paired = wide && sizes.m > 128;
+      return choose(paired ? GpuContraction::HopperPair : GpuContraction::Hopper,
+                    {.m = 128, .n = tileN, .k = 64, .stages = wide ? 4 : 6, .splits = splits}, 384);
+    }
+    const int64_t tileK = 64 / byteSize(*facts.multiplied);
+    const bool large = sizes.blocks(128, 128) >= enoughBlocks && sizes.m > 64 && sizes.n > 64;
+    const int64_t tile = large ? 128 : 64;
+    const int64_t splits = splitsFor(sizes, sizes.blocks(tile, tile), enoughBlocks, 256);
+    return choose(GpuContraction::Matrix,
+                  {.m = tile, .n = tile, .k = tileK, .stages = 4, .splits = splits},
+                  large ? 256 : 128);
+  }
+
+  GpuTiles tiles = {.m = 64, .n = 64, .k = 16, .stages = 2};
+  int64_t threads = 256;
+  if (byteSize(facts.sum) == 8)
+    tiles.k = 8;
+  else if (sizes.blocks(128, 128) >= enoughBlocks && sizes.m > 64 && sizes.n > 64)
+    tiles.m = tiles.n = 128, tiles.k = 8;
+  else if (sizes.blocks(64, 64) < enoughBlocks / 2 || (sizes.m <= 32 && sizes.n <= 32)) {
+    tiles.m = tiles.n = 32;
+    threads = 128;
+  }
+  tiles.splits = splitsFor(sizes, sizes.blocks(tiles.m, tiles.n), enoughBlocks, 128);
+  return choose(GpuContraction::Simt, tiles, threads);
+}
+
 LogicalResult chooseGpuContraction(const ScheduledRegion &region, Schedule &schedule) {
   auto dot = cast<DotGeneralOp>(region.analysis.anchors.front());
   auto layout = contractionLayout(dot);
@@ -268,41 +311,21 @@ LogicalResult chooseGpuContraction(const ScheduledRegion &region, Schedule &sche
     }
   }
 
-  if (hasRows)
-    return chooseWithRows(region, facts, *layout, sizes, schedule);
-
-  if (facts.multiplied) {
-    if (region.target.arch == "sm_90a" && suitsHopper(facts, *layout, sizes)) {
-      const bool wide = sizes.blocks(128, 256) >= enoughBlocks && sizes.n >= 256;
-      const int64_t tileN = wide                                                         ? 256
-                            : sizes.n > 64 && sizes.blocks(128, 128) >= enoughBlocks / 2 ? 128
-                                                                                         : 64;
-      const int64_t splits = splitsFor(sizes, sizes.blocks(128, tileN), enoughBlocks, 512);
-      const bool paired = wide && sizes.m > 128;
-      return choose(paired ? GpuContraction::HopperPair : GpuContraction::Hopper,
-                    {.m = 128, .n = tileN, .k = 64, .stages = wide ? 4 : 6, .splits = splits}, 384);
-    }
-    const int64_t tileK = 64 / byteSize(*facts.multiplied);
-    const bool large = sizes.blocks(128, 128) >= enoughBlocks && sizes.m > 64 && sizes.n > 64;
-    const int64_t tile = large ? 128 : 64;
-    const int64_t splits = splitsFor(sizes, sizes.blocks(tile, tile), enoughBlocks, 256);
-    return choose(GpuContraction::Matrix,
-                  {.m = tile, .n = tile, .k = tileK, .stages = 4, .splits = splits},
-                  large ? 256 : 128);
+  if (!hasRows)
+    return chooseTiles(region, facts, *layout, sizes, schedule);
+  if (failed(chooseWithRows(region, facts, *layout, sizes, schedule)))
+    return failure();
+  // Where k is cut another launch finishes the rows, so tiles need not hold them: those that leave
+  // more blocks.
+  Schedule parts = schedule;
+  if (schedule.gpu.splits > 1 && succeeded(chooseTiles(region, facts, *layout, sizes, parts))) {
+    auto blocks = [&](const GpuTiles &tiles) {
+      return sizes.blocks(tiles.m, tiles.n) * tiles.splits;
+    };
+    if (parts.gpu.splits > 1 && blocks(parts.gpu) > blocks(schedule.gpu))
+      schedule = parts;
   }
-
-  GpuTiles tiles = {.m = 64, .n = 64, .k = 16, .stages = 2};
-  int64_t threads = 256;
-  if (byteSize(facts.sum) == 8)
-    tiles.k = 8;
-  else if (sizes.blocks(128, 128) >= enoughBlocks && sizes.m > 64 && sizes.n > 64)
-    tiles.m = tiles.n = 128, tiles.k = 8;
-  else if (sizes.blocks(64, 64) < enoughBlocks / 2 || (sizes.m <= 32 && sizes.n <= 32)) {
-    tiles.m = tiles.n = 32;
-    threads = 128;
-  }
-  tiles.splits = splitsFor(sizes, sizes.blocks(tiles.m, tiles.n), enoughBlocks, 128);
-  return choose(GpuContraction::Simt, tiles, threads);
+  return success();
 }
 
 /// The map of an operand for the copy engine: boxes of 64 neighbours.
