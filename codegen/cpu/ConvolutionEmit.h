@@ -149,6 +149,7 @@ public:
 
 private:
   void multiply(ValueRange arguments);
+  void askFor(ElementEmitter &emitter, const Index &index);
   /// Of a square of vectors in memory, in a function that all of a kernel share.
   void transposeSquare(Value from, Value fromStep, Value to, Value toStep);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/ConvolutionEmit.h"
+#include "sinter/codegen/cpu/RowsAhead.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -57,6 +58,18 @@ void OuterProducts::transposeSquare(Value from, Value fromStep, Value to, Value 
   func::CallOp::create(builder, kernel.loc, transposer, ValueRange{from, fromStep, to, toStep});
 }
 
+/// Asks for what of y is read after that at `index`: channels lie too far apart to be prefetched.
+void OuterProducts::askFor(ElementEmitter &emitter, const Index &index) {
+  constexpr int64_t ahead = 64; // Elements of a channel; squares of 16 rows are read meanwhile.
+  auto buffer = kernel.env.buffers.find(op.getRhs());
+  auto width = layout.x.positions().constant();
+  if (buffer == kernel.env.buffers.end() || !width)
+    return;
+  const int64_t rows = (ahead + *width - 1) / *width;
+  Value offset = emitter.math().linearize(index, buffer->second.shape).base;
+  prefetch(kernel, buffer->second, kernel.add(offset, kernel.constant(rows * *width)), 1);
+}
+
 void OuterProducts::fillColumns(const PatchPart &part, Value pointer, Value square) {
   const int64_t lanes = vectors.lanes;
   ElementEmitter emitter(kernel.builder, kernel.loc, kernel.env, lanes);
@@ -88,6 +101,7 @@ void OuterProducts::fillColumns(const PatchPart &part, Value pointer, Value squa
             emitter.setMask(mask);
             at[1] = {kernel.add(firstChannel, channel), 0, {}};
             at.back() = {x, 1, {}};
+            askFor(emitter, at);
             vectors.store(vectors.step(square, kernel.mul(number, width)),
                           emitter.memory().asVector(emitter.emit(op.getRhs(), at)));
           }

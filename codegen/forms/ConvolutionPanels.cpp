@@ -102,8 +102,8 @@ int64_t PanelPlan::tableBytes() const {
 }
 
 int64_t PanelPlan::scratchBytes() const {
-  const int64_t elements = images() * patchSize() + areas() * areaSize() + panelSize() +
-                           sumsSize() + 2 * schedule.lanes;
+  const int64_t elements =
+      images() * patchSize() + areas() * areaSize() + panelSize() + sumsSize() + 2 * schedule.lanes;
   return roundUp(tableBytes() + elements * schedule.tiles.elementBytes, 64);
 }
 
