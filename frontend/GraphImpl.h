@@ -13,6 +13,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -141,6 +142,10 @@ private:
   /// Blocks of regions that failed; tensors may still name their values.
   std::vector<std::unique_ptr<mlir::Block>> abandoned;
   std::vector<ScopeEntry> scopes;
+
+public:
+  /// Held while the graph is compiled: see Compiling in runtime/Session.cpp.
+  std::recursive_mutex compiling;
 };
 
 /// Until it is closed, ops are built into a block of its own, which may use all that was there

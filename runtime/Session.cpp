@@ -15,8 +15,22 @@
 #include "sinter/runtime/Environment.h"
 #include "sinter/runtime/SessionImpl.h"
 
+#include <mutex>
+
 namespace sinter {
 namespace {
+
+/// Several threads may compile one graph, one after the other: what is compiled lives in the
+/// graph's context, into which passes load dialects.
+class Compiling {
+public:
+  explicit Compiling(const Graph &graph)
+      : graph(GraphImpl::of(graph)), lock(this->graph->compiling) {}
+
+private:
+  std::shared_ptr<GraphImpl> graph;
+  std::lock_guard<std::recursive_mutex> lock;
+};
 
 /// The function to compile; its context belongs to the graph.
 mlir::OwningOpRef<mlir::ModuleOp> extractProgram(const Graph &graph, const CompileOptions &options,
@@ -198,6 +212,7 @@ Executable compileWith(const Graph &graph, const CompileOptions &options,
   const TargetInfo target = pipeline.target = targetFor(options, *device);
   if (configure)
     configure(pipeline);
+  Compiling alone(graph);
   mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
   codegen::ProgramCache cache(*module, pipeline);
   if (std::optional<ExecutableCode> code = known(cache))
@@ -218,6 +233,7 @@ void runPipelineOf(const Graph &graph, const CompileOptions &options,
                    const ConfigurePipeline &configure, std::source_location loc) {
   codegen::PipelineOptions pipeline = pipelineOptions(options);
   configure(pipeline);
+  Compiling alone(graph);
   mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
   codegen::runPipeline(*module, pipeline);
 }
@@ -226,6 +242,7 @@ std::string scheduleText(const Graph &graph, const CompileOptions &options,
                          std::source_location loc) {
   codegen::PipelineOptions pipeline = pipelineOptions(options);
   pipeline.stopAfter = codegen::StageId::Scheduled;
+  Compiling alone(graph);
   mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
   codegen::Compilation compilation = codegen::runPipeline(*module, pipeline);
   return codegen::scheduleText(compilation.graph(), pipeline.target);
@@ -248,6 +265,7 @@ void compileToLibrary(const Graph &graph, const std::filesystem::path &path,
   std::filesystem::path header = file.header;
   if (header.empty())
     header = std::filesystem::path(path).replace_extension(".h");
+  Compiling alone(graph);
   mlir::OwningOpRef<mlir::ModuleOp> module = extractProgram(graph, options, loc);
   codegen::LibraryBuild(*module, pipeline, targets)
       .write(formOf(file.kind), path, header, file.values);

@@ -346,6 +346,26 @@ TEST(SessionTest, LibrariesAreMadeWithoutStandardStreams) {
   EXPECT_EQ(loadLibrary(folder.path / "libstep.so").program().name, "step");
 }
 
+TEST(SessionTest, SeveralThreadsCompileOneGraph) {
+  for (int repetition = 0; repetition < 3; ++repetition) {
+    Model model;
+    std::vector<std::thread> threads;
+    std::vector<std::string> texts(8);
+    for (size_t i = 0; i < texts.size(); ++i)
+      threads.emplace_back([&, i] {
+        CompileOptions options{.outputs = {model.loss}, .cache = {.enabled = false}};
+        options.engine = i % 4 == 3 ? Engine::Interpreter : Engine::Compiled;
+        State state(model.g, 1);
+        texts[i] =
+            compile(model.g, options)(state, {{"x", features(4)}, {"y", classes(4)}})[0].str();
+      });
+    for (std::thread &thread : threads)
+      thread.join();
+    for (size_t i = 0; i < texts.size(); ++i)
+      EXPECT_EQ(texts[i], texts[i % 4 == 3 ? 3 : 0]) << i;
+  }
+}
+
 TEST(SessionTest, WhatWasMovedFromIsAnError) {
   Model model;
   Executable executable = compile(model.g, {.outputs = {model.loss}});
