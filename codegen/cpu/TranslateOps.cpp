@@ -5,10 +5,12 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/Intrinsics.h"
 #include "llvm/IR/Metadata.h"
 
+#include <cstdint>
 #include <optional>
 
 using namespace mlir;
@@ -109,7 +111,50 @@ llvm::Value *translateConstant(Translation &t, arith::ConstantOp op) {
   return llvm::is_contained(values, nullptr) ? nullptr : llvm::ConstantVector::get(values);
 }
 
+/// The elements of a constant as vector elements of 32 bits; null where one does not fit, or is the
+/// first or last of them.
+llvm::Constant *narrowed(Translation &t, Value value) {
+  DenseIntElementsAttr elements;
+  if (!matchPattern(value, m_Constant(&elements)))
+    return nullptr;
+  SmallVector<uint32_t> numbers;
+  for (const APInt &element : elements.getValues<APInt>()) {
+    const int64_t number = element.getSExtValue();
+    if (number <= INT32_MIN || number >= INT32_MAX)
+      return nullptr;
+    numbers.push_back(static_cast<uint32_t>(number));
+  }
+  return llvm::ConstantDataVector::get(t.module.getContext(), numbers);
+}
+
+/// Which lanes of a constant are below a number, or beyond it: with 32 bits a lane these are
+/// masks of one register, where 64 bits take LLVM ten times as long. Null: not that.
+llvm::Value *translateMask(Translation &t, arith::CmpIOp op) {
+  using enum arith::CmpIPredicate;
+  auto type = dyn_cast<VectorType>(op.getLhs().getType());
+  if (!type || !type.getElementType().isInteger(64) ||
+      !llvm::is_contained({slt, sle, sgt, sge}, op.getPredicate()))
+    return nullptr;
+  const bool numberIsLeft = op.getLhs().getDefiningOp<vector::BroadcastOp>() != nullptr;
+  auto number = (numberIsLeft ? op.getLhs() : op.getRhs()).getDefiningOp<vector::BroadcastOp>();
+  if (!number || isa<VectorType>(number.getSourceType()))
+    return nullptr;
+  llvm::Constant *lanes = narrowed(t, numberIsLeft ? op.getRhs() : op.getLhs());
+  if (!lanes)
+    return nullptr;
+  llvm::IRBuilder<> &b = t.builder;
+  llvm::Value *bound =
+      b.CreateBinaryIntrinsic(llvm::Intrinsic::smin, t[number.getSource()], b.getInt64(INT32_MAX));
+  bound = b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, bound, b.getInt64(INT32_MIN));
+  llvm::Value *splat = b.CreateVectorSplat(static_cast<unsigned>(type.getDimSize(0)),
+                                           b.CreateTrunc(bound, b.getInt32Ty()));
+  return b.CreateICmp(predicateOf(op.getPredicate()), numberIsLeft ? splat : lanes,
+                      numberIsLeft ? lanes : splat);
+}
+
 llvm::Value *translateCompare(Translation &t, arith::CmpIOp op) {
+  if (llvm::Value *mask = translateMask(t, op))
+    return mask;
   return t.builder.CreateICmp(predicateOf(op.getPredicate()), t[op.getLhs()], t[op.getRhs()]);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/TranslateKernel.h"
 #include "sinter/codegen/cpu/CompileObject.h"
+#include "sinter/codegen/cpu/Jit.h"
 #include "sinter/codegen/cpu/LowerToLlvm.h"
 #include "sinter/ir/base/TargetInfo.h"
 
@@ -11,6 +12,9 @@
 #include "llvm/IR/Module.h"
 
 #include <gtest/gtest.h>
+
+#include <cstdint>
+#include <limits>
 
 using namespace sinter;
 using namespace sinter::cpu;
@@ -226,6 +230,57 @@ TEST_F(TranslateKernel, QuotientsRoundTheirWay) {
             << value << " by " << by << (up ? " up" : " down") << "\n"
             << text;
       }
+}
+
+// Masks are written otherwise, too: their lanes are those of 64 bits whatever the number.
+TEST_F(TranslateKernel, MasksOfNumbersOfLanes) {
+  constexpr int64_t lanes[] = {0, 1, 2, 3, 4, 5, -6, 2147483646};
+  constexpr int64_t low = std::numeric_limits<int64_t>::min(),
+                    high = std::numeric_limits<int64_t>::max();
+  struct Predicate {
+    const char *name;
+    bool (*holds)(int64_t, int64_t);
+  };
+  for (auto [name, holds] : {Predicate{"slt", [](int64_t a, int64_t b) { return a < b; }},
+                             Predicate{"sle", [](int64_t a, int64_t b) { return a <= b; }},
+                             Predicate{"sgt", [](int64_t a, int64_t b) { return a > b; }},
+                             Predicate{"sge", [](int64_t a, int64_t b) { return a >= b; }}})
+    for (bool numberIsLeft : {false, true}) {
+      auto module = kernel("%lanes = arith.constant dense<[0, 1, 2, 3, 4, 5, -6, 2147483646]> : "
+                           "vector<8xi64>\n%n8 = vector.broadcast %i : i64 to vector<8xi64>\n"
+                           "%m = arith.cmpi " +
+                           std::string(name) + (numberIsLeft ? ", %n8, %lanes" : ", %lanes, %n8") +
+                           " : vector<8xi64>\n%r = arith.extui %m : vector<8xi1> to vector<8xi8>\n"
+                           "llvm.store %r, %q {alignment = 1 : i64} : vector<8xi8>, !llvm.ptr");
+      llvm::LLVMContext llvmContext;
+      std::unique_ptr<llvm::Module> ours = translateKernel(*module, llvmContext);
+      ASSERT_TRUE(ours);
+      Jit jit({ObjectCompiler(TargetInfo::parse("cpu:native")).object(*ours)});
+      auto *run = reinterpret_cast<void (*)(const void *, void *, int64_t, int64_t, int64_t)>(
+          jit.lookup("kernel"));
+      alignas(64) const float in[16] = {};
+      for (int64_t number :
+           {low, low + 1, int64_t{-4294967294}, int64_t{-2147483649}, int64_t{-7}, int64_t{-6},
+            int64_t{-1}, int64_t{0}, int64_t{3}, int64_t{8}, int64_t{2147483646},
+            int64_t{2147483647}, int64_t{2147483648}, int64_t{4294967299}, high}) {
+        uint8_t out[8];
+        run(in, out, number, 0, 0);
+        for (size_t lane = 0; lane < 8; ++lane)
+          EXPECT_EQ(out[lane],
+                    numberIsLeft ? holds(number, lanes[lane]) : holds(lanes[lane], number))
+              << name << " " << number << " lane " << lane << (numberIsLeft ? ", left" : "");
+      }
+    }
+  // Numbers of other comparisons stay as wide as they are.
+  for (const char *compared : {"ult, %lanes, %n8", "eq, %n8, %lanes", "slt, %wide, %n8"}) {
+    SCOPED_TRACE(compared);
+    expectAlike("%lanes = arith.constant dense<[0, 1, 2, 3, 4, 5, 6, 7]> : vector<8xi64>\n"
+                "%wide = arith.constant dense<[0, 1, 2, 3, 4, 5, 6, 2147483647]> : vector<8xi64>\n"
+                "%n8 = vector.broadcast %i : i64 to vector<8xi64>\n%m = arith.cmpi " +
+                std::string(compared) +
+                " : vector<8xi64>\n%r = arith.extui %m : vector<8xi1> to vector<8xi8>\n"
+                "llvm.store %r, %q {alignment = 1 : i64} : vector<8xi8>, !llvm.ptr");
+  }
 }
 
 TEST_F(TranslateKernel, WhatItDoesNotKnowIsLeftToTheConversion) {
