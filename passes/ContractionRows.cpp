@@ -76,7 +76,23 @@ static std::optional<int64_t> widthThatDivides(int64_t row, int64_t most, int64_
   return std::nullopt;
 }
 
+/// Whether a product is large, found out from the attributes alone: most are not.
+static bool isLarge(DotGeneralOp dot) {
+  constexpr int64_t large = 1 << 20, assumedSize = 1024;
+  Dims dims = tensorType(dot.getResult()).getDims();
+  if (dims.empty() || !isa<IntegerAttr>(dims.back()))
+    return false;
+  double elements = 1;
+  for (Attribute dim : dims) {
+    auto size = dyn_cast<IntegerAttr>(dim);
+    elements *= static_cast<double>(size ? size.getInt() : assumedSize);
+  }
+  return elements >= large;
+}
+
 std::optional<int64_t> rowTile(DotGeneralOp dot, const RowReads &reads, const OpFacts &facts) {
+  if (!isLarge(dot))
+    return std::nullopt;
   const Shape right = tensorType(dot.getRhs()).getShape(),
               product = tensorType(dot.getResult()).getShape();
   const auto row = sizeOf(right, rowDims(dot)).constant(),
@@ -100,6 +116,8 @@ std::optional<int64_t> rowTile(DotGeneralOp dot, const RowReads &reads, const Op
     constexpr int64_t enoughTiles = 120;
     const int64_t deepest = !isNarrowFloat(dtype) ? 4096 : reads.isStored ? 1024 : 2048;
     const int64_t width = bytes == 8 ? 64 : 128;
+    if (reads.hasArgmax && isNarrowFloat(dtype)) // Tensor cores leave no registers for a place.
+      return std::nullopt;
     if (*depth > deepest || rows <= enoughTiles * width * width / *row)
       return std::nullopt;
     return widthThatDivides(*row, width, width);

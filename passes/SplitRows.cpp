@@ -117,7 +117,7 @@ private:
       taken.insert(op);
       return give(ofProduct);
     }
-    if (isa<ReduceSumOp, ReduceProdOp, ReduceMaxOp, ReduceMinOp, ArgmaxOp>(op) && reducesRow(op))
+    if (reducesRow(op))
       return take(reductions, op);
     if (auto pick = dyn_cast<PickOp>(op); pick && !ofProduct.contains(pick.getIndices()))
       return take(picks, pick);
@@ -125,10 +125,12 @@ private:
   }
 
   bool reducesRow(Operation *op) const {
-    if (auto arg = dyn_cast<ArgmaxOp>(op))
-      return static_cast<int64_t>(arg.getAxis()) == last;
-    auto axes = op->getAttrOfType<DenseI64ArrayAttr>("axes");
-    return axes && llvm::equal(axes.asArrayRef(), llvm::ArrayRef(last));
+    auto indexed = dyn_cast<IndexedOpInterface>(op);
+    if (!indexed || op->getNumOperands() != 1)
+      return false;
+    const Indexing indexing = indexed.getIndexing();
+    return anchorKind(indexing) == AnchorKind::Reduction && indexing.numReductions == 1 &&
+           indexing.accesses.front().index.back().asDim() == indexing.numParallel();
   }
 
   bool takeShifted(Operation *op) {

@@ -234,6 +234,39 @@ TEST_P(NvrtcTest, RowsBehindProducts) {
   expectCompiles(set);
 }
 
+/// The loss of labels over many classes, whose logits are reduced by tiles; and tiles that are
+/// stored too, of all widths.
+TEST_P(NvrtcTest, TilesOfRowsBehindProducts) {
+  KernelSet set(GetParam());
+  for (DType dtype : {f32, f64, f16, bf16}) {
+    Graph graph, other;
+    auto product = [&](Graph &g) {
+      Tensor x = g.placeholder("x", dtype, {1024, 256}),
+             w = g.placeholder("w", dtype, {256, 32768});
+      return x.matmul(w) + g.placeholder("bias", dtype, {32768});
+    };
+    Tensor y = product(other);
+    other.output("which", argmax(y, -1));
+    other.output("sum", sum(y, {-1}));
+    set.add("largest of tiles of " + std::string(name(dtype)), other);
+    if (dtype == f64) // Its logarithm keeps a stack.
+      continue;
+    graph.output("loss",
+                 softmaxCrossEntropy(product(graph), graph.placeholder("labels", i32, {1024})));
+    set.add("loss of tiles of " + std::string(name(dtype)), graph);
+  }
+  for (int64_t width : {64, 256}) {
+    Graph graph;
+    Tensor x = graph.placeholder("x", bf16, {1024, 256}),
+           w = graph.placeholder("w", bf16, {256, 16, width});
+    Tensor y = dotGeneral(x, w, {.lhsContract = {1}, .rhsContract = {0}});
+    graph.output("y", y);
+    graph.output("max", max(y, {-1}));
+    set.add("tiles of " + std::to_string(width), graph);
+  }
+  expectCompiles(set);
+}
+
 /// Convolutions of many channels with their gradients, of all sizes of patches.
 TEST_P(NvrtcTest, Convolutions) {
   KernelSet set(GetParam());
