@@ -74,6 +74,8 @@ std::string libraryName(const fs::path &library) {
 }
 
 static bool isFileOrNothing(fs::path path) {
+  if (!path.has_filename())
+    return false;
   constexpr int mostLinks = 40;
   std::error_code problem;
   for (int links = 0; links < mostLinks; ++links) {

@@ -400,6 +400,7 @@ TEST(SessionTest, RefusesBadRequests) {
   for (const std::string &path : {std::string(), std::string("a\0.so", 5)})
     errorOf([&] { compileToLibrary(model.g, path, {.outputs = {model.loss}}); }, ErrorKind::User,
             ErrorCode::FileAccess);
+  EXPECT_FALSE(std::filesystem::exists(".h")); // The header of a library without a name.
   errorOf([&] { compile(model.g, {.outputs = {other.loss}}); });
   std::string text =
       errorOf([&] { compile(model.g, {.outputs = {model.loss}, .disabledPasses = {"fusee"}}); },
