@@ -278,7 +278,8 @@ TEST_P(NvrtcTest, Convolutions) {
                     {bf16, 32, 128, 128, 28, 3, 1},
                     {f16, 32, 128, 128, 56, 3, 2},
                     {f16, 32, 256, 512, 15, 3, 2},
-                    {bf16, 8, 32, 48, 20, 5, 1}}) {
+                    {bf16, 8, 32, 48, 20, 5, 1},
+                    {bf16, 32, 64, 256, 28, 1, 1}}) {
     Graph graph;
     Tensor x = graph.placeholder("x", s.dtype, {s.images, s.inputs, s.size, s.size}),
            w = graph.placeholder("w", s.dtype, {s.outputs, s.inputs, s.window, s.window});
