@@ -11,6 +11,8 @@
 // 4. Reductions over the same ranges merge. What a kernel could compute from what it reads anyway
 //    is not stored for it, and ops go where fewer bytes are stored (FuseRecompute.cpp).
 // 5. Kernels of one form that read the same large tensor merge (FuseSiblings.cpp).
+#include "sinter/passes/Fuse.h"
+
 #include "sinter/passes/ContractionPrologue.h"
 #include "sinter/passes/FuseRecompute.h"
 #include "sinter/passes/FuseSiblings.h"
@@ -122,35 +124,17 @@ bool mergeAlongEdges(FusionGroups &groups, FusionGroups::Accept accept) {
   return changed;
 }
 
-struct FusePass : impl::FuseBase<FusePass> {
-  using FuseBase::FuseBase;
+} // namespace
 
-  void runOnOperation() override {
-    func::FuncOp func = getOperation();
-    makeKernels(func);
-    if (gpu)
-      func.walk([](FusedOp fused) {
-        fused->setDiscardableAttr(forGpuAttr, UnitAttr::get(fused.getContext()));
-      });
-  }
-
-private:
-  void makeKernels(func::FuncOp func) {
-    // Text may come in with its kernels made; what it leaves outside of them is told by the stage's
-    // contract.
-    bool isFused = func.walk([](FusedOp) { return WalkResult::interrupt(); }).wasInterrupted();
-    if (func.isExternal() || isFused)
-      return;
-    Block &block = func.getBody().front();
-    OpFacts facts;
-    facts.forGpu = gpu;
-    dropIdleOps(block, facts);
-    if (!fusion) {
-      FusionGroups groups(block, facts, /*joinChains=*/false);
-      return buildKernels(func, groups);
-    }
+FusionWork fuseOps(func::FuncOp func, const FusionChoices &choices) {
+  Block &block = func.getBody().front();
+  OpFacts facts;
+  facts.forGpu = choices.gpu;
+  dropIdleOps(block, facts);
+  if (choices.fusion)
     splitFreeProducers(block, facts);
-    FusionGroups groups(block, facts, /*joinChains=*/true);
+  FusionGroups groups(block, facts, /*joinChains=*/choices.fusion);
+  if (choices.fusion) {
     auto noPrologue = [](const KernelSketch &both) { return both.form != KernelForm::Reduce; };
     auto anything = [](const KernelSketch &) { return true; };
     mergeAlongEdges(groups, noPrologue);
@@ -160,9 +144,30 @@ private:
     if (recomputeInConsumers(groups) || moved)
       mergeAlongEdges(groups, anything);
     mergeSiblings(groups);
-    if (explain)
+    if (choices.explain)
       explainEdges(func, groups);
-    buildKernels(func, groups);
+  }
+  FusionWork work = groups.getWork();
+  buildKernels(func, groups);
+  return work;
+}
+
+namespace {
+
+struct FusePass : impl::FuseBase<FusePass> {
+  using FuseBase::FuseBase;
+
+  void runOnOperation() override {
+    func::FuncOp func = getOperation();
+    // Text may come in with its kernels made; what it leaves outside of them is told by the stage's
+    // contract.
+    bool isFused = func.walk([](FusedOp) { return WalkResult::interrupt(); }).wasInterrupted();
+    if (!func.isExternal() && !isFused)
+      fuseOps(func, {.gpu = gpu, .fusion = fusion, .explain = explain});
+    if (gpu)
+      func.walk([](FusedOp fused) {
+        fused->setDiscardableAttr(forGpuAttr, UnitAttr::get(fused.getContext()));
+      });
   }
 };
 

@@ -51,8 +51,8 @@ public:
         continue;
       size_t before = groups.size();
       bool visited = llvm::any_of(groups.outputsOf(work[i]), [&](Value output) {
-        return costs.bytesOf(output) >= worthRecomputing && isCheap(output.getDefiningOp()) &&
-               visit(output);
+        return costs.bytesOf(output) >= worthRecomputing &&
+               isCheap(facts[output.getDefiningOp()]) && visit(output);
       });
       changed |= visited;
       // What is left of the groups that have changed.
@@ -63,16 +63,28 @@ public:
   }
 
 private:
-  bool isCheap(Operation *op) {
-    const Entry &entry = facts[op];
+  static bool isCheap(const Entry &entry) {
     return entry.freeToRecompute || (entry.elementwise && entry.cost <= cheapOp);
   }
 
+  /// A value and the op that makes it; null for arguments.
+  struct Made {
+    Value value;
+    const Entry *maker;
+  };
+  Made operandOf(const Entry &entry, unsigned i) {
+    return {entry.op->getOperand(i), facts.makerOf(entry, i)};
+  }
+
   /// What reading a value costs; one that is not stored yet is written as well.
+  double bytesToRead(Made made) {
+    auto producer = groups.groupOf(made.maker);
+    bool isStored = !producer || llvm::is_contained(groups.outputsOf(*producer), made.value);
+    return costs.bytesOf(made.value) * (isStored ? 1 : 2);
+  }
   double bytesToRead(Value value) {
-    auto producer = groups.producerOf(value);
-    bool isStored = !producer || llvm::is_contained(groups.outputsOf(*producer), value);
-    return costs.bytesOf(value) * (isStored ? 1 : 2);
+    Operation *op = value.getDefiningOp();
+    return bytesToRead({value, op ? facts.find(op) : nullptr});
   }
 
   double bytesOf(const Recipe &recipe) {
@@ -83,47 +95,45 @@ private:
   }
 
   /// Whether a kernel reads or computes a value already, other than the one that it shall compute.
-  bool isPresent(Value value, size_t consumer, Value except) {
-    return value != except && (groups.producerOf(value) == consumer ||
-                               llvm::is_contained(groups.inputsOf(consumer), value));
+  bool isPresent(Made made, size_t consumer, Value except) {
+    return made.value != except && (groups.groupOf(made.maker) == consumer ||
+                                    llvm::is_contained(groups.inputsOf(consumer), made.value));
   }
 
-  bool canCompute(Value value, unsigned depth) {
-    Operation *op = value.getDefiningOp();
-    return op && groups.groupOf(op) && depth < maxDepth && isCheap(op);
+  bool canCompute(Made made, unsigned depth) {
+    return depth < maxDepth && groups.groupOf(made.maker) && isCheap(*made.maker);
   }
 
   /// Fewer bytes than any recipe needs.
-  double leastBytes(Value value, size_t consumer, Value except, unsigned depth) {
-    if (depth > 0 && isPresent(value, consumer, except))
+  double leastBytes(Made made, size_t consumer, Value except, unsigned depth) {
+    if (depth > 0 && isPresent(made, consumer, except))
       return 0;
-    double least = depth > 0 ? bytesToRead(value) : HUGE_VAL;
-    if (!canCompute(value, depth))
+    double least = depth > 0 ? bytesToRead(made) : HUGE_VAL;
+    if (!canCompute(made, depth))
       return least;
     double most = 0;
-    for (Value operand : value.getDefiningOp()->getOperands())
-      if (most < least)
-        most = std::max(most, leastBytes(operand, consumer, except, depth + 1));
+    for (unsigned i = 0; i < made.maker->op->getNumOperands() && most < least; ++i)
+      most = std::max(most, leastBytes(operandOf(*made.maker, i), consumer, except, depth + 1));
     return std::min(least, most);
   }
 
-  std::optional<Recipe> recipeFor(Value value, size_t consumer, Value except, unsigned depth) {
-    if (depth > 0 && isPresent(value, consumer, except))
+  std::optional<Recipe> recipeFor(Made made, size_t consumer, Value except, unsigned depth) {
+    if (depth > 0 && isPresent(made, consumer, except))
       return Recipe();
     Recipe read;
-    read.reads.push_back(value);
-    if (!canCompute(value, depth))
-      return depth > 0 ? std::optional(read) : std::nullopt;
-    Operation *op = value.getDefiningOp();
+    read.reads.push_back(made.value);
+    if (!canCompute(made, depth))
+      return depth > 0 ? std::optional(std::move(read)) : std::nullopt;
     Recipe computed;
-    for (Value operand : op->getOperands())
-      computed.include(*recipeFor(operand, consumer, except, depth + 1));
-    computed.ops.push_back(&facts[op]);
+    for (unsigned i = 0; i < made.maker->op->getNumOperands(); ++i)
+      computed.include(*recipeFor(operandOf(*made.maker, i), consumer, except, depth + 1));
+    computed.ops.push_back(made.maker);
     for (const Entry *each : computed.ops)
       computed.flops += each->freeToRecompute ? 0 : each->cost;
+    const bool isShort = computed.flops <= cheapChain;
     if (depth == 0)
-      return computed.flops <= cheapChain ? std::optional(computed) : std::nullopt;
-    return computed.flops <= cheapChain && bytesOf(computed) < bytesOf(read) ? computed : read;
+      return isShort ? std::optional(std::move(computed)) : std::nullopt;
+    return isShort && bytesOf(computed) < bytesToRead(made) ? std::move(computed) : std::move(read);
   }
 
   struct Consumer {
@@ -133,28 +143,30 @@ private:
   };
 
   bool visit(Value value) {
-    size_t producer = *groups.producerOf(value);
+    const Made made{value, &facts[value.getDefiningOp()]};
+    size_t producer = *groups.groupOf(made.maker);
     llvm::MapVector<size_t, Consumer> consumers;
     bool staysStored = false;
     for (Operation *user : value.getUsers()) {
-      auto g = groups.groupOf(user);
+      const Entry *reader = facts.find(user);
+      auto g = groups.groupOf(reader);
       if (!g) {
         staysStored = true;
         continue;
       }
       if (*g != producer)
-        consumers[*g].mustRead |= facts[user].anchor == AnchorKind::Contraction;
+        consumers[*g].mustRead |= reader->anchor == AnchorKind::Contraction;
     }
     double saved = costs.bytesOf(value);
     // What could be saved at most: reading it everywhere, and storing it.
     bool promising = false;
     for (auto &[g, consumer] : consumers)
-      promising |= !consumer.mustRead && leastBytes(value, g, value, 0) < 2 * saved;
+      promising |= !consumer.mustRead && leastBytes(made, g, value, 0) < 2 * saved;
     if (!promising)
       return false;
     for (auto &[g, consumer] : consumers) {
       if (!consumer.mustRead)
-        consumer.recipe = recipeFor(value, g, value, 0);
+        consumer.recipe = recipeFor(made, g, value, 0);
       if (consumer.recipe)
         consumer.bytes = bytesOf(*consumer.recipe);
       else

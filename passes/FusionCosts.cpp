@@ -26,15 +26,20 @@ double FusionCosts::sizeOf(Attribute dim) const {
 }
 
 const FusionCosts::Sizes &FusionCosts::sizesOf(Type type) {
+  const void *address = type.getAsOpaquePointer();
+  Recent &slot = recent[(reinterpret_cast<uintptr_t>(address) >> 4) % recent.size()];
+  if (slot.type == address)
+    return slot.sizes;
   Sizes &known = sizes[type];
-  if (known.elements >= 0)
-    return known;
-  auto tensor = cast<ir::TensorType>(type);
-  known.elements = 1;
-  for (Attribute dim : tensor.getDims())
-    known.elements *= sizeOf(dim);
-  known.bytes = known.elements * static_cast<double>(byteSize(tensor.getDType()));
-  return known;
+  if (known.elements < 0) {
+    auto tensor = cast<ir::TensorType>(type);
+    known.elements = 1;
+    for (Attribute dim : tensor.getDims())
+      known.elements *= sizeOf(dim);
+    known.bytes = known.elements * static_cast<double>(byteSize(tensor.getDType()));
+  }
+  slot = {address, known};
+  return slot.sizes;
 }
 
 double FusionCosts::memoryNs(double bytes) const {

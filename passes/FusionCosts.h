@@ -7,6 +7,7 @@
 #include "llvm/ADT/DenseMap.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 namespace sinter::passes {
@@ -77,6 +78,12 @@ private:
   OpFacts &facts;
   Machine machine;
   llvm::DenseMap<mlir::Type, Sizes> sizes;
+  /// Types asked for last, by address: a graph has few.
+  struct Recent {
+    const void *type = nullptr;
+    Sizes sizes;
+  };
+  std::array<Recent, 256> recent;
   struct Wanted {
     unsigned round = 0;
     double points = 0;

@@ -54,7 +54,7 @@ void FusionGroups::addOps(Block &block, bool joinChains) {
     if (!member.order)
       continue;
     if (joinChains && op.getNumResults() == 1 && !op.use_empty()) {
-      const Readers &readers = readersOf(op.getResult(0));
+      const Readers &readers = readersOf(op.getResult(0), entry);
       const Entry *reader = readers.entries.empty() ? nullptr : readers.entries.front();
       bool only =
           reader && !readers.isReturned &&
@@ -109,6 +109,8 @@ FusionGroups::State FusionGroups::stateOf(Group ops) {
   State state;
   state.inputs = inputsOf(ops);
   state.outputs = outputsOf(ops);
+  for (Value output : state.outputs)
+    state.makers.push_back(facts.find(output.getDefiningOp()));
   for (const Entry *entry : ops) {
     ++state.anchors[static_cast<size_t>(entry->anchor)];
     if (standsAlone(entry->anchor))
@@ -159,7 +161,7 @@ llvm::SmallVector<Value> FusionGroups::outputsOf(llvm::ArrayRef<const Entry *> o
   llvm::SmallVector<Value> outputs;
   for (const Entry *entry : ops)
     for (Value result : entry->op->getResults()) {
-      const Readers &readers = readersOf(result);
+      const Readers &readers = readersOf(result, *entry);
       if (readers.isReturned ||
           llvm::any_of(readers.entries, [&](const Entry *reader) { return !isMarked(reader); }))
         outputs.push_back(result);
@@ -181,11 +183,10 @@ llvm::SmallVector<Value> FusionGroups::inputsOf(llvm::ArrayRef<const Entry *> op
 
 // -- Neighbours -----------------------------------------------------------------------------------
 
-const FusionGroups::Readers &FusionGroups::readersOf(Value value) {
-  auto result = cast<OpResult>(value);
-  const Entry &maker = facts[result.getOwner()];
+const FusionGroups::Readers &FusionGroups::readersOf(Value value, const Entry &maker) {
   cover(readers, maker.number, facts.size());
-  Readers &known = result.getResultNumber() == 0 ? readers[maker.number] : moreReaders[value];
+  const bool isFirst = value == maker.op->getResult(0);
+  Readers &known = isFirst ? readers[maker.number] : moreReaders[value];
   if (known.version == version)
     return known;
   known.version = version;
@@ -220,8 +221,8 @@ llvm::SmallVector<size_t> FusionGroups::producersFor(size_t group) {
   return producers;
 }
 
-bool FusionGroups::isReadOutside(Value value, size_t a, size_t b) {
-  const Readers &all = readersOf(value);
+bool FusionGroups::isReadOutside(Value value, const Entry &maker, size_t a, size_t b) {
+  const Readers &all = readersOf(value, maker);
   return all.isReturned || llvm::any_of(all.entries, [&](const Entry *reader) {
            const size_t g = members[reader->number].group;
            return g != a && g != b;
@@ -267,9 +268,9 @@ bool FusionGroups::isKernel(llvm::ArrayRef<const Entry *> ops) {
 double FusionGroups::savedBytes(size_t producer, size_t consumer) {
   double saved = 0;
   const llvm::SmallVector<Value> &read = states[consumer].inputs;
-  for (Value value : states[producer].outputs)
+  for (auto [value, maker] : llvm::zip_equal(states[producer].outputs, states[producer].makers))
     if (llvm::is_contained(read, value))
-      saved += costs.bytesOf(value) * (isReadOutside(value, producer, consumer) ? 1 : 2);
+      saved += costs.bytesOf(value) * (isReadOutside(value, *maker, producer, consumer) ? 1 : 2);
   for (Value input : states[producer].inputs)
     if (llvm::is_contained(read, input))
       saved += costs.bytesOf(input);

@@ -26,6 +26,7 @@ struct Judgement {
   std::optional<KernelSketch> sketch; ///< None: they stay apart.
   FusionGroup ops;
   llvm::SmallVector<mlir::Value> inputs, outputs;
+  FusionGroup makers; ///< Of the outputs.
   KernelCost cost;
   double savedNs = 0;
   std::string reason; ///< Why they stay apart, when that was asked for.
@@ -118,6 +119,7 @@ private:
   struct State {
     Group ops;
     llvm::SmallVector<mlir::Value> inputs, outputs;
+    Group makers;                                      ///< Of the outputs.
     std::array<unsigned, numAnchorKinds> anchors = {}; ///< How many of each AnchorKind.
     const Entry *alone = nullptr;     ///< The anchor that bears no other beside it, if any.
     const Entry *reduction = nullptr; ///< The first one, if any.
@@ -139,14 +141,15 @@ private:
   bool joinsReader(const Entry &op, const Entry &reader);
   size_t add(State state, size_t position);
   State stateOf(Group ops);
-  const Readers &readersOf(mlir::Value value);
+  const Readers &readersOf(mlir::Value value, const Entry &maker);
   /// Calls back with the groups that read what a group makes, itself included.
   template <typename Callback> void forEachReader(size_t group, Callback callback) {
-    for (mlir::Value output : states[group].outputs)
-      for (const Entry *reader : readersOf(output).entries)
+    const State &state = states[group];
+    for (size_t i = 0; i < state.outputs.size(); ++i)
+      for (const Entry *reader : readersOf(state.outputs[i], *state.makers[i]).entries)
         callback(members[reader->number].group);
   }
-  bool isReadOutside(mlir::Value value, size_t a, size_t b);
+  bool isReadOutside(mlir::Value value, const Entry &maker, size_t a, size_t b);
   /// Marks ops for isMarked(), until the next call.
   void mark(llvm::ArrayRef<const Entry *> ops);
   bool isMarked(const Entry *entry) const {
@@ -169,6 +172,7 @@ private:
   // FusionProfit.cpp
   std::optional<std::string> unprofitable(const Judgement &both, size_t a, size_t b, bool explain);
   bool repeatsTooMuch(llvm::ArrayRef<const Entry *> ops);
+  size_t viewOf(const Entry &entry);
 
   static constexpr size_t none = ~size_t{0};
 
@@ -182,7 +186,14 @@ private:
   std::vector<Readers> readers; ///< Of the first result, by Entry::number.
   llvm::DenseMap<mlir::Value, Readers> moreReaders; ///< Of other results.
   unsigned version = 1;                             ///< Of what reads what.
-  std::vector<unsigned> marked;                     ///< By Entry::number.
+  /// Of repeatsTooMuch(): where an op is computed, and what stands for it as a view.
+  struct Place {
+    llvm::SmallVector<size_t, 6> positions;
+    unsigned version = 0;
+    size_t view = 0;
+  };
+  std::vector<Place> places;    ///< By Entry::number.
+  std::vector<unsigned> marked; ///< By Entry::number.
   unsigned markRound = 0;
   std::vector<unsigned> reached; ///< By group: the search that came there last.
   unsigned search = 0;

@@ -126,10 +126,13 @@ void FusionGroups::uniteValues(Judgement &both, size_t a, size_t b) {
   for (Value input : y.inputs)
     if (!llvm::is_contained(x.outputs, input) && !llvm::is_contained(x.inputs, input))
       both.inputs.push_back(input);
-  for (Value output : x.outputs)
-    if (isReadOutside(output, a, b))
+  for (auto [output, maker] : llvm::zip_equal(x.outputs, x.makers))
+    if (isReadOutside(output, *maker, a, b)) {
       both.outputs.push_back(output);
+      both.makers.push_back(maker);
+    }
   both.outputs.append(y.outputs);
+  both.makers.append(y.makers);
 }
 
 void FusionGroups::uniteOps(Judgement &both, size_t a, size_t b) const {
@@ -232,6 +235,7 @@ std::optional<size_t> FusionGroups::merge(size_t a, size_t b, Accept accept) {
   state.ops = std::move(both.ops);
   state.inputs = std::move(both.inputs);
   state.outputs = std::move(both.outputs);
+  state.makers = std::move(both.makers);
   state.sketch = std::move(both.sketch);
   state.cost = both.cost;
   state.isKnown = true;

@@ -2,8 +2,6 @@
 // Whether two groups that can be one kernel should be.
 #include "sinter/passes/FusionGroups.h"
 
-#include "llvm/ADT/SmallSet.h"
-
 #include <cstdio>
 
 using namespace mlir;
@@ -101,33 +99,47 @@ std::optional<std::string> FusionGroups::unprofitable(const Judgement &both, siz
 /// along a chain.
 bool FusionGroups::repeatsTooMuch(llvm::ArrayRef<const Entry *> ops) {
   mark(ops);
-  llvm::DenseMap<const Entry *, llvm::SmallSet<size_t, 8>> positions;
+  places.resize(facts.size());
+  for (const Entry *entry : ops)
+    places[entry->number].positions.clear();
+  auto insert = [](llvm::SmallVectorImpl<size_t> &positions, size_t position) {
+    if (!llvm::is_contained(positions, position))
+      positions.push_back(position);
+  };
   for (const Entry *entry : llvm::reverse(ops)) {
-    auto &own = positions[entry];
-    bool isAnchor = entry->anchor != AnchorKind::None;
+    auto &own = places[entry->number].positions;
+    const bool isAnchor = entry->anchor != AnchorKind::None;
     if (own.empty() || isAnchor)
-      own.insert(0); // At the element itself.
+      insert(own, 0); // At the element itself.
     if (own.size() > costs.getMachine().maxPositions && !entry->freeToRecompute && !isAnchor &&
         !analyzer.roleOf(*entry))
       return true;
-    llvm::SmallVector<size_t> here(own.begin(), own.end());
-    // Copies of a view ask for the same position.
-    llvm::hash_code view(0);
-    if (!entry->elementwise && !isAnchor)
-      view = OperationEquivalence::computeHash(entry->op, OperationEquivalence::directHashValue,
-                                               OperationEquivalence::ignoreHashValue,
-                                               OperationEquivalence::IgnoreLocations);
+    const bool isView = !entry->elementwise && !isAnchor;
     for (unsigned i = 0; i < entry->op->getNumOperands(); ++i) {
       const Entry *producer = facts.makerOf(*entry, i);
       if (!isMarked(producer))
         continue;
-      for (size_t p : here)
-        positions[producer].insert(isAnchor             ? 0
-                                   : entry->elementwise ? p
-                                                        : size_t(llvm::hash_combine(view, p)));
+      auto &wanted = places[producer->number].positions;
+      if (isAnchor)
+        insert(wanted, 0);
+      else
+        for (size_t p : own)
+          insert(wanted, isView ? size_t(llvm::hash_combine(viewOf(*entry), p)) : p);
     }
   }
   return false;
+}
+
+/// Copies of a view ask for the same position.
+size_t FusionGroups::viewOf(const Entry &entry) {
+  Place &place = places[entry.number];
+  if (place.version != version) {
+    place.version = version;
+    place.view = OperationEquivalence::computeHash(entry.op, OperationEquivalence::directHashValue,
+                                                   OperationEquivalence::ignoreHashValue,
+                                                   OperationEquivalence::IgnoreLocations);
+  }
+  return place.view;
 }
 
 } // namespace sinter::passes

@@ -42,6 +42,14 @@ struct DimExpr::Algebra {
   }
   static int depth(const DimExpr &e) { return e.node ? e.node->depth : 0; }
 
+  /// Most sizes are numbers, which need none of the rules below.
+  using Numbers = std::pair<int64_t, int64_t>;
+  static std::optional<Numbers> numbers(const DimExpr &a, const DimExpr &b) {
+    if (!a.isConstant() || !b.isConstant())
+      return std::nullopt;
+    return Numbers{*a.constant(), *b.constant()};
+  }
+
   /// Negative when `a` comes first. Higher degrees come first; this is a monomial order, which
   /// polynomial division relies on.
   static int compare(const Atoms &a, const Atoms &b) {
@@ -265,6 +273,8 @@ struct DimExpr::Algebra {
     if (std::optional<int64_t> c = b.constant()) {
       if (*c < 0)
         return divide(kind, scaled(a, -1), scaled(b, -1));
+      if (std::optional<int64_t> number = a.constant())
+        return floorQuotient(kind == AtomKind::CeilDiv ? add(*number, *c - 1) : *number, *c);
       return floorByConstant(kind == AtomKind::CeilDiv ? a + DimExpr(*c - 1) : a, *c);
     }
     if (std::optional<DimExpr> exact = a.dividedExactlyBy(b))
@@ -356,6 +366,8 @@ struct DimExpr::Algebra {
   }
 
   static DimExpr maximum(const DimExpr &a, const DimExpr &b) {
+    if (std::optional<Numbers> both = numbers(a, b))
+      return both->first < both->second ? b : a;
     std::vector<DimExpr> all, kept;
     flattenMax(a, all);
     flattenMax(b, all);
@@ -408,10 +420,11 @@ struct DimExpr::Algebra {
 DimExpr::DimExpr(int64_t value) {
   if (value == 0)
     return;
-  Node constant;
-  constant.terms.push_back({value, {}});
-  constant.text = std::to_string(value);
-  node = std::make_shared<const Node>(std::move(constant));
+  auto number = std::make_shared<Node>();
+  number->terms.resize(1);
+  number->terms.front().coefficient = value;
+  number->text = std::to_string(value);
+  node = std::move(number);
 }
 
 bool DimExpr::isValidName(std::string_view name) {
@@ -510,6 +523,10 @@ std::optional<DimExpr> DimExpr::dividedExactlyBy(const DimExpr &divisor) const {
 }
 
 DimExpr operator+(const DimExpr &a, const DimExpr &b) {
+  if (!a.node || !b.node)
+    return a.node ? a : b;
+  if (std::optional<DimExpr::Algebra::Numbers> both = DimExpr::Algebra::numbers(a, b))
+    return DimExpr::Algebra::add(both->first, both->second);
   DimExpr::Algebra::Terms terms = DimExpr::Algebra::terms(a);
   const DimExpr::Algebra::Terms &more = DimExpr::Algebra::terms(b);
   terms.insert(terms.end(), more.begin(), more.end());
@@ -519,10 +536,21 @@ DimExpr operator+(const DimExpr &a, const DimExpr &b) {
 DimExpr operator-(const DimExpr &a, const DimExpr &b) {
   if (a == b)
     return DimExpr();
+  if (std::optional<DimExpr::Algebra::Numbers> both = DimExpr::Algebra::numbers(a, b))
+    return DimExpr::Algebra::add(both->first, DimExpr::Algebra::mul(both->second, -1));
   return a + DimExpr::Algebra::scaled(b, -1);
 }
 
-DimExpr operator*(const DimExpr &a, const DimExpr &b) { return DimExpr::Algebra::product(a, b); }
+DimExpr operator*(const DimExpr &a, const DimExpr &b) {
+  if (!a.node || !b.node)
+    return DimExpr();
+  if (std::optional<DimExpr::Algebra::Numbers> both = DimExpr::Algebra::numbers(a, b)) {
+    if (both->first == 1 || both->second == 1)
+      return both->first == 1 ? b : a;
+    return DimExpr::Algebra::mul(both->first, both->second);
+  }
+  return DimExpr::Algebra::product(a, b);
+}
 
 DimExpr floorDiv(const DimExpr &a, const DimExpr &b) {
   return DimExpr::Algebra::divide(DimExpr::AtomKind::FloorDiv, a, b);
