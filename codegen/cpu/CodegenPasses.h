@@ -7,6 +7,11 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/OptBisect.h"
 
+namespace llvm {
+class LLVMContext;
+class Module;
+} // namespace llvm
+
 namespace sinter::cpu {
 
 /// What LLVM calls the passes of its pipeline for x86 that find nothing in kernels, and those that

@@ -43,30 +43,39 @@ template <typename Op> bool hasFlags(Op op) {
   return false;
 }
 
-template <typename Op, Instruction::BinaryOps code> void addBinary(TranslationTable &table) {
-  addValue<Op, +[](Translation &t, Op op) -> llvm::Value * {
-    return hasFlags(op) ? nullptr : t.builder.CreateBinOp(code, t.operand(op, 0), t.operand(op, 1));
-  }>(table);
+template <typename Op, Instruction::BinaryOps code>
+llvm::Value *translateBinary(Translation &t, Op op) {
+  return hasFlags(op) ? nullptr : t.builder.CreateBinOp(code, t.operand(op, 0), t.operand(op, 1));
 }
 
-template <typename Op, Instruction::CastOps code> void addCast(TranslationTable &table) {
-  addValue<Op, +[](Translation &t, Op op) -> llvm::Value * {
-    llvm::Type *type = t.type(op.getType());
-    return hasFlags(op) || !type ? nullptr : t.builder.CreateCast(code, t.operand(op, 0), type);
-  }>(table);
+template <typename Op, Instruction::CastOps code>
+llvm::Value *translateCast(Translation &t, Op op) {
+  llvm::Type *type = t.type(op.getType());
+  return hasFlags(op) || !type ? nullptr : t.builder.CreateCast(code, t.operand(op, 0), type);
 }
 
 /// An intrinsic of all operands that is named after the result's type. `tail` are bits behind them.
 template <typename Op, llvm::Intrinsic::ID id, bool... tail>
+llvm::Value *translateIntrinsic(Translation &t, Op op) {
+  llvm::Type *type = t.type(op.getType());
+  if (hasFlags(op) || !type)
+    return nullptr;
+  SmallVector<llvm::Value *> operands = t.all(op->getOperands());
+  (operands.push_back(t.builder.getInt1(tail)), ...);
+  return t.builder.CreateIntrinsic(id, {type}, operands);
+}
+
+template <typename Op, Instruction::BinaryOps code> void addBinary(TranslationTable &table) {
+  addValue<Op, translateBinary<Op, code>>(table);
+}
+
+template <typename Op, Instruction::CastOps code> void addCast(TranslationTable &table) {
+  addValue<Op, translateCast<Op, code>>(table);
+}
+
+template <typename Op, llvm::Intrinsic::ID id, bool... tail>
 void addIntrinsic(TranslationTable &table) {
-  addValue<Op, +[](Translation &t, Op op) -> llvm::Value * {
-    llvm::Type *type = t.type(op.getType());
-    if (hasFlags(op) || !type)
-      return nullptr;
-    SmallVector<llvm::Value *> operands = t.all(op->getOperands());
-    (operands.push_back(t.builder.getInt1(tail)), ...);
-    return t.builder.CreateIntrinsic(id, {type}, operands);
-  }>(table);
+  addValue<Op, translateIntrinsic<Op, id, tail...>>(table);
 }
 
 CmpInst::Predicate predicateOf(arith::CmpIPredicate predicate) {
