@@ -124,7 +124,7 @@ bool FusionGroups::repeatsTooMuch(llvm::ArrayRef<const Entry *> ops) {
         insert(wanted, 0);
       else
         for (size_t p : own)
-          insert(wanted, isView ? size_t(llvm::hash_combine(viewOf(*entry), p)) : p);
+          insert(wanted, isView ? size_t(llvm::hash_combine(viewOf(*entry), i, p)) : p);
     }
   }
   return false;

@@ -124,14 +124,24 @@ Value simplifySlice(SliceOp op, PatternRewriter &rewriter) {
   return all ? op.getX() : refill(op.getX(), op.getType(), op.getLoc(), rewriter);
 }
 
+/// A kernel keeps no more pointers at hand, and picks one of n operands by n comparisons.
+constexpr size_t mostJoined = 24;
+
 Value simplifyConcat(ConcatOp op, PatternRewriter &rewriter) {
   if (op.getInputs().size() == 1)
     return op.getInputs().front();
   TypedAttr value = fullValue(op.getInputs().front());
-  if (!value ||
-      llvm::any_of(op.getInputs(), [&](Value input) { return fullValue(input) != value; }))
+  if (value && llvm::all_of(op.getInputs(), [&](Value input) { return fullValue(input) == value; }))
+    return FullOp::create(rewriter, op.getLoc(), op.getType(), value);
+  if (op.getInputs().size() <= mostJoined)
     return {};
-  return FullOp::create(rewriter, op.getLoc(), op.getType(), value);
+  llvm::SmallVector<Value> parts;
+  for (size_t begin = 0; begin < op.getInputs().size(); begin += mostJoined) {
+    size_t count = std::min(mostJoined, op.getInputs().size() - begin);
+    parts.push_back(
+        ConcatOp::create(rewriter, op.getLoc(), op.getInputs().slice(begin, count), op.getAxis()));
+  }
+  return ConcatOp::create(rewriter, op.getLoc(), parts, op.getAxis());
 }
 
 Value simplifyPad(PadOp op, PatternRewriter &rewriter) {

@@ -451,3 +451,32 @@ func.func @update_that_is_needed_first_goes_first(
      : (!w, !w) -> !w
   return %d, %n : !w, !w
 }
+
+// -----
+
+// Each concat asks for its operand at two places: four of them would read x at 16.
+// CHECK-LABEL: @doubled_often
+// CHECK: sinter.fused
+// CHECK: sinter.fused
+// CHECK: return
+func.func @doubled_often(%x: !sinter.tensor<f32[N]> {sinter.kind = "placeholder", sinter.name = "x"}) -> !sinter.tensor<f32["16*N"]> {
+  %0 = sinter.concat %x, %x {axis = 0 : i64} : (!sinter.tensor<f32[N]>, !sinter.tensor<f32[N]>) -> !sinter.tensor<f32["2*N"]>
+  %1 = sinter.concat %0, %0 {axis = 0 : i64} : (!sinter.tensor<f32["2*N"]>, !sinter.tensor<f32["2*N"]>) -> !sinter.tensor<f32["4*N"]>
+  %2 = sinter.concat %1, %1 {axis = 0 : i64} : (!sinter.tensor<f32["4*N"]>, !sinter.tensor<f32["4*N"]>) -> !sinter.tensor<f32["8*N"]>
+  %3 = sinter.concat %2, %2 {axis = 0 : i64} : (!sinter.tensor<f32["8*N"]>, !sinter.tensor<f32["8*N"]>) -> !sinter.tensor<f32["16*N"]>
+  return %3 : !sinter.tensor<f32["16*N"]>
+}
+
+// Must not be apart: one place for each of different operands.
+// CHECK-LABEL: @joined_often
+// CHECK: sinter.fused
+// CHECK-NOT: sinter.fused
+// CHECK: return
+func.func @joined_often(%x: !sinter.tensor<f32[N]> {sinter.kind = "placeholder", sinter.name = "x"},
+                        %y: !sinter.tensor<f32[N]> {sinter.kind = "placeholder", sinter.name = "y"}) -> !sinter.tensor<f32["5*N"]> {
+  %0 = sinter.concat %x, %y {axis = 0 : i64} : (!sinter.tensor<f32[N]>, !sinter.tensor<f32[N]>) -> !sinter.tensor<f32["2*N"]>
+  %1 = sinter.concat %0, %y {axis = 0 : i64} : (!sinter.tensor<f32["2*N"]>, !sinter.tensor<f32[N]>) -> !sinter.tensor<f32["3*N"]>
+  %2 = sinter.concat %1, %x {axis = 0 : i64} : (!sinter.tensor<f32["3*N"]>, !sinter.tensor<f32[N]>) -> !sinter.tensor<f32["4*N"]>
+  %3 = sinter.concat %2, %y {axis = 0 : i64} : (!sinter.tensor<f32["4*N"]>, !sinter.tensor<f32[N]>) -> !sinter.tensor<f32["5*N"]>
+  return %3 : !sinter.tensor<f32["5*N"]>
+}

@@ -477,3 +477,28 @@ func.func @centred_beside_two(%x: !sinter.tensor<f32[7, 4]>, %y: !sinter.tensor<
   %r = sinter.reduce_sum %2 {axes = array<i64: 0>} : (!sinter.tensor<f32[7, 4]>) -> !sinter.tensor<f32[4]>
   return %r : !sinter.tensor<f32[4]>
 }
+
+// -----
+
+!v = !sinter.tensor<f32[N]>
+
+// Kernels of many operands take long to compile: 25 are joined in two steps.
+// CHECK-LABEL: @joins_many
+// CHECK-NEXT: %[[A:.*]] = sinter.concat {{.*}} -> !sinter.tensor<f32["24*N"]>
+// CHECK-NEXT: %[[C:.*]] = sinter.concat %[[A]], %arg0 {axis = 0 : i64} {{.*}} -> !sinter.tensor<f32["25*N"]>
+// CHECK-NEXT: return %[[C]]
+func.func @joins_many(%x: !v, %y: !v) -> !sinter.tensor<f32["25*N"]> {
+  %c = sinter.concat %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x {axis = 0 : i64}
+     : (!v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v) -> !sinter.tensor<f32["25*N"]>
+  return %c : !sinter.tensor<f32["25*N"]>
+}
+
+// Must not: a kernel can do this.
+// CHECK-LABEL: @joins_some
+// CHECK-NEXT: %[[C:.*]] = sinter.concat
+// CHECK-NEXT: return %[[C]]
+func.func @joins_some(%x: !v, %y: !v) -> !sinter.tensor<f32["24*N"]> {
+  %c = sinter.concat %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y, %x, %y {axis = 0 : i64}
+     : (!v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v, !v) -> !sinter.tensor<f32["24*N"]>
+  return %c : !sinter.tensor<f32["24*N"]>
+}
