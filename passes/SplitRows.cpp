@@ -133,14 +133,30 @@ private:
            indexing.accesses.front().index.back().asDim() == indexing.numParallel();
   }
 
+  /// Whether a shift is -inf only where all of its row of `x` is. Else one element that is -inf
+  /// makes NaN of the row, which the sum of its tile does not show.
+  bool isInfiniteAlone(Value shift, Value x, unsigned depth = 0) const {
+    constexpr unsigned deepest = 4;
+    Operation *op = shift.getDefiningOp();
+    if (auto select = dyn_cast_or_null<SelectOp>(op); select && depth < deepest)
+      return isInfiniteAlone(select.getA(), x, depth + 1) &&
+             isInfiniteAlone(select.getB(), x, depth + 1);
+    if (auto full = dyn_cast_or_null<FullOp>(op)) {
+      auto value = dyn_cast<FloatAttr>(full.getValue());
+      return value && value.getValue().isFinite();
+    }
+    auto largest = dyn_cast_or_null<ReduceMaxOp>(op);
+    return largest && largest.getX() == x && reducesRow(largest);
+  }
+
   bool takeShifted(Operation *op) {
     auto sub = dyn_cast<SubOp>(op);
     auto shift = sub ? sub.getB().getDefiningOp<BroadcastOp>() : BroadcastOp();
     if (!shift || !ofProduct.contains(sub.getA()) || !sub.getResult().hasOneUse())
       return false;
-    for (auto [d, dim] : llvm::zip_equal(shift.getDimensions(), shift.getX().getType().getDims()))
-      if (d == last && !isOne(dim))
-        return false;
+    if (shift.getDimensions() != llvm::ArrayRef(rules::range(0, last)) ||
+        !isInfiniteAlone(shift.getX(), sub.getA()))
+      return false;
     auto exp = dyn_cast<ExpOp>(*sub.getResult().getUsers().begin());
     auto sum = exp && exp.getResult().hasOneUse()
                    ? dyn_cast<ReduceSumOp>(*exp.getResult().getUsers().begin())

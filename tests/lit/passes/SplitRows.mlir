@@ -197,3 +197,57 @@ func.func @few_rows(%x: !x, %w: !w) -> !v {
   %max = sinter.reduce_max %d {axes = array<i64: 1>} : (!y) -> !v
   return %max : !v
 }
+
+// -----
+
+!x = !sinter.tensor<f32[1024, 96]>
+!w = !sinter.tensor<f32[96, 8192]>
+!y = !sinter.tensor<f32[1024, 8192]>
+!v = !sinter.tensor<f32[1024]>
+
+// Where the smallest is -inf the sum is NaN, and no sum of a tile knows.
+// CHECK-LABEL: @shift_by_smallest
+// CHECK-NOT: reshape
+// CHECK: return
+// GPU-LABEL: @shift_by_smallest
+// GPU-NOT: reshape
+// GPU: return
+// FUSED-LABEL: @shift_by_smallest
+func.func @shift_by_smallest(%x: !x, %w: !w) -> !v {
+  %d = sinter.dot_general %x, %w {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 1>, rhsContract = array<i64: 0>} : (!x, !w) -> !y
+  %least = sinter.reduce_min %d {axes = array<i64: 1>} : (!y) -> !v
+  %lb = sinter.broadcast %least {dimensions = array<i64: 0>} : (!v) -> !y
+  %s = sinter.sub %d, %lb : (!y, !y) -> !y
+  %e = sinter.exp %s : (!y) -> !y
+  %t = sinter.reduce_sum %e {axes = array<i64: 1>} : (!y) -> !v
+  return %t : !v
+}
+
+// -----
+
+!x = !sinter.tensor<f32[1024, 96]>
+!w = !sinter.tensor<f32[96, 8192]>
+!y = !sinter.tensor<f32[1024, 8192]>
+!v = !sinter.tensor<f32[1024]>
+!c = !sinter.tensor<i1[1024]>
+
+// The largest, where it is finite: what logsumexp subtracts.
+// CHECK-LABEL: @shift_by_finite
+// CHECK: sinter.dot_general {{.*}} -> !sinter.tensor<f32[1024, 32, 256]>
+// GPU-LABEL: @shift_by_finite
+// GPU: sinter.dot_general {{.*}} -> !sinter.tensor<f32[1024, 64, 128]>
+// FUSED-LABEL: @shift_by_finite
+func.func @shift_by_finite(%x: !x, %w: !w) -> !v {
+  %d = sinter.dot_general %x, %w {lhsBatch = array<i64>, rhsBatch = array<i64>, lhsContract = array<i64: 1>, rhsContract = array<i64: 0>} : (!x, !w) -> !y
+  %max = sinter.reduce_max %d {axes = array<i64: 1>} : (!y) -> !v
+  %size = sinter.abs %max : (!v) -> !v
+  %inf = sinter.full 0x7F800000 : f32 : !v
+  %zero = sinter.full 0.0 : f32 : !v
+  %finite = sinter.less %size, %inf : (!v, !v) -> !c
+  %shift = sinter.select %finite, %max, %zero : (!c, !v, !v) -> !v
+  %sb = sinter.broadcast %shift {dimensions = array<i64: 0>} : (!v) -> !y
+  %s = sinter.sub %d, %sb : (!y, !y) -> !y
+  %e = sinter.exp %s : (!y) -> !y
+  %t = sinter.reduce_sum %e {axes = array<i64: 1>} : (!y) -> !v
+  return %t : !v
+}
