@@ -5,6 +5,7 @@
 #include "sinter/codegen/cuda/HostSizes.h"
 #include "sinter/codegen/cuda/IndexRanges.h"
 #include "sinter/codegen/cuda/OpTable.h"
+#include "sinter/codegen/forms/Region.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -41,8 +42,9 @@ struct KernelText {
   };
   std::map<const void *, Origin> origins;
   int64_t threads = 256; ///< Per block.
-  /// One block a multiprocessor is enough: ptxas then takes registers before it uses a stack.
-  bool fewBlocks = false;
+  /// Blocks that share a multiprocessor at least; 0: as many as ptxas wants, which may use a stack
+  /// for that.
+  int64_t leastBlocks = 0;
 };
 
 class Printer {
@@ -59,7 +61,8 @@ public:
     std::string tableName = name(table, "table"),
                 statusName = name(body.getArgument(body.getNumArguments() - 1), "status");
     out = "extern \"C\" __global__ void __launch_bounds__(" + std::to_string(text.threads) +
-          (text.fewBlocks ? ", 1) " : ") ") + text.name + "(\n";
+          (text.leastBlocks ? ", " + std::to_string(text.leastBlocks) : "") + ") " + text.name +
+          "(\n";
     for (auto [buffer, argument] : llvm::zip(text.buffers, body.getArguments()))
       if (!buffer.elementType)
         untyped.insert(argument);
@@ -504,15 +507,43 @@ std::string printMembers(BlockKernel &kernel, const KernelRequest &request,
   return all;
 }
 
+/// Left alone, ptxas may keep a few registers on a stack so that more blocks fit. Doubles take two
+/// registers each, and the slow paths of their functions are calls that save them; running results
+/// and places of scatters are as many. Loops that look places up or compute much (not so much that
+/// they live off registers anyway) do with a quarter of a multiprocessor's threads, reductions of
+/// sm_8x with half of them.
+static int64_t leastBlocks(const KernelRequest &request, int64_t threads) {
+  using passes::KernelForm;
+  constexpr int64_t quarterOfThreads = 512, muchWork = 240, mostWork = 1000;
+  ir::FusedOp fused = request.fused;
+  const KernelForm form = request.plan.analysis.form;
+  bool looksUp = false, hasDoubles = false;
+  for (Operation &op : fused.getBody().front().without_terminator()) {
+    looksUp |= isa<ir::GatherOp, ir::GatherRowsOp>(op);
+    for (Value value : op.getResults())
+      hasDoubles |= ir::tensorType(value).getElementType().isF64();
+  }
+  if (form == KernelForm::Cumulative || form == KernelForm::Scatter || hasDoubles)
+    return 1;
+  const codegen::Schedule &schedule = request.plan.schedule;
+  const int64_t written = std::max<int64_t>(1, schedule.lanes * schedule.unroll),
+                work = codegen::regionCost(fused) * written;
+  const bool isOld = llvm::StringRef(request.target.arch).starts_with("sm_8");
+  if (form == KernelForm::Loop && (looksUp || (work > muchWork && work <= mostWork)))
+    return std::max<int64_t>(1, quarterOfThreads / threads);
+  if (form == KernelForm::Reduce && isOld)
+    return std::max<int64_t>(1, 2 * quarterOfThreads / threads);
+  return 0;
+}
+
 KernelSource printKernel(BlockKernel &kernel, const KernelRequest &request, llvm::StringRef units) {
   ir::FusedOp fused = request.fused;
   tidy(*kernel.module, request);
   KernelText text;
   text.name = request.name;
   text.dims = request.dims;
-  const passes::KernelForm form = request.plan.analysis.form;
-  text.fewBlocks = form == passes::KernelForm::Cumulative || form == passes::KernelForm::Scatter;
   text.threads = request.plan.stages[request.stage].grid.threads;
+  text.leastBlocks = leastBlocks(request, text.threads);
   Block &body = fused.getBody().front();
   ValueRange results = body.getTerminator()->getOperands();
   size_t inputs = body.getNumArguments();

@@ -18,20 +18,26 @@ namespace {
 /// otherwise.
 bool isAlwaysSize(const DimExpr &size) {
   struct Known {
-    bool isSize;
+    bool isGiven, isSize;
     std::optional<int64_t> number = std::nullopt;
   };
   DimExpr::Folder<Known> folder;
-  folder.constant = [](int64_t value) { return Known{value >= 0, value}; };
-  folder.symbol = [](const std::string &) { return Known{true}; };
-  auto both = [](const Known &a, const Known &b) { return Known{a.isSize && b.isSize}; };
+  folder.constant = [](int64_t value) { return Known{true, value >= 0, value}; };
+  folder.symbol = [](const std::string &) { return Known{true, true}; };
+  auto both = [](const Known &a, const Known &b) {
+    return Known{a.isGiven && b.isGiven, a.isSize && b.isSize};
+  };
   auto quotient = [](const Known &a, const Known &b) {
-    return Known{a.isSize && b.number.value_or(0) > 0};
+    const bool divides = b.number.value_or(0) > 0;
+    return Known{a.isGiven && divides, a.isSize && divides};
   };
   folder.add = folder.mul = both;
-  folder.max = [](const Known &a, const Known &b) { return Known{a.isSize || b.isSize}; };
+  folder.max = [](const Known &a, const Known &b) {
+    return Known{a.isGiven && b.isGiven, a.isSize || b.isSize};
+  };
   folder.floorDiv = folder.ceilDiv = quotient;
-  return size.fold<Known>(folder).isSize;
+  const Known known = size.fold<Known>(folder);
+  return known.isGiven && known.isSize;
 }
 
 class Sizes {
@@ -51,8 +57,11 @@ public:
           });
     for (auto &[op, divisor] : divisions)
       if (isAlwaysSize(divisor)) {
-        const DimExpr inverse = floorDiv(DimExpr(INT64_MAX), max(divisor, DimExpr(1)));
-        if (auto number = request.tableEntry(inverse, true))
+        const auto inverse =
+            expression([&] { return floorDiv(DimExpr(INT64_MAX), max(divisor, DimExpr(1))); });
+        if (!inverse)
+          continue;
+        if (auto number = request.tableEntry(*inverse, true))
           op->setAttr(inverseAttribute, OpBuilder(op).getI64IntegerAttr(*number));
       }
   }
@@ -77,6 +86,16 @@ private:
     });
   }
 
+  /// The size that `make` gives; nullopt where an expression would grow beyond the limits, or has
+  /// no value: the kernel computes it.
+  static std::optional<DimExpr> expression(llvm::function_ref<DimExpr()> make) {
+    try {
+      return make();
+    } catch (const Error &) {
+      return std::nullopt;
+    }
+  }
+
   std::optional<DimExpr> made(Operation *op) const {
     if (auto load = dyn_cast<LLVM::LoadOp>(op)) {
       auto address = load.getAddr().getDefiningOp<LLVM::GEPOp>();
@@ -94,15 +113,15 @@ private:
     if (!a || !b || (a->isConstant() && b->isConstant()))
       return std::nullopt;
     if (isa<arith::AddIOp>(op))
-      return *a + *b;
+      return expression([&] { return *a + *b; });
     if (isa<arith::MulIOp>(op))
-      return *a * *b;
+      return expression([&] { return *a * *b; });
     if (isa<arith::FloorDivSIOp>(op))
-      return floorDiv(*a, *b);
+      return expression([&] { return floorDiv(*a, *b); });
     if (isa<arith::CeilDivSIOp>(op))
-      return ceilDiv(*a, *b);
+      return expression([&] { return ceilDiv(*a, *b); });
     if (isa<arith::MaxSIOp>(op))
-      return max(*a, *b);
+      return expression([&] { return max(*a, *b); });
     return std::nullopt;
   }
 

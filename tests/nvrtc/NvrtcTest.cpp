@@ -64,6 +64,12 @@ Tensor placeholder(Graph &graph, const std::string &name, DType dtype, const Sha
   return transpose(graph.placeholder(name, dtype, Shape(dims)));
 }
 
+/// SINTER_NVRTC_ROW names the one row to look at.
+bool isWanted(const Row &row) {
+  const char *wanted = std::getenv("SINTER_NVRTC_ROW");
+  return !wanted || row.name == wanted;
+}
+
 /// Shapes differ in numbers, so a few of them make all kinds of kernels that a row has.
 std::vector<Case> casesFor(const Row &row, DType dtype) {
   if (isExhaustive() || row.cases.size() < 2)
@@ -75,6 +81,8 @@ std::vector<Case> casesFor(const Row &row, DType dtype) {
 
 /// One architecture gets a dtype of each kind, the others those that tensor cores tell apart.
 bool isTried(const Row &row, DType dtype, std::string_view arch) {
+  if (!isWanted(row))
+    return false;
   if (isExhaustive() || dtype == row.dtypes.front() || dtype == f16)
     return true;
   if (arch != "sm_90a")
@@ -124,7 +132,7 @@ TEST_P(NvrtcTest, OpTableForward) {
 TEST_P(NvrtcTest, OpTableGradients) {
   KernelSet set(GetParam());
   for (const Row &row : ops::table())
-    if (row.derivative != ops::Derivative::None)
+    if (row.derivative != ops::Derivative::None && isWanted(row))
       for (DType dtype : row.dtypes)
         if (isExhaustive() ||
             (dtype == f32 && (!row.element || GetParam() == std::string_view("sm_90a"))))
