@@ -43,27 +43,12 @@ struct StackLimit {
 };
 constexpr StackLimit stackLimits[] = {
     // Places computed from indices in several dims, or triangles that are walked.
-    {"gatherNdBatch", 16},
-    {"resizeCubicAligned", 24},
-    {"resizeLinearAligned", 24},
-    {"resizeNearestAligned", 16},
     {"scatterNdAdd", 16},
     {"scatterNdMax", 16},
     {"solve", 8},
     {"triangularSolve", 8},
-    {"triangularSolveUpper", 8},
-    // Double precision: a value takes two registers, and the library's functions many.
-    {"asin f64", 8},
-    {"atan f64", 16},
-    {"crossEntropyAll f64", 8},
-    {"crossEntropySmooth f64", 8},
+    // Double precision, of which two blocks fit.
     {"einsumMatmul f64", 8},
-    {"erf f64", 8},
-    {"geluErf f64", 8},
-    {"groupNorm f64", 8},
-    {"lstm f64", 8},
-    {"lstmBoth f64", 8},
-    {"softmaxColumns f64", 8},
     // One to three registers, stored once before a loop: ptxas would rather have more blocks.
     {"atan2 f32 gradient", 16},
     {"conv2dGroups f32 gradient", 8},
