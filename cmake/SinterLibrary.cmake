@@ -39,9 +39,11 @@ endfunction()
 # for what goes into libsinter_runtime.so: the machine code of checks and messages is half as long, and waits anyway.
 function(sinter_compact name)
   cmake_parse_arguments(arg "" "" "FAST" ${ARGN})
-  set(flags -Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables)
+  set(flags -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-    list(APPEND flags "SHELL:-mllvm -inline-threshold=15") # -Oz would leave more unwind tables than it saves
+    list(APPEND flags -Oz "SHELL:-mllvm -inline-threshold=15") # inlines more than -Oz would: fewer unwind tables
+  else()
+    list(APPEND flags -Os)
   endif()
   target_compile_options(${name} PRIVATE "$<$<CONFIG:Release>:${flags}>")
   set_property(SOURCE ${arg_FAST} APPEND PROPERTY COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>")
