@@ -4,6 +4,7 @@
 #include "sinter/codegen/cpu/Analyses.h"
 #include "sinter/codegen/cpu/CodegenPasses.h"
 #include "sinter/codegen/cpu/ShuffleNetworks.h"
+#include "sinter/codegen/cpu/ZeroQuotients.h"
 #include "sinter/ir/base/Error.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -193,6 +194,7 @@ void ObjectCompiler::prepare(Module &module) {
   if (options.cleanUp)
     cleanUp(module);
   storeSingleLanes(module);
+  hideZeroQuotients(module);
   if (vectorBytes >= 64) // Smaller networks are searched soon enough.
     cutShuffleNetworks(module, vectorBytes);
 }

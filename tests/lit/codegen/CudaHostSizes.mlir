@@ -1,11 +1,8 @@
 // What follows from named sizes is an entry of the size table, which the host computes once a call; indices are divided by
 // multiplying with entries that stand for the divisors.
 // RUN: graph-compile %s --target=cuda:sm_80 --emit=cuda | FileCheck %s --implicit-check-not='quotient({{[^,()]*}}, N)' --implicit-check-not='modulo({{[^,()]*}}, N)'
-// The program says what the entries are.
-// RUN: graph-compile %s --target=cuda:sm_80 --emit=program | FileCheck %s --check-prefix=PROGRAM
 // Known sizes are no entries.
 // RUN: sed 's/\[M, N/[96, 48/g; s/\[N/[48/g' %s | graph-compile - --target=cuda:sm_80 --emit=cuda | FileCheck %s --check-prefix=KNOWN
-// PROGRAM: floordiv(9223372036854775807, max({{.*}}N
 // CHECK: long long at[{{[0-9]+}}];
 // CHECK: __global__ void
 // CHECK: {{quotient|modulo}}({{.*}}, table[{{[0-9]+}}])

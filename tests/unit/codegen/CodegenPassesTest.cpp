@@ -2,6 +2,7 @@
 #include "sinter/codegen/cpu/CodegenPasses.h"
 #include "sinter/codegen/cpu/CompileObject.h"
 #include "sinter/codegen/cpu/ShuffleNetworks.h"
+#include "sinter/codegen/cpu/ZeroQuotients.h"
 
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringSet.h"
@@ -180,6 +181,48 @@ TEST(ShuffleNetworks, OtherVectorsAreLeftAsTheyAre) {
   EXPECT_EQ(hiddenAfter(5, 64, 8, "double"), 4U);
   EXPECT_EQ(hiddenAfter(5, 64, 32, "half"), 0U); // No register of most CPUs holds them.
   EXPECT_EQ(hiddenAfter(5, 64, 32, "bfloat"), 0U);
+}
+
+/// Whether the quotient of x and y, which `operands` defines from loads and constants, is hidden.
+bool isHidden(const std::string &operands) {
+  std::string text = R"(
+declare <2 x float> @llvm.masked.load.v2f32.p0(ptr, <2 x i1>, <2 x float>)
+define <2 x float> @f(ptr %p, ptr %q, <2 x i1> %m) {
+)" + operands + R"(
+  %quotient = fdiv <2 x float> %x, %y
+  %result = select <2 x i1> <i1 false, i1 true>, <2 x float> %quotient, <2 x float> zeroinitializer
+  ret <2 x float> %result
+}
+)";
+  llvm::LLVMContext context;
+  llvm::SMDiagnostic problem;
+  auto module = llvm::parseAssemblyString(text, problem, context);
+  if (!module)
+    throw std::runtime_error(problem.getMessage().str());
+  hideZeroQuotients(*module);
+  EXPECT_FALSE(llvm::verifyModule(*module, &llvm::errs()));
+  std::string after;
+  llvm::raw_string_ostream stream(after);
+  module->print(stream, nullptr);
+  return llvm::StringRef(after).contains(
+             "%result = select <2 x i1> <i1 false, i1 true>, <2 x float> %quotient") == false;
+}
+
+std::string part(const std::string &name, const std::string &from, const std::string &mask,
+                 const std::string &other = "zeroinitializer") {
+  return "  %" + name + " = call <2 x float> @llvm.masked.load.v2f32.p0(ptr align 4 %" + from +
+         ", <2 x i1> " + mask + ", <2 x float> " + other + ")\n";
+}
+
+TEST(ZeroQuotients, AreHiddenWhereBothMayBeZero) {
+  const std::string second = "<i1 false, i1 true>";
+  EXPECT_TRUE(isHidden(part("x", "p", second) + part("y", "q", second)));
+  EXPECT_TRUE(isHidden(
+      part("x", "p", second) + part("z", "q", second) +
+      "  %y = shufflevector <2 x float> %z, <2 x float> poison, <2 x i32> <i32 1, i32 0>\n"));
+  EXPECT_FALSE(isHidden(part("x", "p", "%m") + part("y", "q", "%m")));
+  EXPECT_FALSE(isHidden(part("x", "p", second) + part("y", "q", second, "splat (float 1.0)")));
+  EXPECT_FALSE(isHidden(part("x", "p", second) + "  %y = load <2 x float>, ptr %q\n"));
 }
 
 } // namespace
