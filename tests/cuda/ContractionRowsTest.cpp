@@ -2,6 +2,8 @@
 // Reductions of a product's rows, and of its columns, in the contraction's kernel: on the CPU, and
 // by a GPU's kernels on the host, against the interpreter. Rows of one element, of a prime number,
 // as long as a tile and longer; no rows, and their number named; batches and transposed operands.
+#include "tests/cuda/Draw.h"
+
 #include "sinter/runtime/Session.h"
 #include "sinter/sinter.h"
 
@@ -10,6 +12,7 @@
 #include <gtest/gtest.h>
 
 using namespace sinter;
+using test::draw;
 
 namespace {
 
@@ -93,22 +96,6 @@ const Setting settings[] = {
     {"GradientBatchDouble", Behind::Gradient, 19, 34, 20, f64, "nn", 2},
     {"GradientSplit", Behind::Gradient, 40, 10, 1024, f32, "nn", 0, Split},
 };
-
-Array draw(DType dtype, std::vector<int64_t> sizes, uint32_t seed) {
-  Array array(dtype, sizes);
-  uint32_t state = seed;
-  for (int64_t i = 0; i < array.numElements(); ++i) {
-    state = state * 1664525 + 1013904223;
-    dispatch(dtype, [&](auto zero) {
-      using T = decltype(zero);
-      if constexpr (isFloatElement<T>)
-        array.as<T>()[i] = static_cast<T>(static_cast<float>(state >> 8) / (1 << 23) - 1);
-      else
-        array.as<T>()[i] = static_cast<T>(state >> 28);
-    });
-  }
-  return array;
-}
 
 struct Case {
   Graph g;

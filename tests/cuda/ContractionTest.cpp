@@ -2,6 +2,8 @@
 // Every kernel of contractions of a GPU, run on the host against the interpreter: layouts, sizes
 // that fill no tile, batches, named sizes, what is computed before and after. The kernel that a
 // case is for must be the one that runs.
+#include "tests/cuda/Draw.h"
+
 #include "sinter/runtime/Session.h"
 #include "sinter/sinter.h"
 
@@ -9,6 +11,7 @@
 #include <gtest/gtest.h>
 
 using namespace sinter;
+using test::draw;
 
 namespace {
 
@@ -91,22 +94,6 @@ const Setting settings[] = {
     {"IntegersDown", columns, 4, 64, 2000, i32, "nn", 2, None, i32, true},
 };
 
-Array draw(DType dtype, std::vector<int64_t> sizes, uint32_t seed) {
-  Array array(dtype, sizes);
-  uint32_t state = seed;
-  for (int64_t i = 0; i < array.numElements(); ++i) {
-    state = state * 1664525 + 1013904223;
-    dispatch(dtype, [&](auto zero) {
-      using T = decltype(zero);
-      if constexpr (isFloatElement<T>)
-        array.as<T>()[i] = static_cast<T>(static_cast<float>(state >> 8) / (1 << 23) - 1);
-      else
-        array.as<T>()[i] = static_cast<T>(state >> 16);
-    });
-  }
-  return array;
-}
-
 class CudaContraction : public testing::TestWithParam<Setting> {};
 
 TEST_P(CudaContraction, AgreesWithTheInterpreter) {
@@ -134,12 +121,12 @@ TEST_P(CudaContraction, AgreesWithTheInterpreter) {
   };
   Tensor a = g.placeholder("a", s.dtype, shape(operand(isLeftTransposed, m, k))),
          b = g.placeholder("b", s.dtype, shape(operand(isRightTransposed, k, n)));
-  ArrayMap inputs = {{"a", draw(s.dtype, operand(isLeftTransposed, s.m, s.k), 1)},
-                     {"b", draw(s.dtype, operand(isRightTransposed, s.k, s.n), 2)}};
+  ArrayMap inputs = {{"a", draw(s.dtype, operand(isLeftTransposed, s.m, s.k), 1, 16)},
+                     {"b", draw(s.dtype, operand(isRightTransposed, s.k, s.n), 2, 16)}};
   if (s.extras & Before) {
     a = a * g.placeholder("c", s.dtype, shape(operand(isLeftTransposed, m, k)));
     b = maximum(b, 0.25) - 0.5;
-    inputs.insert({"c", draw(s.dtype, operand(isLeftTransposed, s.m, s.k), 3)});
+    inputs.insert({"c", draw(s.dtype, operand(isLeftTransposed, s.m, s.k), 3, 16)});
   }
   if (s.sum != s.dtype)
     a = a.cast(s.sum), b = b.cast(s.sum);
@@ -152,8 +139,8 @@ TEST_P(CudaContraction, AgreesWithTheInterpreter) {
   if (s.extras & After) {
     y = tanh(y * 0.125 + g.placeholder("bias", s.sum, {n})) +
         g.placeholder("rest", s.sum, shape(shaped(m, n)));
-    inputs.insert({"bias", draw(s.sum, {s.n}, 4)});
-    inputs.insert({"rest", draw(s.sum, shaped(s.m, s.n), 5)});
+    inputs.insert({"bias", draw(s.sum, {s.n}, 4, 16)});
+    inputs.insert({"rest", draw(s.sum, shaped(s.m, s.n), 5, 16)});
   }
   g.output("y", y);
 

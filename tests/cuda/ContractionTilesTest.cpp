@@ -2,6 +2,8 @@
 // Reductions of a product's rows that no tile of a kernel holds: each tile reduces its columns, and
 // what follows combines the tiles. By kernels of the CPU and by a GPU's on the host, against the
 // interpreter: tiles of every kernel, given as such; and long rows, which the compiler cuts.
+#include "tests/cuda/Draw.h"
+
 #include "sinter/runtime/Session.h"
 #include "sinter/sinter.h"
 
@@ -10,24 +12,9 @@
 #include <gtest/gtest.h>
 
 using namespace sinter;
+using test::draw;
 
 namespace {
-
-Array draw(DType dtype, std::vector<int64_t> sizes, uint32_t seed) {
-  Array array(dtype, sizes);
-  uint32_t state = seed;
-  for (int64_t i = 0; i < array.numElements(); ++i) {
-    state = state * 1664525 + 1013904223;
-    dispatch(dtype, [&](auto zero) {
-      using T = decltype(zero);
-      if constexpr (isFloatElement<T>)
-        array.as<T>()[i] = static_cast<T>(static_cast<float>(state >> 8) / (1 << 23) - 1);
-      else
-        array.as<T>()[i] = static_cast<T>(state >> 28);
-    });
-  }
-  return array;
-}
 
 struct Case {
   Graph g;
