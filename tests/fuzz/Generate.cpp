@@ -143,11 +143,13 @@ void Generator::addGradients() {
   add(
       {y, x}, info,
       [kind](Graph &, const Tensors &t) {
+        // The phase of a large derivative needs more digits than f32 has.
+        auto bend = [](const Tensor &u) { return u.dtype() == f64 ? sin(u) : u; };
         Tensor squares = t[0] * t[0];
         if (kind == ReverseOverForward)
-          return gradient(sum(sin(tangent(squares, t[1], t[1]))), t[1]);
+          return gradient(sum(bend(tangent(squares, t[1], t[1]))), t[1]);
         Tensor g = gradient(sum(squares), t[1]);
-        return kind == ReverseOverReverse   ? gradient(sum(g * sin(g)), t[1])
+        return kind == ReverseOverReverse   ? gradient(sum(g * bend(g)), t[1])
                : kind == ForwardOverReverse ? tangent(g, t[1], sin(t[1]))
                                             : g;
       },
