@@ -21,6 +21,11 @@ if(SINTER_PCH)
   sinter_add_pch(SinterPchMLIR ${CMAKE_CURRENT_LIST_DIR}/PrecompiledMLIR.h SinterMLIR)
 endif()
 
+# The same sources give the same bytes in whatever folder they lie: std::source_location stores paths.
+function(sinter_use_relative_paths name)
+  target_compile_options(${name} PRIVATE -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/= -fmacro-prefix-map=${PROJECT_BINARY_DIR}/=)
+endfunction()
+
 # sinter_library(<name> SOURCES <file>... [LIBS <target>...] [PRIVATE_LIBS <target>...] [MLIR])
 # A static, position-independent library. MLIR: its units include MLIR headers.
 # Generated files that its units include belong to SOURCES as well.
@@ -30,6 +35,7 @@ function(sinter_library name)
   target_include_directories(${name} PUBLIC ${SINTER_INCLUDE_DIR})
   target_include_directories(${name} SYSTEM PUBLIC ${SINTER_GENERATED_DIR}) # no warnings from generated code
   target_link_libraries(${name} PUBLIC ${arg_LIBS} PRIVATE ${arg_PRIVATE_LIBS})
+  sinter_use_relative_paths(${name})
   if(arg_MLIR)
     sinter_use_mlir(${name})
   endif()

@@ -2,6 +2,8 @@
 #include "sinter/frontend/nn/Activation.h"
 #include "sinter/frontend/onnx/OpsCommon.h"
 
+#include <functional>
+
 namespace sinter::onnx {
 
 namespace {
@@ -71,7 +73,7 @@ void importLeakyRelu(Node &node) {
 
 /// Since opset 13 these work along one axis (the last by default); before, on the matrix that has
 /// the axes before `axis` (1 by default) as rows and all others as columns.
-template <typename Fn> void alongRows(Node &node, Fn &&function) {
+void alongRows(Node &node, const std::function<Tensor(const Tensor &x, int64_t axis)> &function) {
   Tensor x = node.input(0);
   if (node.opset() >= 13) {
     node.output(0, function(x, node.axis(node.intAttribute("axis", -1), x.rank())));

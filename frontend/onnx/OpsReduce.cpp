@@ -2,6 +2,8 @@
 #include "sinter/frontend/onnx/Node.h"
 #include "sinter/frontend/onnx/OpsCommon.h"
 
+#include <functional>
+
 namespace sinter::onnx {
 namespace {
 
@@ -40,7 +42,7 @@ Tensor sumSquareOf(const Tensor &x, const Axes &axes, bool keepDims) {
 }
 
 /// Integers go through f64 where the function needs a float, 16-bit floats through f32.
-template <typename Fn> Tensor throughFloat(const Tensor &x, Fn function) {
+Tensor throughFloat(const Tensor &x, const std::function<Tensor(const Tensor &)> &function) {
   DType compute = isFloat(x.dtype()) ? computeDType(x.dtype()) : f64;
   return function(x.cast(compute)).cast(x.dtype());
 }
