@@ -307,7 +307,9 @@ static std::string text(const Operand::Number &number) {
     return std::to_string(*integer);
   std::ostringstream digits;
   digits << std::get<double>(number);
-  return digits.str();
+  const std::string text = digits.str();
+  // A float, and so no number of an integer dtype, even where it is whole.
+  return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
 }
 
 Value GraphImpl::full(const Call &call, const Operand::Number &number, DType dtype,

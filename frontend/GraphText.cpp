@@ -122,28 +122,48 @@ static InitSpec readInit(Attribute attribute, Location loc) {
   return spec;
 }
 
+/// Refuses what the dialect would ignore, such as a name with a mistake in it.
+static void checkAttributes(DictionaryAttr attributes, ArrayRef<StringRef> known, Location loc) {
+  std::vector<std::string> names;
+  for (StringRef name : known)
+    names.push_back(name.str());
+  for (NamedAttribute entry : attributes ? attributes.getValue() : ArrayRef<NamedAttribute>())
+    if (StringRef name = entry.getName().getValue();
+        name.starts_with("sinter.") && !is_contained(known, name))
+      refuse(loc,
+             "unknown attribute '" + name.str() + "'" + didYouMean(std::string_view(name), names));
+}
+
 static void checkArgument(func::FuncOp function, BlockArgument argument) {
   if (!isa<ir::TensorType>(argument.getType()))
     refuse(argument.getLoc(), "arguments are tensors, e.g. !sinter.tensor<f32[N, 4]>");
-  if (auto attributes = function.getArgAttrDict(argument.getArgNumber()))
-    for (NamedAttribute entry : attributes)
-      if (entry.getName().getValue().starts_with("sinter.") && entry.getName() != ir::nameAttr &&
-          entry.getName() != ir::kindAttr && entry.getName() != ir::initAttr)
-        refuse(argument.getLoc(),
-               "unknown attribute '" + entry.getName().str() + "'" +
-                   didYouMean(std::string_view(entry.getName().getValue()),
-                              {ir::nameAttr.str(), ir::kindAttr.str(), ir::initAttr.str()}));
+  checkAttributes(function.getArgAttrDict(argument.getArgNumber()),
+                  {ir::nameAttr, ir::kindAttr, ir::initAttr}, argument.getLoc());
+}
+
+/// What passes note on ops is theirs: derivatives, which are taken first, do not know it. Kernels
+/// of a later stage keep it.
+static void checkOp(Operation *op) {
+  op->walk<WalkOrder::PreOrder>([](Operation *inner) { // Regions hold ops, too.
+    if (!isa_and_nonnull<ir::SinterDialect>(inner->getDialect()))
+      refuse(inner->getLoc(),
+             "'" + inner->getName().getStringRef().str() + "' is no operator of a graph");
+    if (inner->getParentOfType<ir::FusedOp>() || isa<ir::FusedOp>(inner))
+      return;
+    for (NamedAttribute entry : inner->getDiscardableAttrs())
+      if (entry.getName().getValue().starts_with("sinter."))
+        refuse(inner->getLoc(),
+               "'" + inner->getName().getStringRef().str() + "' has no attribute '" +
+                   entry.getName().str() + "'",
+               "notes of the compiler's passes are no part of a graph: leave it out");
+  });
 }
 
 void GraphImpl::adopt(OwningOpRef<ModuleOp> parsed) {
   func::FuncOp main = findMain(*parsed);
   Block &source = main.getBody().front();
   for (Operation &op : source.without_terminator())
-    op.walk([](Operation *inner) { // Regions hold ops, too.
-      if (!isa_and_nonnull<ir::SinterDialect>(inner->getDialect()))
-        refuse(inner->getLoc(),
-               "'" + inner->getName().getStringRef().str() + "' is no operator of a graph");
-    });
+    checkOp(&op);
   IRMapping mapping;
   for (BlockArgument argument : source.getArguments()) {
     checkArgument(main, argument);
@@ -179,6 +199,11 @@ void GraphImpl::adoptResults(func::FuncOp main, IRMapping &mapping) {
   for (auto [i, operand] : llvm::enumerate(terminator->getOperands())) {
     unsigned index = static_cast<unsigned>(i);
     Location loc = terminator->getLoc();
+    checkAttributes(main.getResultAttrDict(index), {ir::nameAttr, ir::updatesAttr}, loc);
+    for (StringRef key : {ir::nameAttr, ir::updatesAttr})
+      if (Attribute attribute = main.getResultAttr(index, key);
+          attribute && !isa<StringAttr>(attribute))
+        refuse(loc, key.str() + " must be a string");
     Tensor value = tensor(mapping.lookup(operand));
     auto target = main.getResultAttrOfType<StringAttr>(index, ir::updatesAttr);
     auto given = main.getResultAttrOfType<StringAttr>(index, ir::nameAttr);

@@ -165,8 +165,12 @@ void link(const std::vector<std::string> &arguments) {
   leaveOutOtherTargets();
   lld::Result result = lld::lldMain(pointers, stream, stream, {{lld::Gnu, &lld::elf::link}});
   isUsable = result.canRunAgain;
-  if (result.retCode != 0)
-    failInternal("linking failed: " + output);
+  if (result.retCode == 0)
+    return;
+  // Of its own files, which this process has just written: descriptors or memory have run out.
+  if (output.find("error: cannot open ") != std::string::npos)
+    failToWrite("linking failed: " + output);
+  failInternal("linking failed: " + output);
 }
 
 /// Straight-line calls: fast instruction selection is as good and several times quicker.

@@ -178,32 +178,45 @@ TEST_F(LibraryTest, UnwritablePathLeavesNothing) {
   EXPECT_TRUE(fs::is_empty(folder));
 }
 
-TEST_F(LibraryTest, PipeThatCannotBeOpenedLeavesNoDescriptor) {
+/// Links while so many descriptors more may be open; the message of the error.
+static Error errorOfLinking(rlim_t descriptors) {
   HandWritten hand;
   Program program = HandWritten::program("model");
   CompiledKernels kernels = hand.compile(program, TargetInfo::parse("cpu:x86-64-v3"));
-  const fs::path descriptors = "/proc/self/fd";
-  auto open = [&] {
-    return std::distance(fs::directory_iterator(descriptors), fs::directory_iterator());
+  const fs::path open = "/proc/self/fd";
+  auto numOpen = [&] {
+    return std::distance(fs::directory_iterator(open), fs::directory_iterator());
   };
-  const auto before = open();
+  const auto before = numOpen();
   rlimit limit{};
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-  // Descriptors are given lowest first: below the limit there is one left, for the end that reads.
+  EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  // They are given lowest first.
   const int next = dup(0);
-  ASSERT_GE(next, 0);
+  EXPECT_GE(next, 0);
   close(next);
-  rlimit one = {static_cast<rlim_t>(next) + 1, limit.rlim_max};
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &one), 0);
-  std::string message;
+  rlimit few = {static_cast<rlim_t>(next) + descriptors, limit.rlim_max};
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  Error result("nothing went wrong");
   try {
     linkObjects(LibraryForm::Shared, views(kernels.objects), "libmodel.so");
   } catch (const Error &error) {
-    message = error.message();
+    result = error;
   }
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-  EXPECT_NE(message.find("cannot create a pipe"), std::string::npos) << message;
-  EXPECT_EQ(open(), before);
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(numOpen(), before);
+  return result;
+}
+
+TEST_F(LibraryTest, PipeThatCannotBeOpenedLeavesNoDescriptor) {
+  const Error error = errorOfLinking(1); // For the end that reads.
+  EXPECT_EQ(error.code(), ErrorCode::FileAccess);
+  EXPECT_NE(error.message().find("cannot create a pipe"), std::string::npos) << error.what();
+}
+
+TEST_F(LibraryTest, ObjectsThatCannotBeOpenedAreNoFaultOfSinter) {
+  const Error error = errorOfLinking(2); // For both ends.
+  EXPECT_EQ(error.code(), ErrorCode::FileAccess);
+  EXPECT_NE(error.message().find("cannot open"), std::string::npos) << error.what();
 }
 
 // -- Several versions, other machines -------------------------------------------------------------

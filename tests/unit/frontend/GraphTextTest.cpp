@@ -153,6 +153,21 @@ static const Malformed malformed[] = {
      "\"arg0\"}) {\n"
      "  return %a : !sinter.tensor<f32[2]> }",
      2, "cannot be updated"},
+    {"func.func @main(%a: !sinter.tensor<f32[2]>) -> (!sinter.tensor<f32[2]> {sinter.nam = "
+     "\"b\"}) {\n  return %a : !sinter.tensor<f32[2]> }",
+     2, "did you mean 'sinter.name'"},
+    {"func.func @main(%a: !sinter.tensor<f32[2]>) -> (!sinter.tensor<f32[2]> {sinter.name = 3}) "
+     "{\n  return %a : !sinter.tensor<f32[2]> }",
+     2, "must be a string"},
+    // Notes that passes make and derivatives do not know.
+    {"func.func @main(%a: !sinter.tensor<f32[2, 8]>, %i: !sinter.tensor<i32[2]>) {\n"
+     "  %0 = sinter.pick %a, %i {sinter.pick_tile = 4 : i64} : (!sinter.tensor<f32[2, 8]>, "
+     "!sinter.tensor<i32[2]>) -> !sinter.tensor<f32[2]>\n  return }",
+     2, "'sinter.pick' has no attribute 'sinter.pick_tile'"},
+    {"func.func @main(%a: !sinter.tensor<f32[2, 2, 8]>, %i: !sinter.tensor<i32[2, 2]>) {\n"
+     "  %0 = sinter.pick %a, %i {sinter.pick_in_tiles} : (!sinter.tensor<f32[2, 2, 8]>, "
+     "!sinter.tensor<i32[2, 2]>) -> !sinter.tensor<f32[2, 2]>\n  return }",
+     2, "'sinter.pick' has no attribute 'sinter.pick_in_tiles'"},
     {"func.func @main(%a: !sinter.tensor<f32[2]>) {\n  cf.br ^next\n^next:\n  return }", 1,
      "one block"},
     {"func.func @main() {\n  %0 = sinter.constant dense<[1.0, 2.0]> : tensor<2xf32> : <f32[3]>\n  "
@@ -180,6 +195,20 @@ TEST(GraphTextTest, MalformedTextNamesFileAndLine) {
     EXPECT_EQ(error->location().line, row.line) << error->what();
     EXPECT_NE(std::string(error->what()).find(row.message), std::string::npos) << error->what();
   }
+}
+
+TEST(GraphTextTest, KernelsKeepTheNotesOfPasses) {
+  // As --stop-after=fused prints them.
+  Graph g = Graph::parse(
+      "func.func @main(%a: !sinter.tensor<f32[2, 8]>, %i: !sinter.tensor<i32[2]>)\n"
+      "    -> (!sinter.tensor<f32[2]> {sinter.name = \"y\"}) {\n"
+      "  %0 = sinter.fused \"pick\" (%b = %a : !sinter.tensor<f32[2, 8]>,\n"
+      "      %j = %i : !sinter.tensor<i32[2]>) -> (!sinter.tensor<f32[2]>) {\n"
+      "    %1 = sinter.pick %b, %j {sinter.pick_tile = 4 : i64} : (!sinter.tensor<f32[2, 8]>,\n"
+      "        !sinter.tensor<i32[2]>) -> !sinter.tensor<f32[2]>\n"
+      "    sinter.yield %1 : !sinter.tensor<f32[2]>\n  }\n"
+      "  return %0 : !sinter.tensor<f32[2]>\n}");
+  EXPECT_NE(g.str().find("sinter.pick_tile = 4"), std::string::npos);
 }
 
 TEST(GraphTextTest, DeepNestingIsRefused) {

@@ -64,7 +64,7 @@ TEST_F(MistakesTest, DtypesDoNotMix) {
 
 TEST_F(MistakesTest, NumbersThatDoNotFit) {
   EXPECT_MISTAKE("add", "the number 1.5 does not fit dtype i32", i + 1.5);
-  EXPECT_MISTAKE("mul", "the number 2 does not fit dtype i32", 2.0 * i);
+  EXPECT_MISTAKE("mul", "the number 2.0 does not fit dtype i32", 2.0 * i);
   EXPECT_MISTAKE("add", "use i64", i + 3000000000);
   EXPECT_MISTAKE("add", "use f64", x + 1e300);
   EXPECT_MISTAKE("add", "write 0 or 1", x + true);
