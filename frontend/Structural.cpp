@@ -2,6 +2,7 @@
 #include "sinter/frontend/Structural.h"
 
 #include "sinter/frontend/GraphImpl.h"
+#include "sinter/frontend/MixedDTypes.h"
 
 #include <algorithm>
 #include <numeric>
@@ -381,12 +382,10 @@ static void checkMatmul(const Subject &a, const Subject &b) {
   std::vector<Shape> shapes = {a.shape, b.shape};
   if (a.shape.rank() == 0 || b.shape.rank() == 0)
     a.graph.fail(a.call, "a scalar has no matrix product", shapes, "multiply with *");
-  if (a.type.getDType() != b.type.getDType())
-    a.graph.fail(a.call,
-                 "dtypes " + std::string(name(a.type.getDType())) + " and " +
-                     std::string(name(b.type.getDType())) + " do not mix",
-                 shapes,
-                 "convert one of them: .cast(" + std::string(name(a.type.getDType())) + ")");
+  if (a.type.getDType() != b.type.getDType()) {
+    const MixedDTypes mixed(a.type.getDType(), b.type.getDType());
+    a.graph.fail(a.call, mixed.message, shapes, mixed.hint);
+  }
   DimExpr inner = a.shape[a.shape.rank() - 1];
   DimExpr other = b.shape[std::max<int64_t>(b.shape.rank() - 2, 0)];
   if (inner == other)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/frontend/Elementwise.h"
 #include "sinter/frontend/GraphImpl.h"
+#include "sinter/frontend/MixedDTypes.h"
 
 using namespace mlir;
 
@@ -94,6 +95,12 @@ Value GraphImpl::broadcast(const Call &call, Value x, const Shape &shape) {
 
 // -- Elementwise ----------------------------------------------------------------------------------
 
+[[noreturn]] static void failMixed(GraphImpl &graph, const Call &call, DType a, DType b,
+                                   const std::vector<Shape> &shapes) {
+  const MixedDTypes mixed(a, b);
+  graph.fail(call, mixed.message, shapes, mixed.hint);
+}
+
 /// The operands of equal dtype, numbers converted, all broadcast to one shape.
 static SmallVector<Value> matchOperands(GraphImpl &graph, const Call &call,
                                         std::span<const Operand> operands) {
@@ -105,10 +112,7 @@ static SmallVector<Value> matchOperands(GraphImpl &graph, const Call &call,
       ir::TensorType type = ir::tensorType(graph.value(operand.tensor(), call));
       shapes.push_back(type.getShape());
       if (dtype && *dtype != type.getDType())
-        graph.fail(call,
-                   "dtypes " + std::string(name(*dtype)) + " and " +
-                       std::string(name(type.getDType())) + " do not mix",
-                   shapes, "convert one of them: .cast(" + std::string(name(*dtype)) + ")");
+        failMixed(graph, call, *dtype, type.getDType(), shapes);
       dtype = type.getDType();
       shape = shape ? broadcastShape(graph, call, *shape, type.getShape()) : type.getShape();
     }
@@ -146,10 +150,7 @@ Tensor select(const Tensor &condition, const Operand &a, const Operand &b,
       ir::TensorType type = ir::tensorType(graph.value(branch->tensor(), call));
       shapes.push_back(type.getShape());
       if (dtype && *dtype != type.getDType())
-        graph.fail(call,
-                   "dtypes " + std::string(name(*dtype)) + " and " +
-                       std::string(name(type.getDType())) + " do not mix",
-                   shapes, "convert one of them: .cast(" + std::string(name(*dtype)) + ")");
+        failMixed(graph, call, *dtype, type.getDType(), shapes);
       dtype = type.getDType();
       shape = broadcastShape(graph, call, shape, type.getShape());
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/frontend/nn/Layer.h"
 
+#include "sinter/frontend/MixedDTypes.h"
 #include "sinter/frontend/nn/Windows.h"
 
 #include <numeric>
@@ -15,10 +16,10 @@ void Layer::requireFloat() const {
 
 void Layer::requireSame(const Tensor &other, const std::string &what) const {
   impl.value(other, call);
-  if (other.dtype() != dtype)
-    fail("dtypes " + std::string(name(dtype)) + " and " + std::string(name(other.dtype())) +
-             " of the operand and the " + what + " do not mix",
-         {shape, other.shape()}, "convert one of them: .cast(" + std::string(name(dtype)) + ")");
+  if (other.dtype() == dtype)
+    return;
+  const MixedDTypes mixed(dtype, other.dtype(), " of the operand and the " + what);
+  fail(mixed.message, {shape, other.shape()}, mixed.hint);
 }
 
 void Layer::requirePerChannel(const Tensor &other, const std::string &what) const {

@@ -56,7 +56,10 @@ TEST_F(MistakesTest, TensorsOfAnotherGraph) {
 
 TEST_F(MistakesTest, DtypesDoNotMix) {
   EXPECT_MISTAKE("add", "dtypes f32 and f64 do not mix", x + d);
-  EXPECT_MISTAKE("add", ".cast(f32)", x + d);
+  // The hint is what loses least.
+  EXPECT_MISTAKE("add", ".cast(f64)", x + d);
+  EXPECT_MISTAKE("mul", ".cast(f32)", i * x);
+  EXPECT_MISTAKE("maximum", ".cast(i32)", maximum(m, i));
   EXPECT_MISTAKE("less", "dtypes f32 and i32 do not mix", x < i);
   EXPECT_MISTAKE("maximum", "dtypes i32 and bool do not mix", maximum(i, m));
   EXPECT_MISTAKE("pow", "dtypes f64 and f32 do not mix", d.pow(x));
