@@ -3,6 +3,7 @@
 // multiply-adds in registers, and what follows is applied to it there.
 #include "sinter/codegen/cpu/ConvolutionEmit.h"
 #include "sinter/codegen/forms/DirectConvolution.h"
+#include "sinter/codegen/forms/Region.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -35,22 +36,24 @@ public:
 
   void run() {
     const Schedule &schedule = kernel.plan.schedule;
-    llvm::SmallVector<DimExpr> dims{layout.batch, layout.groups};
-    if (plan.pointwise) {
-      dims.push_back(ceilDiv(layout.outputs, DimExpr(schedule.tiles.mBlock)));
-      dims.push_back(ceilDiv(DimExpr(plan.positions()), DimExpr(schedule.block)));
-    } else {
-      dims.push_back(layout.outputs);
-    }
+    // Units that follow each other share positions: a thread's part of those is its own.
+    llvm::SmallVector<DimExpr> dims{layout.batch};
+    if (plan.pointwise)
+      llvm::append_values(dims, layout.groups,
+                          DimExpr(ceilDivide(plan.positions(), schedule.block)));
+    else
+      llvm::append_values(dims, DimExpr(ceilDivide(plan.height, schedule.tiles.nBlock)),
+                          layout.groups);
+    dims.push_back(ceilDivide(plan.outputs, schedule.tiles.mBlock));
     IndexMath indices(kernel.builder, kernel.loc, *kernel.env.sizes, 1);
     kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
       llvm::SmallVector<LaneIndex> at = indices.delinearize(unit, dims);
       batch = at[0].base;
-      group = at[1].base;
+      group = at[plan.pointwise ? 1 : 2].base;
       if (plan.pointwise)
-        pointwiseUnit(at[3].base, at[2].base);
+        pointwiseUnit(at[2].base, at[3].base);
       else
-        depthwiseUnit(at[2].base);
+        windowsUnit(at[1].base, at[3].base);
       return Values();
     });
   }
@@ -190,44 +193,103 @@ private:
               part.count);
   }
 
-  // -- Windows over one channel -------------------------------------------------------------------
+  // -- Windows over one channel, or a few -----------------------------------------------------
 
-  void depthwiseUnit(Value output) {
-    const int64_t rows = kernel.plan.schedule.block;
-    channel = kernel.add(kernel.mul(group, kernel.constant(plan.outputs)), output);
+  /// The rows of a part, of `mr` outputs.
+  void windowsUnit(Value part, Value strip) {
+    const Schedule &schedule = kernel.plan.schedule;
+    const bool isWhole = schedule.tiles.nBlock >= plan.height;
+    Value low =
+        isWhole ? kernel.constant(0) : kernel.mul(part, kernel.constant(schedule.tiles.nBlock));
+    Value high = kernel.minimum(kernel.add(low, kernel.constant(schedule.tiles.nBlock)),
+                                kernel.constant(plan.height));
+    channel = kernel.add(kernel.mul(group, kernel.constant(plan.outputs)),
+                         kernel.mul(strip, kernel.constant(mr)));
+    const int64_t planeSize = plan.sourceHeight * plan.sourceWidth,
+                  windowSize = plan.inputs * plan.tapsY * plan.tapsX;
     Value image = kernel.add(kernel.mul(batch, kernel.constant(plan.groups)), group);
-    Value plane = vectors.step(
-        source, kernel.mul(image, kernel.constant(plan.sourceHeight * plan.sourceWidth)));
+    Value planes =
+        vectors.step(source, kernel.mul(image, kernel.constant(plan.inputs * planeSize)));
+    factors = vectors.step(weights, kernel.mul(channel, kernel.constant(windowSize)));
     taps.clear();
-    Value factors =
-        vectors.step(weights, kernel.mul(channel, kernel.constant(plan.tapsY * plan.tapsX)));
-    for (int64_t k = 0; k < plan.tapsY * plan.tapsX; ++k)
-      taps.push_back(vectors.loadSplat(vectors.step(factors, k)));
-    // Groups within the source are a loop.
+    if (plan.inputs == 1)
+      for (int64_t k = 0; k < windowSize; ++k)
+        taps.push_back(vectors.loadSplat(vectors.step(factors, k)));
+    auto emitRows = [&](Value row, int64_t like, int64_t count) {
+      recent.clear();
+      Value start =
+          kernel.sub(kernel.mul(row, kernel.constant(plan.strideY)), kernel.constant(plan.lowY));
+      base = vectors.step(planes, kernel.mul(start, kernel.constant(plan.sourceWidth)));
+      plan.inputs == 1 ? rowsOf(row, like, count) : tilesOf(row, like);
+    };
+    // Rows that are computed together belong to one part. Those within the source are a loop.
+    const int64_t rows = schedule.block;
     for (int64_t row = 0; row < plan.height;) {
       int64_t last = row;
       while (plan.isInner(last, rows))
         last += rows;
       if (last - row <= rows) { // One group, or one at the border.
-        rowsOf(plane, kernel.constant(row), row, std::min(rows, plan.height - row));
+        ifThenElse(kernel, math.less(kernel.sub(kernel.constant(row), low), kernel.sub(high, low)),
+                   [&] { emitRows(kernel.constant(row), row, std::min(rows, plan.height - row)); });
         row += rows;
         continue;
       }
-      kernel.loop(kernel.constant(row), kernel.constant(last), kernel.constant(rows), {},
-                  [&](Value at, ValueRange) {
-                    rowsOf(plane, at, row, rows);
+      kernel.loop(math.max(low, kernel.constant(row)), kernel.minimum(high, kernel.constant(last)),
+                  kernel.constant(rows), {}, [&](Value at, ValueRange) {
+                    emitRows(at, row, rows);
                     return Values();
                   });
       row = last;
     }
   }
 
+  /// A row of positions of `mr` outputs over several channels; as to borders it is like row `like`.
+  void tilesOf(Value row, int64_t like) {
+    const int64_t windowSize = plan.tapsY * plan.tapsX;
+    Value first = base, result = kernel.mul(row, kernel.constant(plan.width));
+    for (int64_t x = 0; x < plan.width; x += nr) {
+      const int64_t count = ceilDivide(std::min(nr, plan.width - x), lanes);
+      auto sizeOf = [&](int64_t v) { return std::min(lanes, plan.width - x - v * lanes); };
+      Values carried(static_cast<size_t>(mr * count), zero(lanes));
+      const size_t total = carried.size();
+      carried.push_back(first);
+      carried.push_back(factors);
+      Values sums = kernel.loop(
+          kernel.constant(0), kernel.constant(plan.inputs), 1, carried,
+          [&](Value, ValueRange state) {
+            Values next(state.take_front(total));
+            base = state[total];
+            recent.clear();
+            for (int64_t k = 0; k < windowSize; ++k) {
+              Values elements;
+              for (int64_t v = 0; v < count; ++v)
+                elements.push_back(
+                    elementsOf(x + v * lanes, sizeOf(v), k / plan.tapsX, k % plan.tapsX, like));
+              if (llvm::none_of(elements, [](Value value) { return bool(value); }))
+                continue;
+              for (int64_t i = 0; i < mr; ++i) {
+                Value factor = vectors.loadSplat(
+                    vectors.step(state[total + 1], i * plan.inputs * windowSize + k));
+                for (int64_t v = 0; v < count; ++v)
+                  if (elements[static_cast<size_t>(v)]) {
+                    Value &sum = next[static_cast<size_t>(i * count + v)];
+                    sum = vectors.multiplyAdd(factor, elements[static_cast<size_t>(v)], sum);
+                  }
+              }
+            }
+            next.push_back(vectors.step(base, plan.sourceHeight * plan.sourceWidth));
+            next.push_back(vectors.step(state[total + 1], windowSize));
+            return next;
+          });
+      for (int64_t i = 0; i < mr; ++i)
+        for (int64_t v = 0; v < count; ++v)
+          store(sums[static_cast<size_t>(i * count + v)], kernel.add(channel, kernel.constant(i)),
+                kernel.add(result, kernel.constant(x + v * lanes)), sizeOf(v));
+    }
+  }
+
   /// `count` rows from `row` on; as to borders they are like those from `like` on.
-  void rowsOf(Value plane, Value row, int64_t like, int64_t count) {
-    recent.clear();
-    Value start =
-        kernel.sub(kernel.mul(row, kernel.constant(plan.strideY)), kernel.constant(plan.lowY));
-    base = vectors.step(plane, kernel.mul(start, kernel.constant(plan.sourceWidth)));
+  void rowsOf(Value row, int64_t like, int64_t count) {
     Value result = kernel.mul(row, kernel.constant(plan.width));
     auto vectorAt = [&](int64_t at, int64_t size) {
       store(sumsOf(at, size, like), channel, kernel.add(result, kernel.constant(at)), size);
@@ -248,9 +310,7 @@ private:
     Value sum = zero(lanes);
     for (int64_t ky = 0; ky < plan.tapsY; ++ky)
       for (int64_t kx = 0; kx < plan.tapsX; ++kx) {
-        Value elements = plan.strideX == 1 ? contiguous(at, size, ky, kx, like)
-                                           : everySecond(at, size, ky, kx, like);
-        if (elements)
+        if (Value elements = elementsOf(at, size, ky, kx, like))
           sum = vectors.multiplyAdd(taps[static_cast<size_t>(ky * plan.tapsX + kx)], elements, sum);
       }
     return sum;
@@ -262,6 +322,11 @@ private:
   }
 
   /// What a tap reads at a vector of positions; null where that is padding everywhere.
+  Value elementsOf(int64_t at, int64_t size, int64_t ky, int64_t kx, int64_t like) {
+    return plan.strideX == 1 ? contiguous(at, size, ky, kx, like)
+                             : everySecond(at, size, ky, kx, like);
+  }
+
   Value contiguous(int64_t at, int64_t size, int64_t ky, int64_t kx, int64_t like) {
     const int64_t shift = kx * plan.dilationX - plan.lowX;
     Lanes mask = 0;
@@ -333,9 +398,10 @@ private:
   const int64_t lanes, mr, nr;
   // Of the unit.
   Value batch, group, channel;
+  Value factors;
+  Values taps; ///< Of windows over one channel.
   // Of a group of rows.
-  Value base;
-  Values taps;
+  Value base; ///< What the first tap reads, were there no padding.
   std::deque<Loaded> recent;
 };
 

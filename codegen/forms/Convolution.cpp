@@ -391,9 +391,16 @@ LogicalResult chooseConvolution(const ScheduledRegion &region, Schedule &schedul
       DirectPlan::pays(region.target) && DirectPlan::applies(layout, schedule.lanes);
   double cost = direct ? DirectPlan(layout, schedule.lanes).choose(schedule, region.target)
                        : straddling * chooseResultTile(schedule, layout, region.target);
-  if (direct && layout.taps() != 1)
+  if (direct && DirectPlan(layout, schedule.lanes).isDepthwise())
     return success();
   Schedule other = empty;
+  if (direct && layout.taps() != 1)
+    if (const double least = straddling * chooseResultTile(other, layout, region.target);
+        least < cost) {
+      schedule = other;
+      cost = least;
+    }
+  other = empty;
   const Value weights = op.makesX() ? op.getLhs() : op.getRhs();
   const bool fixed = static_cast<bool>(fixedOperand(region.fused, weights));
   if (double least = choosePanels(other, layout, region.target, fixed, cost); least < cost) {

@@ -19,11 +19,17 @@ namespace {
 constexpr int64_t mostVectors = 12;   // Of a group of rows; each is code of its own.
 constexpr int64_t mostTaps = 25;      // Of a depthwise window: so are they.
 constexpr int64_t mostCode = 1024;    // Multiply-adds of all groups at borders.
+constexpr int64_t fewInputs = 4;      // Channels that a window over several has.
 constexpr int64_t mostEpilogue = 16;  // Costs of what follows, which is emitted once per register.
 constexpr int64_t longest = 1 << 20;  // Of an axis.
 constexpr double chunkCycles = 3000;  // Less is not worth handing to a thread...
 constexpr double sharedCycles = 4000; // ...nor is it where this is all there is.
 constexpr int64_t mostChunks = 16;
+// Where threads share rows of positions: parts of a plane are not smaller, in bytes, as those at
+// the edge are read by both; more parts than these are parts of a few images.
+constexpr int64_t leastPart = 1024;
+constexpr int64_t mostParts = 8;
+constexpr double storeCost = 4; // Of a vector, with what is applied to it.
 
 /// Whether ops beside the convolution take one element per position, wherever it is.
 bool treatsPositionsAlike(ConvolutionOp op) {
@@ -56,6 +62,11 @@ int64_t grainOf(double cycles, double units) {
   return std::max<int64_t>(1, static_cast<int64_t>(std::ceil(units / chunks)));
 }
 
+/// Whether threads may share planes of so many bytes, cut into `parts` of their `rows`.
+bool isWorth(int64_t bytes, int64_t parts, int64_t rows) {
+  return bytes / parts >= leastPart && ceilDivide(rows, parts) * parts <= rows + rows / 16;
+}
+
 } // namespace
 
 bool DirectPlan::applies(const ConvolutionLayout &layout, int64_t lanes) {
@@ -83,8 +94,8 @@ bool DirectPlan::applies(const ConvolutionLayout &layout, int64_t lanes) {
   if (plan.width == 1 && plan.height > 1)
     return false;
   if (!plan.pointwise)
-    return plan.inputs == 1 && layout.taps() <= mostTaps && x.stride <= 2 &&
-           plan.rowsTogether() > 0 && plan.codeSize() <= mostCode;
+    return plan.inputs <= fewInputs && layout.taps() <= mostTaps && x.stride <= 2 &&
+           plan.rowsTogether(plan.height) > 0 && plan.codeSize() <= mostCode;
   if (y.stride != 1 || x.stride != 1 || plan.lowY != 0 || plan.lowX != 0 ||
       plan.height != plan.sourceHeight || plan.width != plan.sourceWidth)
     return false;
@@ -95,30 +106,64 @@ bool DirectPlan::applies(const ConvolutionLayout &layout, int64_t lanes) {
 }
 
 DirectPlan::DirectPlan(const ConvolutionLayout &layout, int64_t lanes)
-    : pointwise(layout.taps() == 1), batch(layout.batch), groups(*layout.groups.constant()),
-      inputs(*layout.inputs.constant()), outputs(*layout.outputs.constant()),
-      height(*layout.y.result.constant()), width(*layout.x.result.constant()),
-      sourceHeight(*layout.y.source.constant()), sourceWidth(*layout.x.source.constant()),
-      tapsY(layout.y.taps), tapsX(layout.x.taps), strideY(layout.y.stride),
-      strideX(layout.x.stride), dilationY(layout.y.dilation), dilationX(layout.x.dilation),
-      lowY(*layout.y.low.constant()), lowX(*layout.x.low.constant()), lanes(lanes) {}
+    : pointwise(layout.taps() == 1), elementBytes(byteSize(ir::ConvolutionOp(layout.op).getType().getDType())),
+      batch(layout.batch), groups(*layout.groups.constant()), inputs(*layout.inputs.constant()),
+      outputs(*layout.outputs.constant()), height(*layout.y.result.constant()),
+      width(*layout.x.result.constant()), sourceHeight(*layout.y.source.constant()),
+      sourceWidth(*layout.x.source.constant()), tapsY(layout.y.taps), tapsX(layout.x.taps),
+      strideY(layout.y.stride), strideX(layout.x.stride), dilationY(layout.y.dilation),
+      dilationX(layout.x.dilation), lowY(*layout.y.low.constant()), lowX(*layout.x.low.constant()),
+      lanes(lanes) {}
 
-int64_t DirectPlan::vectorsOf(int64_t rows) const {
-  return isFlat() ? ceilDivide(rows * width, lanes) : rows * ceilDivide(width, lanes);
-}
-
-int64_t DirectPlan::rowsTogether() const {
+int64_t DirectPlan::rowsTogether(int64_t rows) const {
+  if (inputs > 1)
+    return vectorsOf(1) <= mostVectors ? 1 : 0;
   int64_t best = 0;
   double least = std::numeric_limits<double>::max();
-  for (int64_t rows = 1; rows <= height && vectorsOf(rows) <= mostVectors; ++rows) {
+  for (int64_t count = 1; count <= rows && vectorsOf(count) <= mostVectors; ++count) {
+    if (rows < height && rows % count != 0)
+      continue;
     // Short groups test more often and hold less in registers.
-    const double cost = (static_cast<double>(vectorsOf(rows)) + 1.0) / static_cast<double>(rows);
+    const double cost = (static_cast<double>(vectorsOf(count)) + 1.0) / static_cast<double>(count);
     if (cost < least) {
       least = cost;
-      best = rows;
+      best = count;
     }
   }
   return best;
+}
+
+DirectPlan::Tile DirectPlan::windowTile() const {
+  const bool isWide = lanes * elementBytes >= 64;
+  const int64_t registers = isWide ? 32 : 16, ofRow = ceilDivide(width, lanes);
+  // Every second element takes two loads and a shuffle.
+  const double perVector = strideX == 1 ? 0.3 : 1, multiply = isWide ? 1 : 0.5;
+  Tile best;
+  best.cycles = std::numeric_limits<double>::max();
+  for (int64_t vectors = 1; vectors <= std::min<int64_t>(4, ofRow); ++vectors)
+    for (int64_t rows = 1; rows <= std::min<int64_t>(24, outputs); ++rows) {
+      if (outputs % rows != 0 || rows * vectors + vectors + 2 >= registers)
+        continue;
+      auto step = [&](int64_t vectors) {
+        const auto count = static_cast<double>(vectors);
+        constexpr double overhead = 0.3;
+        return std::max(stepLatency, static_cast<double>(rows) * count * multiply) +
+               perVector * count + overhead;
+      };
+      double ofTiles = static_cast<double>(ofRow / vectors) * step(vectors);
+      if (ofRow % vectors > 0)
+        ofTiles += step(ofRow % vectors);
+      const double cycles =
+          static_cast<double>(inputs * tapsY * tapsX * (outputs / rows)) * ofTiles;
+      if (cycles < best.cycles)
+        best = {rows, vectors, cycles};
+    }
+  return best;
+}
+
+int64_t DirectPlan::vectorsOf(int64_t rows) const {
+  return isFlat() && isDepthwise() ? ceilDivide(rows * width, lanes)
+                                   : rows * ceilDivide(width, lanes);
 }
 
 bool DirectPlan::isInner(int64_t row, int64_t rows) const {
@@ -127,7 +172,9 @@ bool DirectPlan::isInner(int64_t row, int64_t rows) const {
 }
 
 int64_t DirectPlan::codeSize() const {
-  const int64_t rows = rowsTogether(), perGroup = vectorsOf(rows) * tapsY * tapsX;
+  const int64_t rows = rowsTogether(height);
+  const int64_t outputsTogether = inputs > 1 ? windowTile().outputs : 1;
+  const int64_t perGroup = vectorsOf(rows) * tapsY * tapsX * outputsTogether;
   int64_t size = perGroup;
   for (int64_t row = 0; row < height && size <= mostCode; row += rows)
     if (!isInner(row, rows))
@@ -135,34 +182,65 @@ int64_t DirectPlan::codeSize() const {
   return size;
 }
 
+int64_t DirectPlan::unitsOfImage(const Schedule &schedule) const {
+  const int64_t parts = pointwise ? ceilDivide(positions(), schedule.block)
+                                  : ceilDivide(height, schedule.tiles.nBlock);
+  return groups * ceilDivide(outputs, schedule.tiles.mBlock) * parts;
+}
+
 DimExpr DirectPlan::units(const Schedule &schedule) const {
-  if (!pointwise)
-    return batch * DimExpr(groups * outputs);
-  return batch * DimExpr(groups * ceilDivide(positions(), schedule.block) *
-                         ceilDivide(outputs, schedule.tiles.mBlock));
+  return batch * DimExpr(unitsOfImage(schedule));
 }
 
 double DirectPlan::choose(Schedule &schedule, const TargetInfo &target) const {
   const auto images =
       static_cast<double>(std::max<int64_t>(1, batch.constant().value_or(someImages)));
-  const double wide = multiplyCycles(target);
+  const double cycles =
+      pointwise ? choosePositions(schedule, target) : chooseWindows(schedule, target);
+  const double all = cycles * images * static_cast<double>(groups);
+  if (pointwise)
+    cutPositions(schedule, images, all, target);
+  else
+    cutRows(schedule, images, all);
+  schedule.grain = grainOf(all, images * static_cast<double>(unitsOfImage(schedule)));
+  return cycles;
+}
+
+double DirectPlan::chooseWindows(Schedule &schedule, const TargetInfo &target) const {
   auto &tiles = schedule.tiles;
-  if (!pointwise) {
-    schedule.block = rowsTogether();
-    tiles.mr = 1;
-    tiles.nr = lanes;
-    tiles.mBlock = 1;
-    // Of a multiply-add with its load, which often straddles lines; every second element takes two
-    // loads and a shuffle. A vector's store and what is applied to it, and a channel's factors.
-    const double perTap = strideX == 1 ? 1.2 : 2.4;
-    constexpr double perVector = 3, perChannel = 30;
-    const double vectors = static_cast<double>(vectorsOf(height));
-    const double cycles =
-        perChannel + vectors * (static_cast<double>(tapsX * tapsY) * perTap + perVector) * wide;
-    const double channels = images * static_cast<double>(groups * outputs);
-    schedule.grain = grainOf(cycles * channels, channels);
-    return cycles * static_cast<double>(outputs);
+  if (inputs > 1) {
+    const Tile tile = windowTile();
+    tiles.mr = tiles.mBlock = tile.outputs;
+    tiles.nr = tile.vectors * lanes;
+    return static_cast<double>(height) *
+           (tile.cycles + storeCost * static_cast<double>(outputs * vectorsOf(1)));
   }
+  tiles.mr = tiles.mBlock = 1;
+  tiles.nr = lanes;
+  // Of a multiply-add with its load, which often straddles lines; every second element takes two
+  // loads and a shuffle. A vector's store and what is applied to it, and a channel's factors.
+  const double perTap = strideX == 1 ? 1.2 : 2.4;
+  constexpr double perVector = 3, perChannel = 30;
+  const auto vectors = static_cast<double>(vectorsOf(height));
+  return static_cast<double>(outputs) *
+         (perChannel + vectors * (static_cast<double>(tapsX * tapsY) * perTap + perVector) *
+                           multiplyCycles(target));
+}
+
+void DirectPlan::cutRows(Schedule &schedule, double images, double cycles) const {
+  const int64_t plane = std::min(sourceHeight * sourceWidth, positions()) * elementBytes;
+  int64_t parts = 1;
+  if (cycles >= sharedCycles)
+    while (images * static_cast<double>(2 * parts) <= mostParts &&
+           isWorth(plane, 2 * parts, height))
+      parts *= 2;
+  schedule.tiles.nBlock = ceilDivide(height, parts);
+  schedule.block = rowsTogether(schedule.tiles.nBlock);
+}
+
+double DirectPlan::choosePositions(Schedule &schedule, const TargetInfo &target) const {
+  auto &tiles = schedule.tiles;
+  const double wide = multiplyCycles(target);
   double best = std::numeric_limits<double>::max();
   for (int64_t vectors = 1; vectors <= 4; ++vectors)
     for (int64_t mr = 1; mr <= std::min<int64_t>(28, outputs); ++mr) {
@@ -195,33 +273,36 @@ double DirectPlan::choose(Schedule &schedule, const TargetInfo &target) const {
         tiles.nr = columns;
       }
     }
-  constexpr double storeCost = 4; // Of a vector, with what is applied to it.
-  const double cycles = best * static_cast<double>(inputs * groups) * images +
-                        storeCost * images * static_cast<double>(groups * outputs) *
-                            static_cast<double>(ceilDivide(positions(), lanes));
-  // Even parts: of positions while x stays in the first-level cache, else of channels.
+  return best * static_cast<double>(inputs) +
+         storeCost * static_cast<double>(outputs * ceilDivide(positions(), lanes));
+}
+
+void DirectPlan::cutPositions(Schedule &schedule, double images, double cycles,
+                              const TargetInfo &target) const {
+  auto &tiles = schedule.tiles;
   const double parts =
       cycles < sharedCycles ? 1 : std::clamp(cycles / chunkCycles, 2.0, double(mostChunks));
+  const double planes = images * static_cast<double>(groups);
   const int64_t columns = ceilDivide(positions(), tiles.nr), strips = ceilDivide(outputs, tiles.mr);
-  const int64_t cached = std::max<int64_t>(
-      1, target.l1Bytes * 3 / 4 / std::max<int64_t>(1, inputs * tiles.nr * tiles.elementBytes));
-  // Channels are cut before positions: a thread then makes whole planes, which the next depthwise
-  // convolution reads plane by plane.
-  const double ofImages = images * static_cast<double>(groups);
-  int64_t rowCuts = 1;
-  if (ofImages < parts)
-    rowCuts = std::min<int64_t>(strips, 2 * static_cast<int64_t>(std::ceil(parts / ofImages / 2)));
+  int64_t cuts = 1, rowCuts = 1;
+  while (images * static_cast<double>(2 * cuts) <= std::min<double>(parts, mostParts) &&
+         isWorth(positions() * elementBytes, 2 * cuts, columns))
+    cuts *= 2;
+  // Short planes stay whole, or a thread would read half of what it wrote: channels are cut, an
+  // even number of times.
+  if (const double made = planes * static_cast<double>(cuts); made < parts)
+    rowCuts = std::min<int64_t>(strips, 2 * static_cast<int64_t>(std::ceil(parts / made / 2)));
   tiles.mBlock = ceilDivide(strips, rowCuts) * tiles.mr;
   rowCuts = ceilDivide(outputs, tiles.mBlock);
-  int64_t cuts = std::max<int64_t>(ceilDivide(columns, std::max<int64_t>(cached, 4)), 1);
-  if (static_cast<double>(cuts * rowCuts) * ofImages < parts && columns >= 8)
+  // Positions are while x does not stay in the first-level cache, or there are too few strips.
+  const int64_t cached = std::max<int64_t>(
+      4, target.l1Bytes * 3 / 4 / std::max<int64_t>(1, inputs * tiles.nr * tiles.elementBytes));
+  if (const int64_t least = ceilDivide(columns, cached); cuts < least)
+    cuts = roundUp(least, cuts);
+  if (planes * static_cast<double>(cuts * rowCuts) < parts && columns >= 8)
     cuts = std::min<int64_t>(columns / 2, static_cast<int64_t>(std::ceil(
-                                              parts / ofImages / static_cast<double>(rowCuts))));
+                                              parts / planes / static_cast<double>(rowCuts))));
   schedule.block = ceilDivide(columns, cuts) * tiles.nr;
-  const auto blocks = static_cast<double>(ceilDivide(positions(), schedule.block)) * ofImages;
-  const double units = blocks * static_cast<double>(ceilDivide(outputs, tiles.mBlock));
-  schedule.grain = grainOf(cycles, units);
-  return cycles / ofImages;
 }
 
 } // namespace sinter::codegen

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolutions that read x where it lies (1x1 windows, and windows over one channel) against the
-// interpreter: widths around those of vectors, steps, paddings, dilations, what is fused behind.
+// Convolutions that read x where it lies (1x1 windows, and windows over one channel or a few)
+// against the interpreter: widths around those of vectors, steps, paddings, dilations, planes that
+// are cut into parts, what is fused behind.
 #include "sinter/runtime/Session.h"
 #include "tests/Levels.h"
 
@@ -106,6 +107,32 @@ TEST(DirectConvolutionTest, WindowsOfOneElement) {
   expectSame({1, 6, 5, 9, 10, 1, {}, f64});
   expectSame({1, 64, 14, 15, 64, 1, {}});
   expectSame({0, 64, 7, 7, 48, 1, {}});
+}
+
+TEST(DirectConvolutionTest, WindowsOverFewChannels) {
+  const Padding same({1, 1}, {1, 1});
+  for (int64_t width : {1, 5, 16, 31, 47})
+    for (int64_t stride : {1, 2})
+      expectSame(
+          {2, 3, width / 2 + 2, width, 8, 3, {.strides = {stride, stride}, .padding = same}});
+  expectSame({1, 3, 96, 96, 8, 3, {.strides = {2, 2}, .padding = same}}); // In parts.
+  expectSame({1, 2, 33, 40, 7, 3, {.padding = Padding({0, 2}, {3, 0})}});
+  expectSame({1, 4, 20, 18, 24, 5, {.strides = {2, 1}, .padding = Padding({2, 2}, {2, 2})}});
+  expectSame({2, 6, 21, 19, 10, 3, {.padding = same, .dilations = {2, 3}, .groups = 2}});
+  expectSame({1, 3, 5, 4, 8, 3, {.padding = Padding({5, 6}, {4, 7})}}); // Windows of padding alone.
+  expectSame({1, 3, 12, 20, 16, 3, {.strides = {2, 2}, .padding = same}, f64});
+  expectSame({0, 3, 9, 9, 8, 3, {.padding = same}});
+}
+
+TEST(DirectConvolutionTest, PlanesInParts) {
+  const Padding same({1, 1}, {1, 1});
+  // Rows of an odd number of parts, parts whose last group of rows is shorter, and steps.
+  for (int64_t height : {47, 54, 64})
+    for (int64_t stride : {1, 2})
+      expectSame(
+          {1, 16, height, 48, 16, 3, {.strides = {stride, 1}, .padding = same, .groups = 16}});
+  expectSame({1, 12, 40, 50, 24, 1, {}});
+  expectSame({1, 32, 24, 24, 32, 1, {}});
 }
 
 } // namespace
