@@ -286,7 +286,9 @@ public:
     // More than a megabyte in most cases, and rows both long and short.
     constexpr int64_t lengths[] = {64, 65, 128, 96, 300, 512, 7, 1030};
     length = draw.of(lengths);
-    const int64_t bytes = (1 << 19) + draw.below(5 << 19);
+    // Beyond 8 MB, and with many updates, what is added is ordered by rows first.
+    isHuge = draw.oneIn(6);
+    const int64_t bytes = (isHuge ? 8 << 20 : 1 << 19) + draw.below(5 << 19);
     rows = std::max<int64_t>(2, bytes / byteSize(dtype) / length);
     const bool isDeep = draw.oneIn(4);
     Shape shape = {rows, length};
@@ -353,10 +355,10 @@ private:
   }
 
   void lookUp(const Tensor &table, bool isDeep) {
-    const bool isNamed = draw.oneIn(3) && !hasNamed;
+    const bool isNamed = draw.oneIn(3) && !hasNamed && !isHuge;
     hasNamed |= isNamed;
     constexpr int64_t counts[] = {1, 2, 17, 64, 100, 333, 1000, 0};
-    const int64_t count = draw.of(counts);
+    const int64_t count = isHuge ? 1024 + draw.below(2000) : draw.of(counts);
     Tensor at = indices(isNamed, count);
     Tensor rowsFound = gather(table, at, 0);
     if (draw.oneIn(3))
@@ -389,7 +391,7 @@ private:
   LargeGraph made;
   DType dtype = f32;
   int64_t rows = 0, length = 0;
-  bool hasNamed = false;
+  bool hasNamed = false, isHuge = false;
   int number = 0;
 };
 

@@ -129,6 +129,16 @@ uint64_t freshSeed() {
   return seed;
 }
 
+TEST(LargeRowsTest, WrongValuesAreCaught) {
+  const Array want = Array::from<float>({1, INFINITY, NAN});
+  EXPECT_EQ(compare({}, want, want), "");
+  for (const Array &got :
+       {Array::from<float>({1.5, INFINITY, NAN}), Array::from<float>({1, -INFINITY, NAN}),
+        Array::from<float>({1, INFINITY, 0}), Array::from<float>({1, NAN, NAN})})
+    EXPECT_NE(compare({0.1, 0.1}, got, want), "");
+  EXPECT_EQ(compare({0.1, 0}, Array::from<float>({1.05f, INFINITY, NAN}), want), "");
+}
+
 TEST(LargeRowsTest, OfProducts) {
   constexpr uint64_t count = 14;
   EXPECT_GE(checkAll(longRows, 100, count).cut, 4) << "too few had rows that are cut";
