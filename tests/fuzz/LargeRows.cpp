@@ -202,16 +202,23 @@ private:
   Tensor labels() {
     return input(fresh("label"), draw.oneIn(2) ? i32 : i64, frame(true, false), rowAxis(), 0);
   }
-  /// Labels of the last input, which are 0 so far.
+  /// Labels of the last input, which are 0 so far. One may be out of range.
   void drawLabels() {
     Array &array = made.inputs.at("label" + std::to_string(number - 1));
-    for (int64_t i = 0; i < array.numElements(); ++i) {
-      const int64_t at = draw.below(columns);
+    auto put = [&](int64_t i, int64_t value) {
       if (array.dtype() == i32)
-        array.as<int32_t>()[i] = static_cast<int32_t>(at);
+        array.as<int32_t>()[i] = static_cast<int32_t>(value);
       else
-        array.as<int64_t>()[i] = at;
-    }
+        array.as<int64_t>()[i] = value;
+    };
+    for (int64_t i = 0; i < array.numElements(); ++i)
+      put(i, draw.below(columns));
+    if (made.isBad || !draw.oneIn(6))
+      return;
+    made.isBad = true;
+    const int64_t bad[] = {columns, -1, columns * 2, INT32_MIN, INT32_MAX, INT64_MAX, INT64_MIN};
+    const int64_t kinds = array.dtype() == i32 ? 5 : 7;
+    put(draw.below(array.numElements()), bad[draw.below(kinds)]);
   }
 
   void read(const Tensor &y) {
