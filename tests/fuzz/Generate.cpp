@@ -143,8 +143,9 @@ void Generator::addGradients() {
   add(
       {y, x}, info,
       [kind](Graph &, const Tensors &t) {
-        // The phase of a large derivative needs more digits than f32 has.
-        auto bend = [](const Tensor &u) { return u.dtype() == f64 ? sin(u) : u; };
+        // Of a large derivative no more is needed than its sign: a phase, as of a sine, would need
+        // more digits than there are.
+        auto bend = [](const Tensor &u) { return u * sigmoid(u); };
         Tensor squares = t[0] * t[0];
         if (kind == ReverseOverForward)
           return gradient(sum(bend(tangent(squares, t[1], t[1]))), t[1]);
