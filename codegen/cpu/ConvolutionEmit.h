@@ -127,7 +127,7 @@ private:
 
 /// What OuterProducts multiply at once: `channels` of the patch by `rowChannels` of y.
 struct OuterBlock {
-  Value table, patch, columns, sums, channels, rowChannels, rows, images;
+  Value table, patch, columns, sums, channels, rowChannels, row, rows, images;
 };
 
 /// The gradient of the weights as outer products: lanes run along channels of y, which is copied
@@ -148,6 +148,12 @@ public:
   void stage(Value sums, Value m, Value e, Value staging);
 
 private:
+  /// Rows of a block at which a tile's taps read the source; the others are multiplied by padding.
+  struct Rows {
+    Value begin, count;
+  };
+  /// Of the taps with number `group` in the table.
+  Rows rowsOf(Value group, const OuterBlock &block);
   void multiply(ValueRange arguments);
   void askFor(ElementEmitter &emitter, const Index &index);
   /// Of a square of vectors in memory, in a function that all of a kernel share.
@@ -158,6 +164,7 @@ private:
   const ConvolutionPlan &plan;
   ir::ConvolutionOp op;
   Vectors vectors;
+  Arithmetic math;
   const int64_t mr, nr;
   mlir::func::FuncOp transposer;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/ConvolutionEmit.h"
 #include "sinter/codegen/cpu/RowsAhead.h"
+#include "sinter/codegen/forms/PanelPlan.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -12,8 +13,8 @@ namespace sinter::cpu::convolution {
 OuterProducts::OuterProducts(KernelFunction &kernel, const ConvolutionLayout &layout,
                              const ConvolutionPlan &plan)
     : kernel(kernel), layout(layout), plan(plan), op(layout.op),
-      vectors(kernel, op.getType().getElementType()), mr(kernel.plan.schedule.tiles.mr),
-      nr(kernel.plan.schedule.tiles.nr) {}
+      vectors(kernel, op.getType().getElementType()), math{kernel},
+      mr(kernel.plan.schedule.tiles.mr), nr(kernel.plan.schedule.tiles.nr) {}
 
 void OuterProducts::fillTable(Patch &patch, Value table) {
   const int64_t together = plan.tapsPerTile();
@@ -117,6 +118,26 @@ void OuterProducts::fillColumns(const PatchPart &part, Value pointer, Value squa
   });
 }
 
+OuterProducts::Rows OuterProducts::rowsOf(Value group, const OuterBlock &block) {
+  const ConvolutionAxis &y = layout.y;
+  const int64_t together = plan.tapsPerTile();
+  const TapAxis taps(y);
+  if (y.taps == 1 || together > layout.x.taps || !taps.isKnown)
+    return {kernel.constant(0), block.rows};
+  // Position q reads row q * stride + k * dilation - low.
+  Value tap = kernel.mul(math.div(kernel.mul(group, kernel.constant(together)), layout.x.taps),
+                         kernel.constant(y.dilation));
+  Value none = kernel.constant(0), stride = kernel.constant(y.stride);
+  Value before = kernel.sub(kernel.constant(taps.low), tap);
+  auto inBlock = [&](Value position) {
+    return kernel.minimum(math.max(none, kernel.sub(position, block.row)), block.rows);
+  };
+  Value begin = inBlock(math.ceilDiv(math.max(none, before), stride));
+  Value behind = kernel.add(kernel.constant(taps.source), before);
+  Value end = inBlock(math.ceilDiv(math.max(none, behind), stride));
+  return {begin, kernel.sub(math.max(begin, end), begin)};
+}
+
 void OuterProducts::multiplyBlock(const OuterBlock &block) {
   const int64_t together = plan.tapsPerTile(), perTile = plan.channelsPerTile();
   Value none = kernel.constant(0);
@@ -131,9 +152,15 @@ void OuterProducts::multiplyBlock(const OuterBlock &block) {
       Value firstSum = kernel.mul(q, kernel.constant(layout.taps()));
       kernel.loop(none, kernel.constant(layout.taps() / together), 1, {}, [&](Value g, ValueRange) {
         Value weight = kernel.add(firstSum, kernel.mul(g, kernel.constant(together)));
-        Value arguments[] = {columns, vectors.step(planes, vectors.loadWord(block.table, g)),
-                             vectors.step(block.sums, kernel.add(kernel.mul(weight, sumsRow), m)),
-                             block.rows, block.images};
+        const Rows rows = rowsOf(g, block);
+        Value from = kernel.mul(rows.begin,
+                                kernel.mul(kernel.size(layout.x.positions()), kernel.constant(nr)));
+        Value plane = vectors.step(planes, vectors.loadWord(block.table, g));
+        Value arguments[] = {
+            vectors.step(columns, from),
+            vectors.step(plane, kernel.mul(rows.begin, kernel.size(layout.pitch()))),
+            vectors.step(block.sums, kernel.add(kernel.mul(weight, sumsRow), m)), rows.count,
+            block.images};
         vectors.call("kernel_tile", arguments, [&](ValueRange inner) { multiply(inner); });
         return Values();
       });

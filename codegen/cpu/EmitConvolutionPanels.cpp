@@ -4,7 +4,7 @@
 // turned, positions innermost, before what follows is applied to them: as soon as the tile is
 // complete where that pays.
 #include "sinter/codegen/cpu/ConvolutionResult.h"
-#include "sinter/codegen/forms/PanelPlan.h"
+#include "sinter/codegen/cpu/PanelTile.h"
 #include "sinter/codegen/forms/Region.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -24,7 +24,8 @@ public:
       : ResultEmitter(kernel), plan(layout, kernel.plan.schedule), lanes(vectors.lanes),
         ofPhases(tapsOfPhases(layout)),
         sameTaps(
-            llvm::all_equal(llvm::map_range(ofPhases, [](auto &taps) { return taps.size(); }))) {}
+            llvm::all_equal(llvm::map_range(ofPhases, [](auto &taps) { return taps.size(); }))),
+        registerTile(vectors, plan) {}
 
   void run() {
     table = kernel.workerScratch(0);
@@ -32,8 +33,12 @@ public:
     panel = vectors.step(patches, plan.images() * plan.patchSize());
     area = vectors.step(panel, plan.panelSize());
     sums = vectors.step(area, plan.areas() * plan.areaSize());
-    Patch patch(kernel, layout, source, patches, plan.blockRows());
-    fillTable(patch, table);
+    if (plan.readsSource()) {
+      fillOffsets();
+    } else {
+      Patch patch(kernel, layout, source, patches, plan.blockRows());
+      fillTable(patch, table);
+    }
     fillSteps();
     IndexMath indices(kernel.builder, kernel.loc, *kernel.env.sizes, 1);
     llvm::SmallVector<DimExpr> dims{ceilDiv(layout.batch, DimExpr(plan.images())), plan.groups,
@@ -54,7 +59,8 @@ public:
                                                                unit, kernel.begin);
       Value fresh = kernel.builder.createOrFold<arith::OrIOp>(kernel.loc, first,
                                                               math.less(at[3].base, number(1)));
-      ifThenElse(kernel, fresh, [&] { fillPatches(); });
+      if (!plan.readsSource())
+        ifThenElse(kernel, fresh, [&] { fillPatches(); });
       Value low = kernel.mul(at[3].base, number(plan.rowsPerBlock()));
       Value high = kernel.minimum(kernel.add(low, number(plan.rowsPerBlock())), number(plan.rows));
       kernel.loop(low, high, number(plan.panel()), {}, [&](Value strip, ValueRange) {
@@ -75,6 +81,25 @@ private:
   }
   Value patchOf(Value image) {
     return vectors.step(patches, kernel.mul(image, number(plan.patchSize())));
+  }
+  /// What the block's first position of an image reads of channel `first`.
+  Value sourceAt(Value image, Value first) {
+    if (!plan.readsSource())
+      return vectors.step(patchOf(image), kernel.mul(first, number(plan.channelSize)));
+    Value plane = kernel.mul(kernel.add(firstImage, image), number(plan.groups));
+    plane = kernel.mul(kernel.add(plane, group), number(plan.depth));
+    Value at = kernel.mul(kernel.add(plane, first), number(plan.sourceSize()));
+    return vectors.step(kernel.env.buffers.lookup(source).pointer,
+                        kernel.add(at, kernel.mul(row, number(plan.rowStep()))));
+  }
+  /// Where taps read the source.
+  void fillOffsets() {
+    const TapAxis &y = plan.tapsY, &x = plan.tapsX;
+    for (int64_t k = 0; k < plan.taps; ++k) {
+      const int64_t inRow = x.start() + k % x.taps * x.tapStep(),
+                    rowOf = y.start() + k / x.taps * y.tapStep();
+      vectors.storeWord(table, number(2 * k + 3), number(rowOf * x.source + inRow));
+    }
   }
   /// Of the images that share tiles, numbered from the first ones on, and of a phase of a step.
   Value areaOf(Value images, Value phase) {
@@ -147,7 +172,7 @@ private:
           math.div(kernel.add(numImages, number(plan.tileImages() - 1)), plan.tileImages());
       forEach(tiled, 1, [&](Value images) {
         Value image = kernel.mul(images, number(plan.tileImages()));
-        Value b = vectors.step(patchOf(image), kernel.mul(first, number(plan.channelSize)));
+        Value b = sourceAt(image, first);
         forEach(number(plan.together), 1, [&](Value inStep) {
           Value phase = kernel.add(kernel.mul(step, number(plan.together)), inStep);
           const Taps taps = tapsOfPhase(phase, step, all);
@@ -327,7 +352,14 @@ private:
     forEach(lines, 1, [&](Value ty) {
       Value y = kernel.minimum(kernel.mul(ty, number(plan.tileRows())),
                                number(plan.blockRows() - plan.tileRows()));
-      Value line = vectors.step(b, kernel.mul(y, number(plan.pitch)));
+      Value line = vectors.step(b, kernel.mul(y, number(plan.rowStep())));
+      PanelTile::Operands ofLine;
+      ofLine.weights = a.weights;
+      ofLine.taps = a.taps;
+      ofLine.perChannel = a.perChannel;
+      ofLine.slots = slots;
+      ofLine.channels = channels;
+      registerTile.leaveOut(ofLine, kernel.add(row, y));
       forEach(number(plan.tilesX()), 1, [&](Value tx) {
         Value tile = kernel.add(kernel.mul(ty, number(plan.tilesX())), tx);
         Value sums = plan.keepsSums()
@@ -335,47 +367,33 @@ private:
                          : target;
         Value column = columnOf(tx);
         complete({sums, ty, tx, y, column}, [&] {
-          Values arguments{a.weights,   vectors.step(line, column), sums, slots, channels, a.taps,
-                           a.perChannel};
-          llvm::SmallVector<Share> shares;
+          PanelTile::Operands operands = ofLine;
+          operands.source = vectors.step(line, kernel.mul(column, number(plan.columnStep())));
+          operands.sums = sums;
+          llvm::SmallVector<PanelTile::Share> shares;
           if (!plan.packs()) {
             const int64_t tiles = plan.tilesX() * plan.tilesY() * plan.images() / plan.tileImages();
-            shares.push_back(Share(plan.mostTaps * plan.panel() / lanes, tiles));
+            PanelTile::Share share(plan.mostTaps * plan.panel() / lanes, tiles);
             // Channel by channel, the share of a tile lies together.
             Value number = kernel.add(a.tilesBefore, tile);
-            arguments.push_back(
-                vectors.step(a.next, kernel.mul(shares.back().begin(kernel, number),
-                                                kernel.mul(channels, this->number(lanes)))));
-            shares.back().step = shares.back().lines * lanes;
+            share.from =
+                vectors.step(a.next, kernel.mul(share.begin(kernel, number),
+                                                kernel.mul(channels, this->number(lanes))));
+            share.step = share.lines * lanes;
+            shares.push_back(share);
           }
           for (Value next : source) {
-            shares.push_back(Share(ceilDivide(sourceRows() * *layout.x.source.constant(), lanes),
-                                   plan.tilesX() * plan.tilesY()));
-            arguments.push_back(
-                vectors.step(next, kernel.mul(shares.back().begin(kernel, tile), number(lanes))));
-            shares.back().step = planeElements();
+            PanelTile::Share share(ceilDivide(sourceRows() * *layout.x.source.constant(), lanes),
+                                   plan.tilesX() * plan.tilesY());
+            share.from = vectors.step(next, kernel.mul(share.begin(kernel, tile), number(lanes)));
+            share.step = planeElements();
+            shares.push_back(share);
           }
-          vectors.call("kernel_tile", arguments,
-                       [&](ValueRange inner) { multiply(inner, shares); });
+          registerTile.call(operands, shares, tx);
         });
       });
     });
   }
-
-  /// What will be needed next is asked for by tiles, each its share, as many vectors with every
-  /// channel: a panel that serves few tiles, or rows of a source that no prefetcher guesses, would
-  /// else be waited for.
-  struct Share {
-    /// Of `all` vectors for every channel, among `tiles`.
-    Share(int64_t all, int64_t tiles)
-        : lines(ceilDivide(all, tiles)), shares(ceilDivide(all, lines)) {}
-    /// The first vector of a tile's share. The last tiles have none left.
-    Value begin(KernelFunction &kernel, Value tile) const {
-      return kernel.mul(kernel.minimum(tile, kernel.constant(shares - 1)), kernel.constant(lines));
-    }
-    int64_t lines, shares;
-    int64_t step = 0; ///< Elements from one channel's vectors to the next one's.
-  };
 
   /// Whether the patches that follow are parts of planes, which lie apart.
   bool asksForSource() const {
@@ -411,55 +429,6 @@ private:
   Value columnOf(Value tx) {
     return kernel.minimum(kernel.mul(tx, number(plan.tileColumns())),
                           number(plan.width - plan.tileColumns()));
-  }
-
-  /// The sums of a tile over a block of channels, added to `target` unless they are all.
-  void multiply(ValueRange arguments, llvm::ArrayRef<Share> shares) {
-    Value a = arguments[0], b = arguments[1], target = arguments[2], slots = arguments[3],
-          channels = arguments[4], taps = arguments[5], perChannel = arguments[6];
-    const int64_t count = plan.panel() / lanes, columns = plan.tileColumns();
-    const int64_t positions = columns * plan.tileRows() * plan.tileImages();
-    const int64_t lineStride = plan.tileImages() > 1 ? plan.patchSize() : plan.pitch;
-    Values carried;
-    for (int64_t i = 0; i < positions * count; ++i)
-      carried.push_back(plan.visitsOnce() ? vectors.zero()
-                                          : vectors.load(vectors.step(target, i * lanes)));
-    const size_t total = carried.size();
-    auto step = [&](Value a, Value b, ValueRange old) {
-      Values loaded, next;
-      for (int64_t v = 0; v < count; ++v)
-        loaded.push_back(vectors.load(vectors.step(a, v * lanes)));
-      for (int64_t p = 0; p < positions; ++p) {
-        Value factor = vectors.loadSplat(vectors.step(b, p / columns * lineStride + p % columns));
-        for (int64_t v = 0; v < count; ++v)
-          next.push_back(vectors.multiplyAdd(factor, loaded[static_cast<size_t>(v)],
-                                             old[static_cast<size_t>(p * count + v)]));
-      }
-      return next;
-    };
-    carried.push_back(a);
-    carried.push_back(b);
-    llvm::append_range(carried, arguments.drop_front(7));
-    Values result =
-        kernel.loop(number(0), channels, number(1), carried, [&](Value, ValueRange state) {
-          Value a = state[total], b = state[total + 1];
-          for (auto [share, ahead] : llvm::zip(shares, state.drop_front(total + 2)))
-            for (int64_t i = 0; i < share.lines; ++i)
-              vectors.prefetch(vectors.step(ahead, i * lanes));
-          Values next = kernel.loop(
-              number(0), taps, 1, state.take_front(total), [&](Value t, ValueRange now) {
-                Value offset = vectors.loadWord(slots, kernel.mul(t, number(2)));
-                return step(vectors.step(a, kernel.mul(t, number(plan.panel()))),
-                            vectors.step(b, offset), now);
-              });
-          next.push_back(vectors.step(a, kernel.mul(perChannel, number(plan.panel()))));
-          next.push_back(vectors.step(b, plan.channelSize));
-          for (auto [share, ahead] : llvm::zip(shares, state.drop_front(total + 2)))
-            next.push_back(vectors.step(ahead, share.step));
-          return next;
-        });
-    for (size_t i = 0; i < total; ++i)
-      vectors.store(vectors.step(target, static_cast<int64_t>(i) * lanes), result[i]);
   }
 
   // -- Sums ---------------------------------------------------------------------------------------
@@ -533,6 +502,7 @@ private:
   const int64_t lanes;
   const std::vector<llvm::SmallVector<int64_t>> ofPhases;
   const bool sameTaps; ///< Of all phases.
+  PanelTile registerTile;
   Value table, patches, panel, area, sums;
   // Of the unit.
   Value firstImage, numImages;

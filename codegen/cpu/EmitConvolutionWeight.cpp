@@ -114,7 +114,7 @@ public:
         });
         if (plan.byChannels())
           outer.multiplyBlock(
-              {table, patchPointer, rowsPointer, sums, numChannels, numRows, rows, numImages});
+              {table, patchPointer, rowsPointer, sums, numChannels, numRows, row, rows, numImages});
         else
           multiplyBlock(rows, numImages);
         return Values();

@@ -324,6 +324,16 @@ bool translatePrefetch(Translation &t, Operation *op) {
   return true;
 }
 
+/// Those that keep LLVM from moving loads, and add no code.
+bool translateFence(Translation &t, Operation *op) {
+  auto fence = cast<LLVM::FenceOp>(op);
+  if (fence.getOrdering() != LLVM::AtomicOrdering::acq_rel ||
+      fence.getSyncscope() != "singlethread")
+    return false;
+  t.builder.CreateFence(llvm::AtomicOrdering::AcquireRelease, llvm::SyncScope::SingleThread);
+  return true;
+}
+
 } // namespace
 
 void addArithmetic(TranslationTable &table) {
@@ -397,6 +407,7 @@ void addVectorsAndMemory(TranslationTable &table) {
   addValue<LLVM::MaskedLoadOp, translateMaskedLoad>(table);
   addRow<LLVM::MaskedStoreOp>(table, translateMaskedStore);
   addRow<LLVM::Prefetch>(table, translatePrefetch);
+  addRow<LLVM::FenceOp>(table, translateFence);
 }
 
 } // namespace sinter::cpu

@@ -254,9 +254,9 @@ struct WeightTile {
   double cost = std::numeric_limits<double>::max();
 };
 
-/// Channels of x that each copied vector of y serves.
+/// Channels of x that each copied vector of y serves: with 16 of them copying is 8% of 3x3 windows.
 int64_t weightReuse(const ConvolutionLayout &layout) {
-  return std::max<int64_t>(16, ceilDivide(128, layout.taps()));
+  return std::max<int64_t>(32, ceilDivide(128, layout.taps()));
 }
 
 double copiesOfY(const ConvolutionLayout &layout, const Sizes &sizes) {
@@ -333,7 +333,8 @@ void chooseWeightTile(Schedule &schedule, const ConvolutionLayout &layout,
   const int64_t rowStep = tiles.form == Form::Tiled ? tiles.nr : tiles.mr;
   // Each copied vector of x serves mBlock * taps sums, each of y depthBlock * taps.
   const int64_t reuse = weightReuse(layout);
-  tiles.mBlock = roundUp(std::min(sizes.rows, 2 * reuse), rowStep);
+  const int64_t ofRows = std::max<int64_t>(32, ceilDivide(256, layout.taps()));
+  tiles.mBlock = roundUp(std::min(sizes.rows, ofRows), rowStep);
   schedule.block = std::min(sizes.depth, reuse);
   auto units = [&] {
     return sizes.groups * ceilDivide(sizes.rows, tiles.mBlock) *

@@ -11,6 +11,61 @@ namespace sinter::codegen {
 
 using namespace convolution;
 
+// -- Taps ----------------------------------------------------------------------------------------
+
+TapAxis::TapAxis(const ConvolutionAxis &axis)
+    : taps(axis.taps), stride(axis.stride), dilation(axis.dilation), spreads(axis.spreads) {
+  auto before = axis.low.constant(), size = axis.source.constant();
+  constexpr int64_t longest = int64_t{1} << 40;
+  isKnown = before && size && std::abs(*before) <= longest &&
+            std::max({*size, stride, dilation}) <= longest;
+  if (isKnown) {
+    low = *before;
+    source = *size;
+  }
+}
+
+TapAxis::Range TapAxis::within(int64_t first, int64_t last) const {
+  if (!isKnown)
+    return {0, taps};
+  // Tap k of position q reads element q * stride + k * dilation - low, or q + low - k * dilation.
+  const int64_t begin = spreads ? first + low - source + 1 : low - last * stride,
+                end = spreads ? last + low + 1 : source + low - first * stride;
+  auto tapAt = [&](int64_t distance) {
+    return std::min(taps, ceilDivide(std::max<int64_t>(0, distance), dilation));
+  };
+  return {tapAt(begin), std::max(tapAt(begin), tapAt(end))};
+}
+
+TapAxis::Range TapAxis::full(int64_t positions) const {
+  if (!isKnown)
+    return {0, positions};
+  // Tap 0 and the last one are the outermost that are read.
+  const int64_t reach = (taps - 1) * dilation;
+  const int64_t first = spreads ? reach - low : ceilDivide(low, stride),
+                behind = spreads ? source - low : (source + low - reach - 1 + stride) / stride;
+  return {std::clamp<int64_t>(first, 0, positions), std::clamp<int64_t>(behind, 0, positions)};
+}
+
+bool TapAxis::isFull(int64_t positions) const {
+  const Range range = full(positions);
+  return range.begin == 0 && range.end == positions;
+}
+
+double TapAxis::share(int64_t positions, int64_t together) const {
+  constexpr int64_t many = 1024; // Positions whose ends do not count.
+  if (!isKnown || positions > many)
+    return 1;
+  int64_t left = 0;
+  for (int64_t q = 0; q < positions; q += together) {
+    const Range range = within(q, q + together - 1);
+    left += range.end - range.begin;
+  }
+  return static_cast<double>(left) / static_cast<double>(ceilDivide(positions, together) * taps);
+}
+
+// -- The plan -------------------------------------------------------------------------------------
+
 bool PanelPlan::applies(const ConvolutionLayout &layout) {
   // Sizes in scratch are products of few of these.
   constexpr int64_t mostChannels = int64_t{1} << 16, longest = int64_t{1} << 14, mostTaps = 256,
@@ -28,7 +83,7 @@ bool PanelPlan::applies(const ConvolutionLayout &layout) {
 }
 
 PanelPlan::PanelPlan(const ConvolutionLayout &layout, const Schedule &schedule)
-    : batch(layout.batch), schedule(schedule) {
+    : tapsY(layout.y), tapsX(layout.x), batch(layout.batch), schedule(schedule) {
   rows = *layout.outputs.constant();
   depth = *layout.inputs.constant();
   if (layout.x.spreads)
@@ -50,20 +105,71 @@ PanelPlan::PanelPlan(const ConvolutionLayout &layout, const Schedule &schedule)
       count += static_cast<int64_t>(ofPhases[static_cast<size_t>(step * together + k)].size());
     mostTaps = std::max(mostTaps, count);
   }
+  for (size_t together = 1; together < rowShares.size(); ++together)
+    rowShares[together] = tapsY.share(height, static_cast<int64_t>(together));
+  columnShare = tapsX.share(width, 1);
+  const TapAxis::Range full = tapsX.full(width);
+  fullBegin = full.begin;
+  fullEnd = full.end;
+  ConvolutionOp op = layout.op;
+  const mlir::Value source = layout.x.spreads ? op.getRhs() : op.getLhs();
+  const DType dtype = op.getType().getDType();
+  isInMemory = mlir::isa<mlir::BlockArgument>(source) && tensorType(source).getDType() == dtype &&
+               (dtype == DType::F32 || dtype == DType::F64);
   setChannelSize();
 }
 
 PanelPlan::PanelPlan(const PanelPlan &other, const Schedule &schedule)
     : rows(other.rows), depth(other.depth), height(other.height), width(other.width),
       pitch(other.pitch), taps(other.taps), groups(other.groups), phases(other.phases),
-      together(other.together), mostTaps(other.mostTaps), planes(other.planes),
-      planeEnd(other.planeEnd), batch(other.batch), schedule(schedule) {
+      together(other.together), mostTaps(other.mostTaps), tapsY(other.tapsY), tapsX(other.tapsX),
+      isInMemory(other.isInMemory), planes(other.planes), planeEnd(other.planeEnd),
+      rowShares(other.rowShares), columnShare(other.columnShare), fullBegin(other.fullBegin),
+      fullEnd(other.fullEnd), batch(other.batch), schedule(schedule) {
   setChannelSize();
 }
 
 void PanelPlan::setChannelSize() {
   channelSize =
       ConvolutionLayout::spacedSize(planes * (blockRows() * pitch + planeEnd), schedule.lanes);
+}
+
+bool PanelPlan::skipsColumns() const {
+  // The code of a step, as many times as a row has taps, and what has to be left out to be worth
+  // it.
+  constexpr int64_t mostProducts = 300;
+  constexpr double worthIt = 0.01;
+  const int64_t kinds = std::min<int64_t>(3, tilesX());
+  return phases == 1 && columnShare < 1 - worthIt &&
+         kinds * tapsX.taps * tileSize() / schedule.lanes <= mostProducts &&
+         (kinds < 3 || (tileColumns() >= fullBegin && (tilesX() - 1) * tileColumns() <= fullEnd));
+}
+
+int64_t PanelPlan::columnOfKind(int64_t kind) const {
+  if (kind == 0)
+    return 0;
+  return kind + 1 == tileKinds() ? width - tileColumns() : tileColumns();
+}
+
+bool PanelPlan::readsSource() const {
+  if (!isInMemory || phases != 1 || !tapsY.isKnown || !tapsX.isKnown)
+    return false;
+  // Channels a multiple of a page apart fall into the same sets of the cache.
+  constexpr int64_t page = 4096, fewChannels = 8;
+  if (depth > fewChannels && sourceSize() * schedule.tiles.elementBytes % page == 0)
+    return false;
+  const bool isWithinRows = tileRows() == 1 || height % blockRows() == 0;
+  const auto known = batch.constant();
+  const bool isWithinImages = tileImages() == 1 || (known && *known % tileImages() == 0);
+  return isWithinRows && isWithinImages &&
+         (tapsY.isFull(height) || (skipsRows() && tileRows() == 1)) &&
+         (tapsX.isFull(width) || skipsColumns());
+}
+
+int64_t PanelPlan::lineStep() const {
+  if (tileImages() == 1)
+    return rowStep();
+  return readsSource() ? groups * depth * sourceSize() : patchSize();
 }
 
 std::vector<llvm::SmallVector<int64_t>> tapsOfPhases(const ConvolutionLayout &layout) {
@@ -80,7 +186,7 @@ DimExpr PanelPlan::units() const {
 }
 
 int64_t PanelPlan::patchSize() const {
-  return roundUp(depth * channelSize + 2 * schedule.lanes, schedule.lanes);
+  return readsSource() ? 0 : roundUp(depth * channelSize + 2 * schedule.lanes, schedule.lanes);
 }
 
 int64_t PanelPlan::panelSize() const {
@@ -138,7 +244,7 @@ double costOf(const PanelPlan &plan, const Schedule &schedule, const TargetInfo 
                        static_cast<double>(roundUp(batch, plan.tileImages())) /
                        static_cast<double>(batch * plan.tileImages());
   const auto steps = static_cast<double>(plan.depth * plan.taps);
-  double cost = tiles * static_cast<double>(strips) * steps *
+  double cost = tiles * static_cast<double>(strips) * steps * plan.share() *
                 stepOfPanel(plan.tileColumns() * lines, lines, vectors, target);
   // Sums are stored, turned and stored.
   const double results = static_cast<double>(plan.height * plan.width * plan.rows * plan.phases);
@@ -151,7 +257,8 @@ double costOf(const PanelPlan &plan, const Schedule &schedule, const TargetInfo 
             static_cast<double>(plan.blocks() * strips * vectors *
                                 (depthBlocks > 1 ? plan.steps() : 1)) *
             steps / images;
-  const double fills = static_cast<double>(plan.blocks()) * static_cast<double>(planes);
+  const double fills =
+      plan.readsSource() ? 0 : static_cast<double>(plan.blocks()) * static_cast<double>(planes);
   cost += fills * static_cast<double>(plan.depth) *
           (fillRowCost * static_cast<double>(plan.blockRows()) +
            fillCost * static_cast<double>(plan.channelSize) / lanes);
@@ -250,7 +357,8 @@ double choosePanels(Schedule &schedule, const ConvolutionLayout &layout, const T
           least = cost;
           best = trial;
           const double perUnit = work / static_cast<double>(std::max<int64_t>(1, units()));
-          best.grain = std::max<int64_t>(ceilDivide(plan.rowBlocks(), fills), smallGrain(perUnit));
+          const int64_t filled = plan.readsSource() ? 1 : ceilDivide(plan.rowBlocks(), fills);
+          best.grain = std::max(filled, smallGrain(perUnit));
         }
       }
   schedule = best;

@@ -4,9 +4,37 @@
 #include "sinter/codegen/ConvolutionLayout.h"
 #include "sinter/codegen/Schedule.h"
 
+#include <array>
 #include <vector>
 
 namespace sinter::codegen {
+
+/// Which taps of an axis read the source at a position of a result that has one phase; others
+/// multiply padding by a weight, and can be left out.
+struct TapAxis {
+  explicit TapAxis(const ConvolutionAxis &axis);
+
+  struct Range {
+    int64_t begin, end;
+    bool contains(int64_t k) const { return k >= begin && k < end; }
+  };
+  /// The taps that read the source at any of the positions [first, last].
+  Range within(int64_t first, int64_t last) const;
+  /// Those of `positions` at which all taps do.
+  Range full(int64_t positions) const;
+  bool isFull(int64_t positions) const;
+  /// Of all taps, those that read the source where `together` positions are computed alike.
+  double share(int64_t positions, int64_t together) const;
+  /// Elements of the source from one position to the next, and from one tap to the next.
+  int64_t step() const { return spreads ? 1 : stride; }
+  int64_t tapStep() const { return spreads ? -dilation : dilation; }
+  /// What tap 0 of position 0 reads, which may be before the source.
+  int64_t start() const { return spreads ? low : -low; }
+
+  int64_t taps, stride, dilation, low = 0, source = 0;
+  bool spreads;
+  bool isKnown; ///< Else all taps count everywhere.
+};
 
 /// A convolution whose result is y or x with lanes along the channels of the result: the weights
 /// lie in panels of `panel()` such channels, [panel][channel of the source][tap][channel], and
@@ -71,14 +99,44 @@ public:
     return panel() * (finishesTiles() ? schedule.lanes : together * sumsStride());
   }
   int64_t steps() const { return phases / together; }
+
+  // Taps that read nothing but padding. Lines of a tile leave out rows of a window, and tiles at
+  // the ends of rows single positions too: the taps of a row are then code of their own, and so are
+  // the first tile of a row, the last one, and those between, which have all positions.
+  TapAxis tapsY, tapsX;
+  bool skipsRows() const { return phases == 1 && !tapsY.isFull(height); }
+  bool skipsColumns() const;
+  int64_t tileKinds() const { return skipsColumns() ? std::min<int64_t>(3, tilesX()) : 1; }
+  /// Where a tile of a kind begins.
+  int64_t columnOfKind(int64_t kind) const;
+  /// Multiplications that are left, of all of one.
+  double share() const {
+    const auto together = std::min(static_cast<size_t>(tileRows()), rowShares.size() - 1);
+    return (skipsRows() ? rowShares[together] : 1) * (skipsColumns() ? columnShare : 1);
+  }
   int64_t sumsStride() const; ///< From one channel to the next.
   int64_t tableBytes() const;
   int64_t scratchBytes() const;
 
+  /// Whether tiles read the source where it lies: no tap of theirs reads padding, nor what is
+  /// behind the last row or image.
+  bool readsSource() const;
+  // Elements of the source, or of its copy, from one channel, line of a tile, row of positions and
+  // position to the next.
+  int64_t channelStep() const { return readsSource() ? sourceSize() : channelSize; }
+  int64_t lineStep() const;
+  int64_t rowStep() const { return readsSource() ? tapsY.step() * tapsX.source : pitch; }
+  int64_t columnStep() const { return readsSource() ? tapsX.step() : 1; }
+  int64_t sourceSize() const { return tapsY.source * tapsX.source; } ///< Of a channel.
+
 private:
   void setChannelSize();
 
+  bool isInMemory;          ///< The source, as it is computed with.
   int64_t planes, planeEnd; ///< Of a channel; what a plane has besides its rows of positions.
+  std::array<double, 5> rowShares; ///< With so many rows in a tile.
+  double columnShare;
+  int64_t fullBegin, fullEnd; ///< Positions of a row at which all taps read the source.
   const DimExpr &batch;
   const Schedule &schedule;
 };

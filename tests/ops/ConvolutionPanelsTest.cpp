@@ -6,6 +6,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
+
 namespace sinter::ops {
 namespace {
 
@@ -87,6 +90,69 @@ void expectExactOnAnyNumberOfThreads(const Geometry &g) {
             << name << ", " << target << ", " << threads << " threads";
     }
   });
+}
+
+/// Taps that read padding only are left out, row by row and position by position: padding of either
+/// side alone, more than a window reaches, rows and columns shorter than a window, steps,
+/// dilations, windows that read padding only, and a batch that leaves a tile of images in part
+/// empty.
+TEST(PaddingTest, IsLeftOutExactly) {
+  struct Window {
+    int64_t height, width, kernel, stride, dilation;
+    Padding padding;
+  };
+  const Window windows[] = {
+      {14, 14, 3, 1, 1, Padding({1, 0}, {0, 1})}, {6, 7, 3, 1, 1, Padding({0, 1}, {1, 0})},
+      {4, 9, 3, 1, 1, Padding({3, 4}, {4, 3})},   {2, 7, 5, 1, 1, Padding({2, 2}, {2, 2})},
+      {7, 1, 3, 1, 1, Padding({1, 1}, {1, 1})},   {9, 9, 3, 1, 2, Padding({2, 2}, {2, 2})},
+      {15, 28, 3, 1, 1, Padding({1, 1}, {1, 1})}, {13, 45, 3, 1, 1, Padding({1, 1}, {1, 1})},
+      {9, 31, 7, 1, 1, Padding({3, 3}, {3, 3})},  {15, 29, 3, 2, 1, Padding({1, 1}, {1, 1})},
+      {14, 14, 2, 3, 1, Padding({0, 4}, {4, 0})}};
+  for (const Window &window : windows)
+    for (int64_t images : {1, 3}) {
+      const Shape shape{images, 32, window.height, window.width};
+      Array x = numbers({images, 32, window.height, window.width}, 7);
+      Array w = numbers({32, 32, window.kernel, window.kernel}, 3);
+      Graph graph;
+      Tensor tx = graph.placeholder("x", f32, shape);
+      Tensor y = conv(
+          tx, graph.constant(w),
+          {.strides = {window.stride}, .padding = window.padding, .dilations = {window.dilation}});
+      graph.output("y", y);
+      graph.output("dx", gradients({y}, {tx}, {y})[0]);
+      ArrayMap wanted = compile(graph, {.engine = Engine::Interpreter}).run({{"x", x}});
+      test::forEachLevel({"native", "x86-64-v3", "x86-64-v2"}, [&](const char *target) {
+        for (int64_t threads : {1, 3}) {
+          ArrayMap got =
+              compile(graph, {.target = Target::cpu(target), .threads = threads}).run({{"x", x}});
+          for (const auto &[name, array] : wanted)
+            EXPECT_EQ(got.at(name).toVector<float>(), array.toVector<float>())
+                << name << " of " << images << " images " << window.height << " x " << window.width
+                << ", window " << window.kernel << ", " << target << ", " << threads << " threads";
+        }
+      });
+    }
+}
+
+/// An infinite weight shows where it is multiplied: nowhere but in the terms, as in the
+/// interpreter.
+TEST(PaddingTest, IsNotMultiplied) {
+  for (int64_t width : {14, 28, 45}) {
+    Array w = numbers({32, 32, 3, 3}, 3);
+    for (int64_t i = 0; i < w.numElements(); i += 9)
+      w.as<float>()[i] = std::numeric_limits<float>::infinity();
+    Graph graph;
+    Tensor x = graph.placeholder("x", f32, {2, 32, 9, width});
+    graph.output("y", conv(x, graph.constant(w), {.padding = 1}));
+    ASSERT_EQ(count(schedules(graph, "x86-64-v4"), "\n  panel 0"), 0U);
+    Array ones(f32, {2, 32, 9, width});
+    std::fill_n(ones.as<float>(), ones.numElements(), 1.0F);
+    ArrayMap wanted = compile(graph, {.engine = Engine::Interpreter}).run({{"x", ones}});
+    test::forEachLevel({"x86-64-v4"}, [&](const char *target) {
+      ArrayMap got = compile(graph, {.target = Target::cpu(target)}).run({{"x", ones}});
+      EXPECT_EQ(got.at("y").toVector<float>(), wanted.at("y").toVector<float>());
+    });
+  }
 }
 
 TEST_P(ConvolutionPanelsTest, IsExactOnAnyNumberOfThreads) {
