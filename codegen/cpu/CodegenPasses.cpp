@@ -91,10 +91,12 @@ constexpr llvm::StringLiteral dear[] = {
     "X86 cmov Conversion",
 };
 
-/// The first two mostly lengthen what lives in registers, which then takes the register allocator
-/// long to split.
-constexpr llvm::StringLiteral forInnerLoops[] = {"early-machinelicm", "machine-cse",
-                                                 "machine-scheduler"};
+/// Without "x86-isel", instructions are selected one by one by LLVM's fast selector, in a third of
+/// the time. "early-machinelicm" and "machine-cse" mostly lengthen what lives in registers, which
+/// then takes the register allocator long to split.
+constexpr llvm::StringLiteral forInnerLoops[] = {
+    "block-placement",   "branch-folder", "codegenprepare", "early-machinelicm",  "machine-cse",
+    "machine-scheduler", "machine-sink",  "machinelicm",    "x86-fixup-bw-insts", "x86-isel"};
 
 /// Whether it calls functions of the module and does little arithmetic itself.
 bool isCarrier(const llvm::Function &function) {

@@ -129,7 +129,7 @@ TEST(CarrierGate, KeepsInnerLoopPassesFromWhatCallsTiles) {
     EXPECT_TRUE(runs(kernelAndTile("tile", 3), pass.str(), "function (kernel)")); // Computes.
     EXPECT_TRUE(runs(kernelAndTile("elsewhere", 0), pass.str(), "function (kernel)"));
   }
-  EXPECT_TRUE(runs(kernelAndTile("tile", 0), "x86-isel", "function (kernel)"));
+  EXPECT_TRUE(runs(kernelAndTile("tile", 0), "twoaddressinstruction", "function (kernel)"));
 }
 
 // LLVM asks the gate about them by these names.
