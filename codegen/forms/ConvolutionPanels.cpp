@@ -221,13 +221,15 @@ constexpr double fillCost = 4, fillRowCost = 8; // Cycles of a vector, and of a 
 constexpr double turnCost = 8;                  // Of a vector of the weights or of sums.
 constexpr double storeCost = 8;                 // Of a vector of results.
 
-/// Cycles of one step of a tile of positions on `lines` rows. Its weights come from the
-/// second-level cache.
-double stepOfPanel(int64_t positions, int64_t lines, int64_t vectors, const TargetInfo &target) {
+/// Cycles of one step of a tile. Its weights come from the second-level cache. What nothing hides
+/// is that of a loop over taps, or of one over rows of them.
+double stepOfPanel(const PanelPlan &plan, int64_t vectors, const TargetInfo &target) {
   constexpr double bytesPerCycle = 12;
-  const TileStep step{.factors = static_cast<double>(positions),
+  const int64_t lines = plan.tileRows() * plan.tileImages();
+  const auto steps = static_cast<double>(plan.skipsColumns() ? plan.tapsX.taps : 1);
+  const TileStep step{.factors = static_cast<double>(plan.tileColumns() * lines),
                       .vectors = static_cast<double>(vectors),
-                      .overhead = 0.3 * static_cast<double>(lines) + 0.9,
+                      .overhead = (0.3 * static_cast<double>(lines) + 0.9) / steps,
                       .others = static_cast<double>(vectors * target.vectorBytes) / bytesPerCycle};
   return step.cycles(target);
 }
@@ -238,17 +240,22 @@ double costOf(const PanelPlan &plan, const Schedule &schedule, const TargetInfo 
   const auto lanes = static_cast<double>(schedule.lanes);
   const double images = static_cast<double>(std::min(plan.images(), batch));
   const int64_t vectors = plan.panel() / schedule.lanes;
-  const int64_t lines = plan.tileRows() * plan.tileImages();
   const int64_t strips = ceilDivide(plan.rows, plan.panel());
   const double tiles = static_cast<double>(plan.blocks() * plan.tilesY() * plan.tilesX()) *
                        static_cast<double>(roundUp(batch, plan.tileImages())) /
                        static_cast<double>(batch * plan.tileImages());
   const auto steps = static_cast<double>(plan.depth * plan.taps);
   double cost = tiles * static_cast<double>(strips) * steps * plan.share() *
-                stepOfPanel(plan.tileColumns() * lines, lines, vectors, target);
+                stepOfPanel(plan, vectors, target);
   // Sums are stored, turned and stored.
   const double results = static_cast<double>(plan.height * plan.width * plan.rows * plan.phases);
-  cost += results / lanes * (turnCost + storeCost);
+  // A line of a tile ends within a vector.
+  const double lines = static_cast<double>(plan.rows * plan.height * plan.tilesX());
+  const double stored =
+      plan.finishesTiles()
+          ? lines * static_cast<double>(ceilDivide(plan.tileColumns(), schedule.lanes))
+          : results / lanes;
+  cost += stored * (turnCost + storeCost);
   const int64_t depthBlocks = ceilDivide(plan.depth, plan.depthBlock());
   cost += 2 * static_cast<double>(depthBlocks) * results / lanes;
   // What several units do again.

@@ -110,16 +110,18 @@ TEST(PaddingTest, IsLeftOutExactly) {
       {14, 14, 2, 3, 1, Padding({0, 4}, {4, 0})}};
   for (const Window &window : windows)
     for (int64_t images : {1, 3}) {
-      const Shape shape{images, 32, window.height, window.width};
-      Array x = numbers({images, 32, window.height, window.width}, 7);
-      Array w = numbers({32, 32, window.kernel, window.kernel}, 3);
+      const int64_t channels = images == 1 ? 16 : 32;
+      const std::vector<int64_t> size{images, channels, window.height, window.width};
+      Array x = numbers(size, 7);
+      Array w = numbers({channels, channels, window.kernel, window.kernel}, 3);
+      const ConvOptions options{
+          .strides = {window.stride}, .padding = window.padding, .dilations = {window.dilation}};
       Graph graph;
-      Tensor tx = graph.placeholder("x", f32, shape);
-      Tensor y = conv(
-          tx, graph.constant(w),
-          {.strides = {window.stride}, .padding = window.padding, .dilations = {window.dilation}});
+      Tensor tx = graph.placeholder("x", f32, Shape(size)), tw = graph.constant(w);
+      Tensor y = conv(tx, tw, options);
       graph.output("y", y);
       graph.output("dx", gradients({y}, {tx}, {y})[0]);
+      graph.output("dw", gradients({y}, {tw}, {y})[0]);
       ArrayMap wanted = compile(graph, {.engine = Engine::Interpreter}).run({{"x", x}});
       test::forEachLevel({"native", "x86-64-v3", "x86-64-v2"}, [&](const char *target) {
         for (int64_t threads : {1, 3}) {
