@@ -13,6 +13,8 @@
 
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/Reducer.h"
+#include "sinter/codegen/cpu/RowQuotients.h"
+#include "sinter/codegen/cpu/RowsAhead.h"
 #include "sinter/codegen/forms/Region.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -30,7 +32,7 @@ public:
   RowEmitter(KernelFunction &kernel, const KernelPlan &plan)
       : kernel(kernel), plan(plan), analysis(plan.analysis),
         vectors(kernel.builder, kernel.loc, kernel.env, kernel.plan.schedule.lanes),
-        scalars(kernel.builder, kernel.loc, kernel.env, 1) {
+        scalars(kernel.builder, kernel.loc, kernel.env, 1), quotients(kernel) {
     const Shape &domain = analysis.domain;
     unsigned rows = analysis.numRowDims();
     outer.assign(domain.begin(), domain.begin() + rows);
@@ -39,9 +41,11 @@ public:
       rowSize *= size;
     for (Operation *column : analysis.columns)
       columns.push_back(Reducer::of(kernel.builder, column, plan.schedule.lanes));
+    quotients.replaceDivisions(vectors, inner.back());
   }
 
   void run() {
+    chooseAhead();
     if (columns.empty())
       return eachRow(kernel.begin, kernel.end);
     kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
@@ -193,6 +197,48 @@ private:
 
   // -- Rows ---------------------------------------------------------------------------------------
 
+  /// Rows that the first walk reads from far away are asked for while the one before is computed
+  /// on: else nothing is on its way meanwhile, and every row, often a page of its own, starts with
+  /// a wait. What later walks read first arrives beside their work.
+  void chooseAhead() {
+    constexpr int64_t cachedBytes = 1 << 20, mostBytes = 64 << 10;
+    llvm::SmallVector<Value> work;
+    for (Operation *anchor : analysis.anchors)
+      if (analysis.phase.lookup(anchor) == 0)
+        work.push_back(anchor->getOperand(0));
+    llvm::DenseSet<Value> seen;
+    int64_t bytes = 0;
+    while (!work.empty()) {
+      Value value = work.pop_back_val();
+      if (!seen.insert(value).second)
+        continue;
+      if (Operation *op = value.getDefiningOp()) {
+        llvm::append_range(work, op->getOperands());
+        continue;
+      }
+      ir::TensorType type = ir::tensorType(value);
+      auto row = (rowSize * DimExpr(byteSize(type.getDType()))).constant();
+      auto all = bytesOf(value).constant();
+      if (type.getShape() != analysis.domain || !row || (all && *all < cachedBytes))
+        continue;
+      ahead.push_back(kernel.env.buffers.find(value)->second);
+      bytes += *row;
+    }
+    if (bytes > mostBytes)
+      ahead.clear();
+  }
+
+  /// At a point of the first walk that finds the row in the cache.
+  void askForNextRow(unsigned walk, llvm::ArrayRef<LaneIndex> index) {
+    constexpr int64_t line = 64;
+    if (walk != 1)
+      return;
+    for (const BufferRef &buffer : ahead) {
+      Value here = vectors.math().linearize(index, buffer.shape).base;
+      prefetch(kernel, buffer, kernel.add(here, kernel.size(rowSize)), line);
+    }
+  }
+
   void emitRow() {
     for (unsigned phase = 0; phase < analysis.numPhases; ++phase) {
       reducePhase(phase);
@@ -235,23 +281,29 @@ private:
     return walkDim(0, unroll, kernel.constant(0), index, std::move(carried), body);
   }
 
-  /// Sums of little that is computed wait for each other: more of them at once.
-  int64_t unrollOf(llvm::ArrayRef<Operation *> anchors) {
-    constexpr int64_t cheap = 6, moderate = 16;
-    llvm::SmallVector<Value> work;
-    for (Operation *anchor : anchors)
-      work.push_back(anchor->getOperand(0));
+  /// Flops of a point that `wanted` take together, but for what rows and scratch hold.
+  int64_t costOf(llvm::SmallVector<Value> wanted) const {
     llvm::DenseSet<Value> seen;
     int64_t cost = 0;
-    while (!work.empty()) {
-      Value value = work.pop_back_val();
+    while (!wanted.empty()) {
+      Value value = wanted.pop_back_val();
       Operation *op = value.getDefiningOp();
       if (!op || !seen.insert(value).second || llvm::is_contained(overridden, value) ||
           !isa<ir::ElementwiseOpInterface>(op))
         continue;
       cost += passes::elementCost(op);
-      llvm::append_range(work, op->getOperands());
+      llvm::append_range(wanted, op->getOperands());
     }
+    return cost;
+  }
+
+  /// Sums of little that is computed wait for each other: more of them at once.
+  int64_t unrollOf(llvm::ArrayRef<Operation *> anchors) {
+    constexpr int64_t cheap = 6, moderate = 16;
+    llvm::SmallVector<Value> sums;
+    for (Operation *anchor : anchors)
+      sums.push_back(anchor->getOperand(0));
+    const int64_t cost = costOf(std::move(sums));
     int64_t wanted = cost <= cheap ? 4 : cost <= moderate ? 2 : 1;
     return std::max(plan.schedule.unroll, limitUnroll(wanted, inner.back(), plan.schedule.lanes));
   }
@@ -282,6 +334,14 @@ private:
                              });
   }
 
+  /// What Reducer::productOf() finds, unless it is computed in any case.
+  Operation *productOf(Operation *anchor) const {
+    Value sum = anchor->getOperand(0);
+    return llvm::is_contained(plan.cached, sum) || llvm::is_contained(overridden, sum)
+               ? nullptr
+               : Reducer::productOf(anchor, kernel.target);
+  }
+
   void reducePhase(unsigned phase) {
     llvm::SmallVector<Operation *> anchors;
     for (Operation *anchor : analysis.anchors)
@@ -301,13 +361,22 @@ private:
           KernelFunction::Values next;
           Value positions;
           size_t at = 0;
+          askForNextRow(phase, index);
           for (auto [anchor, reducer] : llvm::zip(anchors, reducers)) {
+            ValueRange own = state.slice(at, reducer.numLoopStates());
+            at += reducer.numLoopStates();
+            if (Operation *product = productOf(anchor)) {
+              auto factor = [&](unsigned number) {
+                return vectors.memory().asVector(vectors.emit(product->getOperand(number), index));
+              };
+              Value a = factor(0), b = factor(1);
+              llvm::append_range(next, reducer.addProduct(own, a, b, vectors.getMask()));
+              continue;
+            }
             Value element = vectors.memory().asVector(vectors.emit(anchor->getOperand(0), index));
             if (reducer.numStates() > 1 && !positions)
               positions = lanes == 1 ? position : vectors.math().asVector({position, 1, {}});
-            llvm::append_range(next, reducer.loopStep(state.slice(at, reducer.numLoopStates()),
-                                                      element, positions, vectors.getMask()));
-            at += reducer.numLoopStates();
+            llvm::append_range(next, reducer.loopStep(own, element, positions, vectors.getMask()));
           }
           cacheValues(phase, index, position);
           return next;
@@ -374,22 +443,49 @@ private:
     return a.base == b.base && a.step == b.step && a.vector == b.vector;
   }
 
+  /// Results that bypass the cache are written one after the other, a row of each: two streams of
+  /// such stores in turn take up to half as long again. Not where much would be computed twice.
+  llvm::SmallVector<llvm::SmallVector<Value>> outputsOfWalks() {
+    constexpr int64_t cheap = 24;
+    llvm::SmallVector<Value> full, columnSums;
+    for (Value value : kernel.fused.getBody().front().getTerminator()->getOperands())
+      if (analysis.roles.lookup(value) == Role::Full && !llvm::is_contained(full, value))
+        full.push_back(value);
+    for (Operation *column : analysis.columns)
+      columnSums.push_back(column->getOperand(0));
+    auto cost = [&](llvm::ArrayRef<Value> values, bool first) {
+      llvm::SmallVector<Value> all(values);
+      if (first)
+        llvm::append_range(all, columnSums);
+      return costOf(std::move(all));
+    };
+    int64_t twice = -cost(full, true);
+    for (auto [number, value] : llvm::enumerate(full))
+      twice += cost(value, number == 0);
+    llvm::SmallVector<llvm::SmallVector<Value>> walks;
+    if (plan.schedule.streamStores && mayWriteApart(kernel.fused, analysis) && twice <= cheap)
+      for (Value value : full)
+        walks.push_back({value});
+    else if (!full.empty() || !columns.empty())
+      walks.push_back(full);
+    return walks;
+  }
+
   void writeOutputs() {
     auto values = kernel.fused.getBody().front().getTerminator()->getOperands();
-    bool anyFull =
-        llvm::any_of(values, [&](Value v) { return analysis.roles.lookup(v) == Role::Full; });
-    if (anyFull || !columns.empty())
+    for (const auto &[number, full] : llvm::enumerate(outputsOfWalks()))
       walk(plan.schedule.unroll, {},
            [&](llvm::ArrayRef<LaneIndex> index, Value position, ValueRange) {
              llvm::SmallVector<Element> elements;
              llvm::SmallVector<Value> added;
+             askForNextRow(analysis.numPhases + static_cast<unsigned>(number), index);
              for (Value value : values)
-               elements.push_back(analysis.roles.lookup(value) == Role::Full
-                                      ? vectors.emit(value, index)
-                                      : Element());
-             for (Operation *column : analysis.columns)
-               added.push_back(
-                   vectors.memory().asVector(vectors.emit(column->getOperand(0), index)));
+               elements.push_back(llvm::is_contained(full, value) ? vectors.emit(value, index)
+                                                                  : Element());
+             if (number == 0)
+               for (Operation *column : analysis.columns)
+                 added.push_back(
+                     vectors.memory().asVector(vectors.emit(column->getOperand(0), index)));
              for (auto [element, buffer] : llvm::zip(elements, kernel.outputs))
                if (element)
                  kernel.store(vectors, buffer, index, element, plan.schedule.streamStores);
@@ -425,6 +521,8 @@ private:
   const KernelPlan &plan;
   const passes::KernelAnalysis &analysis;
   ElementEmitter vectors, scalars;
+  RowQuotients quotients;
+  llvm::SmallVector<BufferRef> ahead; ///< Whose next row is asked for.
   llvm::SmallVector<Reducer> columns; ///< Of analysis.columns.
   llvm::SmallVector<DimExpr> outer, inner;
   DimExpr rowSize = 1;
@@ -456,6 +554,9 @@ void emitColumnsBehind(KernelFunction &kernel) {
 void emitRow(KernelFunction &kernel, unsigned stage) {
   if (kernel.plan.schedule.block > 0)
     emitShortRows(kernel);
+  else if (RowTile tile = rowTile(kernel.fused, kernel.plan.analysis, kernel.plan.schedule);
+           tile.count() > 1)
+    emitRowTiles(kernel, tile);
   else if (stage > 0)
     RowEmitter(kernel, kernel.plan).combineColumns();
   else

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "mlir/IR/Value.h"
-
-#include <cstdint>
+#include "sinter/codegen/forms/RowTile.h"
 
 namespace sinter::cpu {
 
@@ -21,6 +19,8 @@ struct RowSums {
 };
 /// What follows a contraction as rows (KernelAnalysis::rowsBehind): one unit.
 void emitRowsBehind(KernelFunction &kernel, const RowSums &sums);
+/// Rows that are reduced in tiles of more than one.
+void emitRowTiles(KernelFunction &kernel, const codegen::RowTile &tile);
 /// The second launch, which combines the partial results of columns.
 void emitColumnsBehind(KernelFunction &kernel);
 

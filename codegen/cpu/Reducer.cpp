@@ -2,6 +2,7 @@
 #include "sinter/codegen/cpu/Reducer.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <limits>
@@ -133,6 +134,23 @@ Reducer::Values Reducer::loopStep(ValueRange state, Value element, Value positio
     next = arith::SelectOp::create(builder, loc, mask, next, state[0]);
   }
   return {next, arith::OrIOp::create(builder, loc, state[1], asFlags(isNan))};
+}
+
+Operation *Reducer::productOf(Operation *anchor, const TargetInfo &target) {
+  Value sum = anchor->getOperand(0);
+  Operation *product = sum.getDefiningOp();
+  const bool adds = cast<IndexedOpInterface>(anchor).getIndexing().combiner == Combiner::Sum;
+  return adds && target.hasFma && isa<FloatType>(tensorType(sum).getElementType()) &&
+                 isa_and_nonnull<MulOp>(product)
+             ? product
+             : nullptr;
+}
+
+Reducer::Values Reducer::addProduct(ValueRange state, Value a, Value b, Value mask) {
+  Value next = math::FmaOp::create(builder, loc, a, b, state[0]);
+  if (mask)
+    next = arith::SelectOp::create(builder, loc, mask, next, state[0]);
+  return {next};
 }
 
 Reducer::Values Reducer::closeLoop(ValueRange state) {

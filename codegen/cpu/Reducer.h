@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sinter/codegen/Memory.h"
+#include "sinter/ir/base/TargetInfo.h"
 
 namespace sinter::cpu {
 
@@ -34,6 +35,11 @@ public:
   Values loopInitial();
   Values loopStep(mlir::ValueRange state, mlir::Value element, mlir::Value position,
                   mlir::Value mask);
+  /// The product that a sum of floats adds up, where the target multiplies and adds in one; else
+  /// null.
+  static mlir::Operation *productOf(mlir::Operation *anchor, const TargetInfo &target);
+  /// Takes in a * b, rounded once with the sum.
+  Values addProduct(mlir::ValueRange state, mlir::Value a, mlir::Value b, mlir::Value mask);
   /// The state that step() would have come to.
   Values closeLoop(mlir::ValueRange state);
 

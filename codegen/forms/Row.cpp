@@ -2,6 +2,7 @@
 #include "sinter/codegen/Program.h"
 #include "sinter/codegen/forms/FormRules.h"
 #include "sinter/codegen/forms/Region.h"
+#include "sinter/codegen/forms/RowTile.h"
 #include "sinter/codegen/forms/gpu/RowValues.h"
 
 using namespace mlir;
@@ -142,6 +143,11 @@ LogicalResult planRow(FusedOp fused, KernelPlan &plan) {
     plan.stages.push_back({extent, plan.schedule.grain});
     return success();
   }
+  if (const int64_t count = rowTile(fused, analysis, plan.schedule).count(); count > 1) {
+    plan.stages.push_back({ceilDiv(analysis.keptShape().numElements(), count),
+                           std::max<int64_t>(1, plan.schedule.grain / count)});
+    return success();
+  }
   if (!analysis.columns.empty())
     plan.rowsPerUnit = rowsPerUnit(analysis);
   DimExpr units = ceilDiv(analysis.keptShape().numElements(), plan.rowsPerUnit);
@@ -160,13 +166,18 @@ LogicalResult planRow(FusedOp fused, KernelPlan &plan) {
 }
 
 bool mayShareRow(const KernelAnalysis &analysis, Value source, Value result) {
+  return !mayWriteApart(cast<FusedOp>(source.getParentBlock()->getParentOp()), analysis) &&
+         mayShareRowAtPoint(analysis, source, result);
+}
+
+} // namespace
+
+bool mayShareRowAtPoint(const KernelAnalysis &analysis, Value source, Value result) {
   if (analysis.roles.contains(result) && analysis.roles.lookup(result) == Role::Column)
     return mayShareLater(analysis, source, result, analysis.reducedShape());
   // Reductions have run before the row is written.
   return mayShareElements(analysis, source, result, AnchorRead::Over);
 }
-
-} // namespace
 
 const FormRules rowRules = {chooseRow, planRow, mayShareRow};
 

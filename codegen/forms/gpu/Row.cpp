@@ -5,6 +5,7 @@
 #include "sinter/codegen/Program.h"
 #include "sinter/codegen/forms/FormRules.h"
 #include "sinter/codegen/forms/Region.h"
+#include "sinter/codegen/forms/RowTile.h"
 #include "sinter/codegen/forms/gpu/Grids.h"
 #include "sinter/codegen/forms/gpu/RowValues.h"
 
@@ -176,6 +177,6 @@ LogicalResult planGpuRow(FusedOp fused, KernelPlan &plan) {
 
 } // namespace
 
-const FormRules gpuRowRules = {chooseGpuRow, planGpuRow, rowRules.mayShareBuffer};
+const FormRules gpuRowRules = {chooseGpuRow, planGpuRow, mayShareRowAtPoint};
 
 } // namespace sinter::codegen

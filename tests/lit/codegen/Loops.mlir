@@ -17,9 +17,12 @@ func.func @main(%x: !sinter.tensor<f32[N, 1000]> {sinter.name = "x"}) -> (!sinte
   %e = sinter.exp %d : (!sinter.tensor<f32[N, 1000]>) -> !sinter.tensor<f32[N, 1000]>
   %s = sinter.reduce_sum %e {axes = array<i64: 1>} : (!sinter.tensor<f32[N, 1000]>) -> !sinter.tensor<f32[N]>
   %sb = sinter.broadcast %s {dimensions = array<i64: 0>} : (!sinter.tensor<f32[N]>) -> !sinter.tensor<f32[N, 1000]>
-  // The third reads exp back and divides.
-  // CHECK: arith.divf
+  // The third reads exp back and multiplies by the sum's reciprocal, in two parts.
+  // CHECK: arith.divf {{.*}} : f32
+  // CHECK: scf.for
+  // CHECK-NOT: arith.divf
   // CHECK-NOT: math.exp
+  // CHECK: math.fma {{.*}} : vector<16xf32>
   %y = sinter.div %e, %sb : (!sinter.tensor<f32[N, 1000]>, !sinter.tensor<f32[N, 1000]>) -> !sinter.tensor<f32[N, 1000]>
   return %y : !sinter.tensor<f32[N, 1000]>
 }

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernels of rows that take several rows at once, multiply by a row's reciprocal, or ask for the
+// next row: against plain loops, on every level of x86-64, the same bits on any number of threads.
+#include "sinter/frontend/Composite.h"
+#include "sinter/frontend/Indexing.h"
+#include "sinter/runtime/Session.h"
+#include "tests/Levels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace sinter::ops {
+namespace {
+
+constexpr float inf = std::numeric_limits<float>::infinity();
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+Array numbers(std::vector<int64_t> sizes, unsigned seed) {
+  Array array(f32, std::move(sizes));
+  for (int64_t i = 0; i < array.numElements(); ++i) {
+    seed = seed * 1664525u + 1013904223u;
+    array.as<float>()[i] = static_cast<float>(seed >> 8) * 0x1p-23f - 1.0f;
+  }
+  return array;
+}
+
+void expectSameBits(const ArrayMap &a, const ArrayMap &b, const std::string &what) {
+  for (const auto &[name, array] : a)
+    EXPECT_EQ(std::memcmp(array.data(), b.at(name).data(), static_cast<size_t>(array.numBytes())),
+              0)
+        << what << " " << name;
+}
+
+/// Runs on every level; `body` gets what one thread computed.
+template <typename Body>
+void onEveryLevel(const Graph &graph, const NamedArrays &inputs, Body body) {
+  test::forEachLevel({"native", "x86-64-v3", "x86-64"}, [&](const char *level) {
+    ArrayMap first;
+    for (int64_t threads : {1, 2, 3, 7}) {
+      Executable executable = compile(graph, {.target = Target::cpu(level), .threads = threads});
+      for (const Kernel &kernel : executable.program().kernels)
+        EXPECT_EQ(kernel.form, "row") << level;
+      ArrayMap got = executable.run(inputs);
+      if (threads > 1)
+        expectSameBits(first, got, std::string(level) + " on " + std::to_string(threads));
+      else
+        first = got;
+    }
+    body(first);
+  });
+}
+
+void expectNear(double got, double wanted, double scale, const std::string &what) {
+  if (std::isnan(wanted) || std::isinf(wanted))
+    EXPECT_TRUE(std::isnan(wanted) ? std::isnan(got) : got == wanted) << what << ": " << got;
+  else
+    EXPECT_NEAR(got, wanted, 2e-6 * scale) << what;
+}
+
+// -- Several rows at once -------------------------------------------------------------------------
+
+struct Pairs {
+  int64_t batch, lines, rows, width;
+};
+
+class RowTilesTest : public testing::TestWithParam<Pairs> {};
+// Tiles of four by four, of parts of that, of one; rows of whole vectors and with a rest.
+INSTANTIATE_TEST_SUITE_P(Sizes, RowTilesTest,
+                         testing::Values(Pairs{1, 32, 32, 128}, Pairs{1, 32, 36, 100},
+                                         Pairs{3, 12, 15, 67}, Pairs{1, 22, 26, 40},
+                                         Pairs{2, 7, 128, 65}, Pairs{1, 128, 7, 65},
+                                         Pairs{1, 11, 13, 64}, Pairs{1, 2, 2, 300},
+                                         Pairs{1, 1, 300, 33}));
+
+TEST_P(RowTilesTest, ReductionsOverPairsOfRows) {
+  const auto [batch, lines, rows, width] = GetParam();
+  Graph g;
+  Tensor x = g.placeholder("x", f32, {batch, lines, width});
+  Tensor y = g.placeholder("y", f32, {batch, rows, width});
+  Tensor difference = x.reshape({batch, lines, 1, width}) - y.reshape({batch, 1, rows, width});
+  g.output("distance", sqrt((difference * difference).sum({3})));
+  Array xs = numbers({batch, lines, width}, 1), ys = numbers({batch, rows, width}, 2);
+  xs.as<float>()[5] = nan;
+  ys.as<float>()[width + 3] = inf;
+
+  Graph h;
+  Tensor u = h.placeholder("x", f32, {batch, lines, width});
+  Tensor v = h.placeholder("y", f32, {batch, rows, width});
+  Tensor apart = u.reshape({batch, lines, 1, width}) - v.reshape({batch, 1, rows, width});
+  h.output("most", apart.max({3}));
+  h.output("sum", apart.sum({3}));
+
+  std::vector<double> distance, most, sum;
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t i = 0; i < lines; ++i)
+      for (int64_t j = 0; j < rows; ++j) {
+        double squares = 0, largest = -inf, total = 0;
+        for (int64_t k = 0; k < width; ++k) {
+          const double d = static_cast<double>(xs.as<float>()[(b * lines + i) * width + k]) -
+                           static_cast<double>(ys.as<float>()[(b * rows + j) * width + k]);
+          squares += d * d;
+          largest = d > largest || std::isnan(d) ? d : largest;
+          total += d;
+        }
+        distance.push_back(std::sqrt(squares));
+        most.push_back(largest);
+        sum.push_back(total);
+      }
+  auto compare = [&](const Array &got, const std::vector<double> &wanted, const char *what) {
+    ASSERT_EQ(static_cast<size_t>(got.numElements()), wanted.size());
+    for (size_t i = 0; i < wanted.size(); ++i)
+      expectNear(got.as<float>()[i], wanted[i], static_cast<double>(width),
+                 std::string(what) + " at " + std::to_string(i));
+  };
+  onEveryLevel(g, {{"x", xs}, {"y", ys}},
+               [&](const ArrayMap &got) { compare(got.at("distance"), distance, "distance"); });
+  onEveryLevel(h, {{"x", xs}, {"y", ys}}, [&](const ArrayMap &got) {
+    compare(got.at("most"), most, "most");
+    compare(got.at("sum"), sum, "sum");
+  });
+}
+
+TEST(RowTilesTest, WhichIsTheNearest) {
+  constexpr int64_t lines = 24, rows = 40, width = 50;
+  Graph g;
+  Tensor x = g.placeholder("x", f32, {lines, width}), y = g.placeholder("y", f32, {rows, width});
+  g.output("where", argmax(x.reshape({lines, 1, width}) - y.reshape({1, rows, width}), 2));
+  Array xs = numbers({lines, width}, 1), ys = numbers({rows, width}, 2);
+  onEveryLevel(g, {{"x", xs}, {"y", ys}}, [&](const ArrayMap &got) {
+    const Array &where = got.at("where");
+    for (int64_t i = 0; i < lines; ++i)
+      for (int64_t j = 0; j < rows; ++j) {
+        const float *a = xs.as<float>() + i * width, *b = ys.as<float>() + j * width;
+        int64_t best = 0;
+        for (int64_t k = 1; k < width; ++k)
+          best = a[k] - b[k] > a[best] - b[best] ? k : best;
+        ASSERT_EQ(where.toVector<double>()[static_cast<size_t>(i * rows + j)], best);
+      }
+  });
+}
+
+// -- A row's reciprocal ---------------------------------------------------------------------------
+
+/// x / divisor, as a kernel of rows: the divisor is a sum of zeros and itself.
+template <typename T> void checkQuotients(DType dtype, int digits, double far) {
+  constexpr int64_t width = 640;
+  using Limits = std::numeric_limits<T>;
+  const T big = static_cast<T>(far);
+  std::vector<T> divisors = {1,
+                             2,
+                             T(0.5),
+                             -3,
+                             T(1) / 3,
+                             0,
+                             Limits::infinity(),
+                             -Limits::infinity(),
+                             Limits::quiet_NaN(),
+                             Limits::max(),
+                             -Limits::max(),
+                             Limits::min(),
+                             Limits::denorm_min(),
+                             Limits::min() / 8,
+                             -Limits::min() / 3,
+                             big,
+                             1 / big,
+                             -big * 3,
+                             T(1) + Limits::epsilon(),
+                             T(2) - Limits::epsilon()};
+  std::vector<T> dividends = {0,
+                              T(-0.0),
+                              Limits::infinity(),
+                              -Limits::infinity(),
+                              Limits::quiet_NaN(),
+                              Limits::max(),
+                              -Limits::max(),
+                              Limits::min(),
+                              -Limits::denorm_min(),
+                              Limits::min() * 5 / 3,
+                              big,
+                              1 / big,
+                              1};
+  Array noise = numbers({width}, 7), more = numbers({40}, 8);
+  for (int64_t i = 0; i < more.numElements(); ++i)
+    divisors.push_back(static_cast<T>(more.as<float>()[i]) * static_cast<T>(1.1));
+  while (dividends.size() < width)
+    dividends.push_back(static_cast<T>(noise.as<float>()[dividends.size()]) / static_cast<T>(1.3));
+  const auto rows = static_cast<int64_t>(divisors.size());
+  std::vector<T> xs, ds(static_cast<size_t>(rows * width), T(0));
+  for (int64_t i = 0; i < rows; ++i) {
+    xs.insert(xs.end(), dividends.begin(), dividends.end());
+    ds[static_cast<size_t>(i * width)] = divisors[static_cast<size_t>(i)];
+  }
+  Graph g;
+  Tensor x = g.placeholder("x", dtype, {rows, width}), d = g.placeholder("d", dtype, {rows, width});
+  g.output("y", x / d.sum({1}, true));
+  NamedArrays inputs = {{"x", Array::from(xs, {rows, width})},
+                        {"d", Array::from(ds, {rows, width})}};
+  onEveryLevel(g, inputs, [&](const ArrayMap &got) {
+    const T *y = got.at("y").as<T>();
+    int64_t exact = 0, ordinary = 0;
+    for (int64_t i = 0; i < rows * width; ++i) {
+      const T a = xs[static_cast<size_t>(i)], b = divisors[static_cast<size_t>(i / width)];
+      const T wanted = a / b;
+      const std::string what = std::to_string(a) + " / " + std::to_string(b);
+      if (std::isnan(wanted) || std::isinf(wanted) || wanted == 0) {
+        ASSERT_TRUE(std::isnan(wanted) ? std::isnan(y[i]) : y[i] == wanted) << what << ": " << y[i];
+        ASSERT_TRUE(std::isnan(wanted) || std::signbit(y[i]) == std::signbit(wanted)) << what;
+        continue;
+      }
+      const long double quotient = static_cast<long double>(a) / static_cast<long double>(b);
+      const bool normal = std::fabs(wanted) >= Limits::min() && std::fabs(a) >= 1 / big;
+      const T ulp = std::fabs(wanted) < Limits::min()
+                        ? Limits::denorm_min()
+                        : std::ldexp(T(1), std::ilogb(wanted) - digits + 1);
+      const long double error = std::fabs(static_cast<long double>(y[i]) - quotient) / ulp;
+      ASSERT_LE(error, normal ? 0.50001L : 1.0L) << what << ": " << y[i] << ", not " << wanted;
+      ordinary += normal;
+      exact += normal && y[i] == wanted;
+    }
+    EXPECT_GT(ordinary, 20000);
+    EXPECT_GE(exact, ordinary - ordinary / 1000); // Others lie in the middle of two numbers.
+  });
+}
+
+TEST(RowQuotientsTest, AreThoseOfADivision) { checkQuotients<float>(f32, 24, 0x1p100); }
+TEST(RowQuotientsTest, AreThoseOfADivisionInF64) { checkQuotients<double>(f64, 53, 0x1p900); }
+
+// -- Results that bypass the cache ----------------------------------------------------------------
+
+// Large results are written one after the other: what one of them would overwrite is read again.
+TEST(RowResultsTest, LargeOnesOfOneRowDoNotOverwriteIt) {
+  constexpr int64_t rows = 2100, width = 1024;
+  Graph g;
+  Tensor h = cumsum(g.placeholder("x", f32, {rows, width}), 1);
+  Tensor y = h / sqrt((h * h).sum({1}, true)), z = h * h.max({1}, true);
+  g.output("y", cumsum(y, 1)); // All three are the graph's own.
+  g.output("z", cumsum(z, 1));
+  Array xs = numbers({rows, width}, 5);
+  for (int64_t threads : {1, 3}) {
+    Executable executable = compile(g, {.threads = threads});
+    EXPECT_EQ(executable.program().kernels.size(), 3u); // Both running sums are one.
+    ArrayMap got = executable.run({{"x", xs}});
+    for (int64_t i = 0; i < rows; ++i) {
+      std::vector<double> row;
+      double sum = 0, squares = 0, most = -inf;
+      for (int64_t k = 0; k < width; ++k) {
+        row.push_back(sum += static_cast<double>(xs.as<float>()[i * width + k]));
+        squares += sum * sum;
+        most = std::max(most, sum);
+      }
+      double first = 0, second = 0, scale = 0;
+      for (int64_t k = 0; k < width; ++k) {
+        const double value = row[static_cast<size_t>(k)];
+        first += value / std::sqrt(squares);
+        second += value * most;
+        scale += std::fabs(value);
+        ASSERT_NEAR(got.at("y").as<float>()[i * width + k], first, 1e-3) << i << " " << k;
+        ASSERT_NEAR(got.at("z").as<float>()[i * width + k], second,
+                    1e-4 * scale * std::fabs(most) + 1e-3)
+            << i << " " << k;
+      }
+    }
+  }
+}
+
+// -- The next row ---------------------------------------------------------------------------------
+
+// Large enough to be asked for ahead; what is asked for behind the last row does not exist.
+TEST(RowsAheadTest, NormsOfManyRows) {
+  constexpr int64_t rows = 700, width = 500;
+  Graph g;
+  Tensor x = g.placeholder("x", f32, {rows, width});
+  g.output("y", x / sqrt((x * x).sum({1}, true)));
+  Array xs = numbers({rows, width}, 3);
+  onEveryLevel(g, {{"x", xs}}, [&](const ArrayMap &got) {
+    for (int64_t i = 0; i < rows; ++i) {
+      double squares = 0;
+      for (int64_t k = 0; k < width; ++k)
+        squares += std::pow(static_cast<double>(xs.as<float>()[i * width + k]), 2);
+      for (int64_t k = 0; k < width; ++k)
+        ASSERT_NEAR(got.at("y").as<float>()[i * width + k],
+                    xs.as<float>()[i * width + k] / std::sqrt(squares), 1e-6);
+    }
+  });
+}
+
+} // namespace
+} // namespace sinter::ops
