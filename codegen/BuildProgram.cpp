@@ -4,6 +4,7 @@
 #include "sinter/codegen/ContractionLayout.h"
 #include "sinter/codegen/Infinities.h"
 #include "sinter/codegen/PlanMemory.h"
+#include "sinter/codegen/forms/Region.h"
 
 #include "mlir/IR/DialectResourceBlobManager.h"
 
@@ -147,8 +148,8 @@ Array arrayOf(ConstantOp constant) {
 
 class Builder {
 public:
-  Builder(func::FuncOp graph, const TargetInfo &target)
-      : graph(graph), block(graph.getBody().front()) {
+  Builder(func::FuncOp graph, const TargetInfo &target, KernelAnalyses analyses)
+      : graph(graph), block(graph.getBody().front()), analyses(std::move(analyses)) {
     program.target = target.exactStr();
   }
 
@@ -159,6 +160,8 @@ public:
       setBuffer(argument,
                 addBuffer({Buffer::Kind::Argument, static_cast<int>(argument.getArgNumber()), 0,
                            bytesOf(argument), program.arguments[argument.getArgNumber()].name}));
+    const auto kernels = static_cast<size_t>(llvm::range_size(block.getOps<FusedOp>()));
+    plans.reserve(kernels + kernels / 4); // Some have several launches.
     for (Operation &op : block.without_terminator())
       if (failed(place(&op)))
         return failure();
@@ -169,11 +172,6 @@ public:
   }
 
 private:
-  static DimExpr bytesOf(Value value) {
-    auto type = tensorType(value);
-    return type.getNumElements() * byteSize(type.getDType());
-  }
-
   void setBuffer(Value value, int buffer) {
     bufferOf[value] = buffer;
     valuesIn[buffer].push_back(value);
@@ -202,7 +200,7 @@ private:
     if (!fused)
       return op->emitError("is not part of a kernel");
     program.nodes += static_cast<int>(fused.getBody().front().getOperations().size()) - 1;
-    auto plan = planKernel(fused);
+    auto plan = planKernel(fused, std::move(analyses.find(fused)->second));
     if (failed(plan))
       return failure();
     std::string name = fused.getName().value_or("kernel").str();
@@ -216,7 +214,8 @@ private:
     for (const DimExpr &bytes : plan->workspaces)
       buffers.push_back(addBuffer({Buffer::Kind::Arena, 0, 0, bytes, name + " scratch"}));
     const int64_t firstSite = checksStores(fused) ? addStoreSites(fused) : -1;
-    for (auto [stage, launch] : llvm::enumerate(plan->stages)) {
+    for (size_t stage = 0, count = plan->stages.size(); stage < count; ++stage) {
+      const LaunchSize &launch = plan->stages[stage];
       Launch step;
       step.kernel = static_cast<int>(launches.size());
       step.buffers = buffers;
@@ -229,17 +228,23 @@ private:
       Kernel kernel;
       kernel.symbol = name;
       kernel.form = passes::stringify(plan->analysis.form).str();
+      llvm::SmallPtrSet<const void *, 16> seen; // Locations that are one, before their texts are.
       fused.getBody().walk([&](Operation *inner) {
         if (isa<YieldOp>(inner))
           return;
         kernel.ops.push_back(inner->getName().stripDialect().str());
+        if (!seen.insert(inner->getLoc().getAsOpaquePointer()).second)
+          return;
         SourceLoc loc = toSourceLoc(inner->getLoc());
         if (loc.known() && !llvm::is_contained(kernel.locations, loc))
-          kernel.locations.push_back(loc);
+          kernel.locations.push_back(std::move(loc));
       });
       program.kernels.push_back(std::move(kernel));
       launches.push_back({fused, static_cast<unsigned>(stage), program.steps.size(), firstSite});
-      plans.push_back(*plan);
+      if (stage + 1 < count)
+        plans.push_back(*plan);
+      else
+        plans.push_back(std::move(*plan));
       for (int buffer : buffers)
         users[buffer].push_back(program.steps.size());
       writers[fused] = {program.steps.size(), plans.size() - 1};
@@ -256,8 +261,8 @@ private:
       ops += (ops.empty() ? "" : ", ") + op.getName().stripDialect().str();
     for (Value value : fused.getBody().front().getTerminator()->getOperands()) {
       Operation *op = value.getDefiningOp() ? value.getDefiningOp() : fused.getOperation();
-      program.sites.push_back({op->getName().stripDialect().str(), "a kernel of " + ops,
-                               toSourceLoc(op->getLoc())});
+      program.sites.push_back(
+          {op->getName().stripDialect().str(), "a kernel of " + ops, toSourceLoc(op->getLoc())});
     }
     return first;
   }
@@ -492,6 +497,7 @@ private:
 
   func::FuncOp graph;
   Block &block;
+  KernelAnalyses analyses; ///< Of regions that have no plan yet.
   Program program;
   std::vector<PlannedLaunch> launches;
   std::vector<KernelPlan> plans;
@@ -506,8 +512,9 @@ private:
 
 } // namespace
 
-FailureOr<PlannedProgram> buildProgram(func::FuncOp graph, const TargetInfo &target) {
-  return Builder(graph, target).run();
+FailureOr<PlannedProgram> buildProgram(func::FuncOp graph, const TargetInfo &target,
+                                       KernelAnalyses analyses) {
+  return Builder(graph, target, std::move(analyses)).run();
 }
 
 } // namespace sinter::codegen

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <map>
+#include <unordered_map>
 #include <vector>
 
 namespace sinter::codegen {
@@ -27,9 +28,14 @@ struct PlannedProgram {
   std::vector<KernelPlan> plans; ///< One per launch.
 };
 
+/// What the regions of a graph are as kernels.
+using KernelAnalyses = std::unordered_map<mlir::Operation *, passes::KernelAnalysis>;
+
 /// Orders are those of the block; results that update an argument are computed in its own buffer
-/// where no later step reads the old value. Fails with diagnostics on IR that is not scheduled.
-mlir::FailureOr<PlannedProgram> buildProgram(mlir::func::FuncOp graph, const TargetInfo &target);
+/// where no later step reads the old value. `analyses` has every region, and goes into the plans.
+/// Fails with diagnostics on IR that is not scheduled.
+mlir::FailureOr<PlannedProgram> buildProgram(mlir::func::FuncOp graph, const TargetInfo &target,
+                                             KernelAnalyses analyses);
 
 /// The sites of launches that test what they store, by step.
 std::map<size_t, int64_t> firstSitesOf(const PlannedProgram &planned);

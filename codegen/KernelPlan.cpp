@@ -6,9 +6,10 @@
 #include "sinter/codegen/forms/Region.h"
 #include "sinter/codegen/forms/gpu/Grids.h"
 
+#include "llvm/ADT/MapVector.h"
+
 using namespace mlir;
 using namespace sinter::ir;
-using sinter::passes::analyzeKernel;
 using sinter::passes::elementCost;
 
 namespace sinter::codegen {
@@ -27,31 +28,32 @@ static LaunchSize checkLaunch(FusedOp fused) {
   return {most, 1, gridFor(most, threads, perBlock)};
 }
 
-FailureOr<KernelPlan> planKernel(FusedOp fused) {
+FailureOr<KernelPlan> planKernel(FusedOp fused, passes::KernelAnalysis analysis) {
   auto schedule = Schedule::fromAttribute(fused.getScheduleAttr());
   if (!schedule)
     return fused.emitError("has no valid schedule");
-  auto answer = analyzeKernel(fused);
-  if (auto *reason = std::get_if<std::string>(&answer))
-    return fused.emitError("cannot be planned: ") << *reason;
-  KernelPlan plan{std::move(std::get<passes::KernelAnalysis>(answer)), *schedule, {}, {}, 0, 0, {}, 1, 0, {}};
+  KernelPlan plan{std::move(analysis), *schedule, {}, {}, 0, 0, {}, 1, 0, {}};
   if (schedule->form != plan.analysis.form)
     return fused.emitError("its schedule is for another form");
   for (Value value : bodyOf(fused).getArguments())
     plan.bytesMoved += bytesOf(value);
   for (Value value : yields(fused))
     plan.bytesMoved += bytesOf(value);
+  llvm::MapVector<Type, int64_t> elements; ///< Flops per element of results of a type.
   for (Operation &op : bodyOf(fused).without_terminator()) {
-    DimExpr points = elementCost(&op);
+    const int64_t cost = elementCost(&op);
     if (isa<ElementwiseOpInterface>(op)) {
-      plan.flops += points * tensorType(op.getResult(0)).getNumElements();
+      elements[op.getResult(0).getType()] += cost;
       continue;
     }
+    DimExpr points = cost;
     Indexing indexing = cast<IndexedOpInterface>(op).getIndexing();
     for (const DimExpr &range : indexing.ranges)
       points *= range;
     plan.flops += indexing.combiner == Combiner::Contract ? points * 2 : points;
   }
+  for (auto [type, cost] : elements)
+    plan.flops += cast<ir::TensorType>(type).getNumElements() * cost;
 
   const FormRules *rules = rulesOf(*schedule);
   if (!rules)

@@ -33,8 +33,8 @@ struct KernelPlan {
   llvm::SmallVector<DimExpr> nonNegative;
 };
 
-/// Derives the plan from the region and its `schedule` attribute.
-mlir::FailureOr<KernelPlan> planKernel(ir::FusedOp fused);
+/// Derives the plan from the region, its analysis and its `schedule` attribute.
+mlir::FailureOr<KernelPlan> planKernel(ir::FusedOp fused, passes::KernelAnalysis analysis);
 /// Output `output` may overwrite input `input`: each element is read last where it is written.
 bool mayShareBuffer(ir::FusedOp fused, const KernelPlan &plan, unsigned input, unsigned output);
 

@@ -212,13 +212,21 @@ void scheduled(Compilation &compilation, const PipelineOptions &options) {
     edits.emplace(options.schedule, options.scheduleFile);
   std::vector<ir::FusedOp> kernels;
   compilation.graph().walk([&](ir::FusedOp fused) { kernels.push_back(fused); });
+  compilation.analyses.reserve(kernels.size());
   for (ir::FusedOp fused : kernels) {
-    auto schedule = chooseSchedule(fused, options.target);
+    auto answer = passes::analyzeKernel(fused);
+    if (auto *reason = std::get_if<std::string>(&answer)) {
+      fused.emitError("cannot be scheduled: ") << *reason;
+      diagnostics.fail("schedule", ErrorKind::Internal);
+    }
+    auto &analysis = std::get<passes::KernelAnalysis>(answer);
+    auto schedule = chooseSchedule(fused, analysis, options.target);
     if (failed(schedule))
       diagnostics.fail("schedule", ErrorKind::Internal);
     if (edits)
       schedule = edits->apply(fused, *schedule, options.target);
     fused.setScheduleAttr(schedule->toAttribute(fused.getContext()));
+    compilation.analyses[fused] = std::move(analysis);
   }
   if (edits)
     edits->requireAllUsed();
@@ -228,7 +236,7 @@ void planned(Compilation &compilation, const PipelineOptions &options) {
   Diagnostics diagnostics(compilation.module->getContext());
   if (options.checkNan)
     markStoreChecks(compilation.graph());
-  auto plan = buildProgram(compilation.graph(), options.target);
+  auto plan = buildProgram(compilation.graph(), options.target, std::move(compilation.analyses));
   if (failed(plan))
     diagnostics.fail("plan", ErrorKind::Internal);
   compilation.planned = std::move(*plan);

@@ -97,6 +97,7 @@ struct PipelineOptions {
 struct Compilation {
   mlir::ModuleOp module;             ///< Changed in place by the IR stages.
   std::vector<Condition> conditions; ///< Of the graph as written.
+  KernelAnalyses analyses;           ///< Between `scheduled` and `planned`.
   PlannedProgram planned;
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>>
       kernels;                               ///< Emitted once for launches of equal regions.

@@ -52,11 +52,12 @@ std::optional<WorkerBytes> workerBytes(const DimExpr &bytes) {
 }
 
 /// Indices of the allocations of other symbolic sizes, largest first; ties in order of first use.
-std::vector<size_t> bySize(const std::vector<Allocation> &allocations) {
+std::vector<size_t> bySize(const std::vector<Allocation> &allocations,
+                           const std::vector<std::optional<WorkerBytes>> &scratch) {
   std::vector<size_t> order;
   std::vector<int64_t> size(allocations.size());
   for (size_t i = 0; i < allocations.size(); ++i)
-    if (!allocations[i].bytes.isConstant() && !workerBytes(allocations[i].bytes)) {
+    if (!allocations[i].bytes.isConstant() && !scratch[i]) {
       order.push_back(i);
       size[i] = estimate(allocations[i].bytes);
     }
@@ -72,9 +73,10 @@ struct Slot {
   std::vector<size_t> tenants;
 };
 
-std::vector<Slot> assignSlots(const std::vector<Allocation> &allocations) {
+std::vector<Slot> assignSlots(const std::vector<Allocation> &allocations,
+                              const std::vector<std::optional<WorkerBytes>> &scratch) {
   std::vector<Slot> slots;
-  for (size_t i : bySize(allocations)) {
+  for (size_t i : bySize(allocations, scratch)) {
     auto fits = [&](const Slot &slot) {
       return std::none_of(slot.tenants.begin(), slot.tenants.end(), [&](size_t other) {
         return overlap(allocations[i], allocations[other]);
@@ -171,24 +173,47 @@ private:
   /// A thousandth is not worth looking for.
   bool isTight() const { return bestTop <= largestLive + largestLive / 1024; }
 
+  /// Between those that are placed and meet it.
+  int64_t lowestGap(size_t i) {
+    const Item &item = items[i];
+    int64_t at = 0;
+    auto isBelow = [&](int64_t from, int64_t to) { // Whether there is room before this one.
+      if (at + item.bytes <= from)
+        return true;
+      at = std::max(at, to);
+      return false;
+    };
+    // Most of them or few: to skip the others is cheap, to sort is not.
+    constexpr size_t fewTimes = 8;
+    if (conflicts[i].size() * fewTimes >= placed.size()) {
+      for (const Placed &other : placed)
+        if (other.first <= item.last && item.first <= other.last && isBelow(other.at, other.end))
+          break;
+      return at;
+    }
+    taken.clear();
+    for (size_t other : conflicts[i])
+      if (place[other].at >= 0)
+        taken.push_back({place[other].at, place[other].end(items[other])});
+    std::sort(taken.begin(), taken.end());
+    for (auto [from, to] : taken)
+      if (isBelow(from, to))
+        break;
+    return at;
+  }
+
   int64_t tryOrder(const std::vector<size_t> &order) {
     place.assign(items.size(), Place());
+    placed.clear();
     int64_t top = 0;
     for (size_t i : order) {
       if (items[i].perWorker > 0)
         continue;
-      taken.clear();
-      for (size_t other : conflicts[i])
-        if (place[other].at >= 0)
-          taken.push_back({place[other].at, place[other].end(items[other])});
-      std::sort(taken.begin(), taken.end());
-      int64_t at = 0;
-      for (auto [from, to] : taken) {
-        if (at + items[i].bytes <= from)
-          break;
-        at = std::max(at, to);
-      }
-      place[i].at = at;
+      place[i].at = lowestGap(i);
+      const Placed own{place[i].at, place[i].end(items[i]), items[i].first, items[i].last};
+      placed.insert(std::upper_bound(placed.begin(), placed.end(), own,
+                                     [](const Placed &a, const Placed &b) { return a.at < b.at; }),
+                    own);
       top = std::max(top, place[i].assumedEnd(items[i]));
     }
     for (size_t i = 0; i < items.size(); ++i) {
@@ -250,6 +275,11 @@ private:
   std::vector<Item> items;
   std::vector<std::vector<size_t>> conflicts;
   std::vector<Place> place, best;
+  struct Placed {
+    int64_t at, end;
+    int first, last;
+  };
+  std::vector<Placed> placed; ///< By place.
   std::vector<std::pair<int64_t, int64_t>> taken;
   std::vector<size_t> bestOrder;
   int64_t bestTop = 0, largestLive = 0;
@@ -277,7 +307,10 @@ MemoryPlan planMemory(const std::vector<Allocation> &allocations) {
   MemoryPlan plan;
   plan.offsets.resize(allocations.size());
   DimExpr base = 0, end = 0;
-  for (const Slot &slot : assignSlots(allocations)) {
+  std::vector<std::optional<WorkerBytes>> scratch;
+  for (const Allocation &one : allocations)
+    scratch.push_back(workerBytes(one.bytes));
+  for (const Slot &slot : assignSlots(allocations, scratch)) {
     for (size_t tenant : slot.tenants)
       plan.offsets[tenant] = base;
     end = base + slot.bytes;
@@ -290,9 +323,9 @@ MemoryPlan planMemory(const std::vector<Allocation> &allocations) {
     if (const Allocation &one = allocations[i]; auto bytes = one.bytes.constant()) {
       fixed.push_back(i);
       items.push_back({one.first, one.last, *bytes, *aligned(one.bytes).constant(), 0});
-    } else if (auto scratch = workerBytes(one.bytes)) {
+    } else if (const auto &own = scratch[i]) {
       fixed.push_back(i);
-      items.push_back({one.first, one.last, scratch->fixed, scratch->fixed, scratch->perWorker});
+      items.push_back({one.first, one.last, own->fixed, own->fixed, own->perWorker});
     }
   if (fixed.empty()) {
     plan.bytes = end;

@@ -7,7 +7,6 @@
 
 using namespace mlir;
 using namespace sinter::ir;
-using sinter::passes::analyzeKernel;
 using sinter::passes::KernelAnalysis;
 using sinter::passes::KernelForm;
 
@@ -123,11 +122,8 @@ std::optional<Schedule> Schedule::fromAttribute(DictionaryAttr attribute) {
 
 // -- Choosing -------------------------------------------------------------------------------------
 
-FailureOr<Schedule> chooseSchedule(FusedOp fused, const TargetInfo &target) {
-  auto answer = analyzeKernel(fused);
-  if (auto *reason = std::get_if<std::string>(&answer))
-    return fused.emitError("cannot be scheduled: ") << *reason;
-  const KernelAnalysis &analysis = std::get<KernelAnalysis>(answer);
+FailureOr<Schedule> chooseSchedule(FusedOp fused, const KernelAnalysis &analysis,
+                                   const TargetInfo &target) {
   const FormRules *rules = &formRules(analysis.form);
   if (target.kind == TargetInfo::Kind::Cuda)
     rules = gpuFormRules(analysis.form);

@@ -58,7 +58,9 @@ struct Schedule {
   static std::optional<Schedule> fromAttribute(mlir::DictionaryAttr attribute);
 };
 
-/// Chooses a schedule. Deterministic: depends on the region and the target only.
-mlir::FailureOr<Schedule> chooseSchedule(ir::FusedOp fused, const TargetInfo &target);
+/// Chooses a schedule. Deterministic: depends on the region, whose analysis this is, and the target
+/// only.
+mlir::FailureOr<Schedule> chooseSchedule(ir::FusedOp fused, const passes::KernelAnalysis &analysis,
+                                         const TargetInfo &target);
 
 } // namespace sinter::codegen

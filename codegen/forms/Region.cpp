@@ -2,6 +2,7 @@
 #include "sinter/codegen/forms/Region.h"
 
 #include "sinter/codegen/Program.h"
+#include "sinter/ir/base/CheckedMath.h"
 
 using namespace mlir;
 using namespace sinter::ir;
@@ -54,7 +55,16 @@ int64_t laneBytes(FusedOp fused) {
 
 DimExpr bytesOf(Value tensor) {
   auto type = tensorType(tensor);
-  return type.getNumElements() * byteSize(type.getDType());
+  const int64_t width = byteSize(type.getDType());
+  int64_t bytes = width; // Known sizes are multiplied as numbers.
+  for (Attribute dim : type.getDims()) {
+    auto size = dyn_cast<IntegerAttr>(dim);
+    auto next = size ? checkedMul(bytes, size.getInt()) : std::nullopt;
+    if (!next)
+      return type.getNumElements() * width;
+    bytes = *next;
+  }
+  return bytes;
 }
 
 int64_t registerBytes(Value tensor) {

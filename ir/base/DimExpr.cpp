@@ -5,6 +5,7 @@
 #include "sinter/ir/base/Error.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <numeric>
 
@@ -41,6 +42,36 @@ struct DimExpr::Algebra {
     return e.node ? e.node->text : zero;
   }
   static int depth(const DimExpr &e) { return e.node ? e.node->depth : 0; }
+
+  static Node numberNode(int64_t value) {
+    Node number;
+    number.terms.resize(1);
+    number.terms.front().coefficient = value;
+    number.text = std::to_string(value);
+    return number;
+  }
+
+  /// Sizes are mostly small odd numbers times powers of two. Their nodes are made once, live for
+  /// ever, and are not counted.
+  static constexpr uint64_t numOdds = 32; ///< 1, 3, 5, ...
+  static constexpr int numShifts = 24;
+  static const Node *knownNumber(int64_t value) {
+    if (value <= 0)
+      return nullptr;
+    const int shift = std::countr_zero(static_cast<uint64_t>(value));
+    const uint64_t place = static_cast<uint64_t>(value) >> shift >> 1;
+    if (shift >= numShifts || place >= numOdds)
+      return nullptr;
+    static const std::vector<Node> &all = *new std::vector<Node>([] { // Outlives all expressions.
+      std::vector<Node> nodes;
+      nodes.reserve(numOdds * numShifts);
+      for (int s = 0; s < numShifts; ++s)
+        for (uint64_t odd = 0; odd < numOdds; ++odd)
+          nodes.push_back(numberNode(static_cast<int64_t>((2 * odd + 1) << s)));
+      return nodes;
+    }());
+    return &all[static_cast<size_t>(shift) * numOdds + place];
+  }
 
   /// Most sizes are numbers, which need none of the rules below.
   using Numbers = std::pair<int64_t, int64_t>;
@@ -98,6 +129,8 @@ struct DimExpr::Algebra {
     std::erase_if(result.terms, [](const Term &term) { return term.coefficient == 0; });
     if (result.terms.empty())
       return DimExpr();
+    if (result.terms.front().atoms.empty())
+      return result.terms.front().coefficient;
     result.text = print(result.terms);
     for (const Term &term : result.terms)
       for (const Atom &atom : term.atoms)
@@ -420,21 +453,10 @@ struct DimExpr::Algebra {
 DimExpr::DimExpr(int64_t value) {
   if (value == 0)
     return;
-  auto number = std::make_shared<Node>();
-  number->terms.resize(1);
-  number->terms.front().coefficient = value;
-  number->text = std::to_string(value);
-  node = std::move(number);
-}
-
-bool DimExpr::isValidName(std::string_view name) {
-  auto letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
-  };
-  if (name.empty() || !letter(name[0]))
-    return false;
-  return std::all_of(name.begin(), name.end(),
-                     [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+  if (const Node *known = Algebra::knownNumber(value))
+    node = std::shared_ptr<const Node>(std::shared_ptr<const Node>(), known);
+  else
+    node = std::make_shared<const Node>(Algebra::numberNode(value));
 }
 
 DimExpr DimExpr::symbol(std::string name) {
@@ -563,7 +585,11 @@ DimExpr ceilDiv(const DimExpr &a, const DimExpr &b) {
 DimExpr max(const DimExpr &a, const DimExpr &b) { return DimExpr::Algebra::maximum(a, b); }
 
 bool operator==(const DimExpr &a, const DimExpr &b) {
-  return a.node == b.node || DimExpr::Algebra::text(a) == DimExpr::Algebra::text(b);
+  if (a.node == b.node)
+    return true;
+  if (std::optional<DimExpr::Algebra::Numbers> both = DimExpr::Algebra::numbers(a, b))
+    return both->first == both->second;
+  return DimExpr::Algebra::text(a) == DimExpr::Algebra::text(b);
 }
 
 bool operator<(const DimExpr &a, const DimExpr &b) {

@@ -139,6 +139,16 @@ private:
 
 } // namespace
 
+bool DimExpr::isValidName(std::string_view name) {
+  auto letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
+  };
+  if (name.empty() || !letter(name[0]))
+    return false;
+  return std::all_of(name.begin(), name.end(),
+                     [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+}
+
 std::optional<DimExpr> DimExpr::parse(std::string_view text) {
   constexpr size_t maxLength = 4096; // No canonical text is longer.
   if (text.size() > maxLength)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/ir/base/Shape.h"
 
+#include "sinter/ir/base/CheckedMath.h"
+
 namespace sinter {
 
 bool Shape::isStatic() const {
@@ -12,9 +14,16 @@ bool Shape::isStatic() const {
 
 DimExpr Shape::numElements() const {
   DimExpr product = 1;
-  for (const DimExpr &size : dims)
-    product *= size;
-  return product;
+  int64_t numbers = 1; // The product of the sizes that are: one expression for all of them.
+  for (const DimExpr &size : dims) {
+    const std::optional<int64_t> number = size.constant();
+    const std::optional<int64_t> next = number ? checkedMul(numbers, *number) : std::nullopt;
+    if (next)
+      numbers = *next;
+    else
+      product *= size;
+  }
+  return product * numbers;
 }
 
 std::optional<std::vector<int64_t>> Shape::evaluate(const DimBinding &binding) const {

@@ -62,6 +62,36 @@ TEST(DimExprTest, AConvolutionStackStaysShort) {
   EXPECT_EQ(size, ceilDiv(N, int64_t{1} << 20));
 }
 
+/// Numbers that occur often are kept, others are made: nobody can tell which.
+TEST(DimExprTest, NumbersAreWhatTheySay) {
+  std::vector<int64_t> numbers = {0, smallest, smallest + 1, largest, largest - 1};
+  for (int shift = 0; shift < 63; ++shift)
+    for (int64_t odd : {1, 3, 15, 61, 63, 65, 67, 127})
+      if (odd <= largest >> shift)
+        for (int64_t sign : {1, -1})
+          numbers.push_back(sign * (odd << shift));
+  for (int64_t number : numbers) {
+    const DimExpr e = number, again = number;
+    ASSERT_EQ(e.constant(), number);
+    ASSERT_EQ(e.str(), std::to_string(number));
+    ASSERT_EQ(e, again);
+    ASSERT_EQ(e, (N + e) - N);
+    ASSERT_EQ(DimExpr::parse(e.str()), e);
+    ASSERT_EQ((N * e).str(), (e * N).str());
+    ASSERT_EQ(e.evaluate({}), number);
+    for (int64_t other : {int64_t{1}, int64_t{64}, int64_t{65}, int64_t{1} << 40, -(number / 2)}) {
+      ASSERT_EQ(e == DimExpr(other), number == other);
+      ASSERT_EQ((N + e) == (N + other), number == other);
+      if (number > smallest / 4 && number < largest / 4)
+        ASSERT_EQ((e + other).constant(), number + other);
+    }
+  }
+  EXPECT_EQ(Shape({8, 0, largest}).numElements(), DimExpr(0));
+  EXPECT_EQ(Shape({8, N, 3, M, 64}).numElements(), 1536 * N * M);
+  EXPECT_EQ(Shape({}).numElements(), DimExpr(1));
+  EXPECT_THROW(Shape({largest, 2, N}).numElements(), Error);
+}
+
 TEST(DimExprTest, KnowsConstantsAndSymbols) {
   EXPECT_EQ(DimExpr(5).constant(), 5);
   EXPECT_EQ(DimExpr().constant(), 0);

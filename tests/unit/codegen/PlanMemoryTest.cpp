@@ -225,6 +225,19 @@ TEST(PlanMemoryTest, TrainingStepsNeedWhatIsLive) {
   }
 }
 
+/// Of a long program, most values never meet.
+TEST(PlanMemoryTest, LongProgramsOfShortLivesAreSoundAndTight) {
+  std::mt19937 random(13);
+  std::vector<Allocation> allocations = {{1 << 12, 0, 400}};
+  for (int i = 0; i < 400; ++i)
+    allocations.push_back(
+        {static_cast<int64_t>(1 + random() % (1 << 14)), i, i + static_cast<int>(random() % 4)});
+  const MemoryPlan plan = planMemory(allocations);
+  expectDisjoint(allocations, plan, {});
+  EXPECT_LE(static_cast<double>(*plan.bytes.constant()),
+            1.25 * static_cast<double>(liveBytes(allocations)));
+}
+
 TEST(PlanMemoryTest, TheSameInputGivesTheSamePlan) {
   std::vector<Allocation> allocations;
   for (int i = 0; i < 60; ++i)
