@@ -85,8 +85,39 @@ void splitFreeProducers(Block &block, OpFacts &facts) {
   }
 }
 
-/// Merges neighbours for as long as any two may merge, those first that save most.
-bool mergeAlongEdges(FusionGroups &groups, FusionGroups::Accept accept) {
+/// A group, and one that reads what it makes.
+struct Edge {
+  size_t producer, consumer;
+};
+
+std::vector<Edge> allEdges(FusionGroups &groups) {
+  std::vector<Edge> edges;
+  for (size_t g : groups.live())
+    for (size_t reader : groups.readersOf(g))
+      edges.push_back({g, reader});
+  return edges;
+}
+
+/// Edges of the groups that were made after so many.
+std::vector<Edge> edgesSince(size_t count, FusionGroups &groups) {
+  std::vector<Edge> edges;
+  for (size_t g = count; g < groups.size(); ++g) {
+    if (!groups.isLive(g))
+      continue;
+    for (size_t reader : groups.readersOf(g))
+      edges.push_back({g, reader});
+    for (size_t producer : groups.producersFor(g))
+      if (producer < count)
+        edges.push_back({producer, g});
+  }
+  return edges;
+}
+
+/// Merges neighbours for as long as any two may merge, those first that save most: those of
+/// `edges`, and what they become with its neighbours. Returns the edges that `accept` alone
+/// refused; any other is not worth asking for again.
+std::vector<Edge> mergeAlongEdges(FusionGroups &groups, llvm::ArrayRef<Edge> edges,
+                                  FusionGroups::Accept accept) {
   struct Pair {
     double bytes;
     uint64_t producerOrder, consumerOrder;
@@ -103,25 +134,31 @@ bool mergeAlongEdges(FusionGroups &groups, FusionGroups::Accept accept) {
     queue.push({groups.savedBytes(producer, consumer), groups.orderOf(producer),
                 groups.orderOf(consumer), producer, consumer});
   };
-  for (size_t g : groups.live())
-    for (size_t reader : groups.readersOf(g))
-      push(g, reader);
-  bool changed = false;
+  for (auto [producer, consumer] : edges)
+    push(producer, consumer);
+  std::vector<Edge> left;
   while (!queue.empty()) {
     Pair pair = queue.top();
     queue.pop();
     if (!groups.isLive(pair.producer) || !groups.isLive(pair.consumer))
       continue;
-    auto merged = groups.merge(pair.producer, pair.consumer, accept);
-    if (!merged)
+    bool isAccepted = true;
+    auto merged = groups.merge(pair.producer, pair.consumer,
+                               [&](const KernelSketch &both) { return isAccepted = accept(both); });
+    if (!merged) {
+      if (!isAccepted)
+        left.push_back({pair.producer, pair.consumer});
       continue;
-    changed = true;
+    }
     for (size_t reader : groups.readersOf(*merged))
       push(*merged, reader);
     for (size_t producer : groups.producersFor(*merged))
       push(producer, *merged);
   }
-  return changed;
+  llvm::erase_if(left, [&](const Edge &edge) {
+    return !groups.isLive(edge.producer) || !groups.isLive(edge.consumer);
+  });
+  return left;
 }
 
 } // namespace
@@ -137,12 +174,13 @@ FusionWork fuseOps(func::FuncOp func, const FusionChoices &choices) {
   if (choices.fusion) {
     auto noPrologue = [](const KernelSketch &both) { return both.form != KernelForm::Reduce; };
     auto anything = [](const KernelSketch &) { return true; };
-    mergeAlongEdges(groups, noPrologue);
-    mergeAlongEdges(groups, anything);
+    std::vector<Edge> left = mergeAlongEdges(groups, allEdges(groups), noPrologue);
+    mergeAlongEdges(groups, left, anything);
+    const size_t known = groups.size();
     mergeTwins(groups);
     bool moved = moveToConsumers(groups);
     if (recomputeInConsumers(groups) || moved)
-      mergeAlongEdges(groups, anything);
+      mergeAlongEdges(groups, edgesSince(known, groups), anything);
     mergeSiblings(groups);
     if (choices.explain)
       explainEdges(func, groups);

@@ -307,7 +307,8 @@ bool moveToConsumers(FusionGroups &groups) {
     if (!groups.isLive(from) || groups[from].size() < 2)
       continue;
     for (size_t to : groups.readersOf(from)) {
-      if (!groups.isLive(to))
+      // What moves last is such a value.
+      if (!groups.isLive(to) || !groups.makesOnlyFor(from, to))
         continue;
       FusionGroup moving = opsFor(from, to, groups), rest, joined;
       llvm::copy_if(groups[from], std::back_inserter(rest),

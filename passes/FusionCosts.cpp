@@ -25,11 +25,7 @@ double FusionCosts::sizeOf(Attribute dim) const {
               : passes::sizeOf(*toDim(dim), machine.assumedSize);
 }
 
-const FusionCosts::Sizes &FusionCosts::sizesOf(Type type) {
-  const void *address = type.getAsOpaquePointer();
-  Recent &slot = recent[(reinterpret_cast<uintptr_t>(address) >> 4) % recent.size()];
-  if (slot.type == address)
-    return slot.sizes;
+const FusionCosts::Sizes &FusionCosts::computeSizes(Type type) {
   Sizes &known = sizes[type];
   if (known.elements < 0) {
     auto tensor = cast<ir::TensorType>(type);
@@ -38,8 +34,7 @@ const FusionCosts::Sizes &FusionCosts::sizesOf(Type type) {
       known.elements *= sizeOf(dim);
     known.bytes = known.elements * static_cast<double>(byteSize(tensor.getDType()));
   }
-  slot = {address, known};
-  return slot.sizes;
+  return known;
 }
 
 double FusionCosts::memoryNs(double bytes) const {
@@ -103,15 +98,6 @@ double FusionCosts::anchorNs(const OpFacts::Entry &anchor) {
       points *= passes::sizeOf(range, machine.assumedSize);
   return points /
          (indexing.combiner == Combiner::Contract ? machine.madsPerNs : machine.flopsPerNs);
-}
-
-double &FusionCosts::wantedAt(const OpFacts::Entry &entry) {
-  if (entry.number >= wanted.size())
-    wanted.resize(std::max<size_t>(facts.size(), entry.number + 1));
-  Wanted &own = wanted[entry.number];
-  if (own.round != round)
-    own = {.round = round};
-  return own.points;
 }
 
 /// The most values that are waiting for their last reader at once, in program order.

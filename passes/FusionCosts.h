@@ -67,13 +67,27 @@ private:
   struct Sizes {
     double elements = -1, bytes = 0;
   };
-  const Sizes &sizesOf(mlir::Type type);
+  const Sizes &sizesOf(mlir::Type type) {
+    const void *address = type.getAsOpaquePointer();
+    Recent &slot = recent[(reinterpret_cast<uintptr_t>(address) >> 4) % recent.size()];
+    if (slot.type != address)
+      slot = {address, computeSizes(type)};
+    return slot.sizes;
+  }
+  const Sizes &computeSizes(mlir::Type type);
   double sizeOf(mlir::Attribute dim) const;
   double elementsOf(const OpFacts::Entry &entry) { return elementsOf(entry.op->getResult(0)); }
   double anchorNs(const OpFacts::Entry &anchor);
   size_t maxLive(KernelAnalyzer::Ops ops);
   /// A number for each op of a kernel, all 0 at first; the table is used again.
-  double &wantedAt(const OpFacts::Entry &entry);
+  double &wantedAt(const OpFacts::Entry &entry) {
+    if (entry.number >= wanted.size())
+      wanted.resize(std::max<size_t>(facts.size(), entry.number + 1));
+    Wanted &own = wanted[entry.number];
+    if (own.round != round)
+      own = {.round = round};
+    return own.points;
+  }
 
   OpFacts &facts;
   Machine machine;

@@ -183,7 +183,7 @@ llvm::SmallVector<Value> FusionGroups::inputsOf(llvm::ArrayRef<const Entry *> op
 
 // -- Neighbours -----------------------------------------------------------------------------------
 
-const FusionGroups::Readers &FusionGroups::readersOf(Value value, const Entry &maker) {
+const FusionGroups::Readers &FusionGroups::findReaders(Value value, const Entry &maker) {
   cover(readers, maker.number, facts.size());
   const bool isFirst = value == maker.op->getResult(0);
   Readers &known = isFirst ? readers[maker.number] : moreReaders[value];
@@ -219,6 +219,14 @@ llvm::SmallVector<size_t> FusionGroups::producersFor(size_t group) {
     if (auto g = producerOf(input); g && !llvm::is_contained(producers, *g))
       producers.push_back(*g);
   return producers;
+}
+
+bool FusionGroups::makesOnlyFor(size_t from, size_t to) {
+  const State &state = states[from];
+  for (auto [output, maker] : llvm::zip_equal(state.outputs, state.makers))
+    if (maker->anchor == AnchorKind::None && !isReadOutside(output, *maker, to, to))
+      return true;
+  return false;
 }
 
 bool FusionGroups::isReadOutside(Value value, const Entry &maker, size_t a, size_t b) {

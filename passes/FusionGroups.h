@@ -75,6 +75,8 @@ public:
   /// The other groups that read what a group makes, or make what it reads; each once.
   llvm::SmallVector<size_t> readersOf(size_t group);
   llvm::SmallVector<size_t> producersFor(size_t group);
+  /// Whether a value that no anchor makes is read by `to` and by nothing else.
+  bool makesOnlyFor(size_t from, size_t to);
   /// Program order; copies come right behind their originals.
   bool precedes(const Entry *a, const Entry *b) const { return orderOf(*a) < orderOf(*b); }
   uint64_t orderOf(const Entry &entry) const { return members[entry.number].order; }
@@ -141,7 +143,13 @@ private:
   bool joinsReader(const Entry &op, const Entry &reader);
   size_t add(State state, size_t position);
   State stateOf(Group ops);
-  const Readers &readersOf(mlir::Value value, const Entry &maker);
+  const Readers &readersOf(mlir::Value value, const Entry &maker) {
+    if (maker.number < readers.size() && maker.op->getNumResults() == 1)
+      if (const Readers &known = readers[maker.number]; known.version == version)
+        return known;
+    return findReaders(value, maker);
+  }
+  const Readers &findReaders(mlir::Value value, const Entry &maker);
   /// Calls back with the groups that read what a group makes, itself included.
   template <typename Callback> void forEachReader(size_t group, Callback callback) {
     const State &state = states[group];

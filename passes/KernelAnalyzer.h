@@ -3,6 +3,7 @@
 
 #include "sinter/passes/KernelForm.h"
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -92,7 +93,14 @@ private:
   bool spreadsKept(const Entry &entry) const;
 
   void begin(Ops newOps, llvm::ArrayRef<mlir::Value> newOutputs);
-  Mark &at(const Entry &entry);
+  Mark &at(const Entry &entry) {
+    if (entry.number >= marks.size())
+      marks.resize(std::max<size_t>(facts.size(), entry.number + 1));
+    Mark &mark = marks[entry.number];
+    if (mark.round != round)
+      mark = Mark{.round = round};
+    return mark;
+  }
   const Mark *find(const Entry *entry) const {
     const bool known = entry && entry->number < marks.size() && marks[entry->number].round == round;
     return known ? &marks[entry->number] : nullptr;

@@ -58,15 +58,6 @@ void KernelAnalyzer::begin(Ops newOps, llvm::ArrayRef<Value> newOutputs) {
   ++round;
 }
 
-KernelAnalyzer::Mark &KernelAnalyzer::at(const Entry &entry) {
-  if (entry.number >= marks.size())
-    marks.resize(std::max<size_t>(facts.size(), entry.number + 1));
-  Mark &mark = marks[entry.number];
-  if (mark.round != round)
-    mark = Mark{.round = round};
-  return mark;
-}
-
 KernelAnalyzer::Reason KernelAnalyzer::keep(std::optional<std::string> reason) {
   if (!reason)
     return nullptr;
