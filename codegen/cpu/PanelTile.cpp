@@ -22,7 +22,7 @@ Value PanelTile::Share::begin(KernelFunction &kernel, Value tile) const {
 
 void PanelTile::leaveOut(Operands &operands, Value row) {
   const TapAxis &y = plan.tapsY;
-  if (unrolls())
+  if (plan.unrollsTaps())
     operands.taps = kernel.constant(y.taps);
   if (!plan.skipsRows())
     return;
@@ -44,7 +44,7 @@ void PanelTile::leaveOut(Operands &operands, Value row) {
   begin = tapAt(begin);
   Value count = kernel.sub(math.max(begin, tapAt(end)), begin);
   const int64_t inRow = plan.tapsX.taps;
-  operands.taps = unrolls() ? count : kernel.mul(count, kernel.constant(inRow));
+  operands.taps = plan.unrollsTaps() ? count : kernel.mul(count, kernel.constant(inRow));
   operands.weights =
       vectors.step(operands.weights, kernel.mul(begin, kernel.constant(inRow * plan.panel())));
   operands.slots =
@@ -104,7 +104,8 @@ Values PanelTile::multiplyTap(Value weights, Value source, ValueRange sums,
 
 Values PanelTile::multiplyTaps(const Operands &operands, Value weights, Value source,
                                ValueRange sums, int64_t kind) {
-  const int64_t together = unrolls() ? plan.tapsX.taps : 1, column = plan.columnOfKind(kind);
+  const int64_t together = plan.unrollsTaps() ? plan.tapsX.taps : 1,
+                column = plan.columnOfKind(kind);
   return kernel.loop(kernel.constant(0), operands.taps, 1, sums, [&](Value t, ValueRange now) {
     Value slot = kernel.mul(t, kernel.constant(2 * together));
     Value a = vectors.step(weights, kernel.mul(t, kernel.constant(together * plan.panel())));
@@ -119,7 +120,7 @@ Values PanelTile::multiplyTaps(const Operands &operands, Value weights, Value so
       Value offset = vectors.loadWord(operands.slots, kernel.add(slot, kernel.constant(2 * k)));
       next = multiplyTap(
           vectors.step(a, k * plan.panel()), vectors.step(source, offset), next, [&](int64_t p) {
-            return !unrolls() || plan.tapsX.within(column + p, column + p).contains(k);
+            return !plan.skipsColumns() || plan.tapsX.within(column + p, column + p).contains(k);
           });
     }
     return next;

@@ -44,8 +44,6 @@ public:
   void call(const Operands &operands, llvm::ArrayRef<Share> shares, Value number);
 
 private:
-  /// Whether the taps of a row of the window are code of their own, which leaves out positions.
-  bool unrolls() const { return plan.skipsColumns(); }
   void callKind(const Operands &operands, llvm::ArrayRef<Share> shares, int64_t kind);
   void multiply(const Operands &operands, llvm::ArrayRef<Share> shares, int64_t kind);
   Values multiplyTaps(const Operands &operands, Value weights, Value source, ValueRange sums,

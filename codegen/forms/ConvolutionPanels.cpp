@@ -136,13 +136,20 @@ void PanelPlan::setChannelSize() {
 
 bool PanelPlan::skipsColumns() const {
   // The code of a step, as many times as a row has taps, and what has to be left out to be worth
-  // it.
+  // it: more where that takes several kinds of tiles, unless they save the copy of the source.
   constexpr int64_t mostProducts = 300;
-  constexpr double worthIt = 0.01;
   const int64_t kinds = std::min<int64_t>(3, tilesX());
+  const double worthIt = kinds == 1 || mayReadSource() ? 0.01 : 0.04;
   return phases == 1 && columnShare < 1 - worthIt &&
          kinds * tapsX.taps * tileSize() / schedule.lanes <= mostProducts &&
          (kinds < 3 || (tileColumns() >= fullBegin && (tilesX() - 1) * tileColumns() <= fullEnd));
+}
+
+bool PanelPlan::unrollsTaps() const {
+  // With so few products in a step the loop around it counts.
+  constexpr int64_t fewProducts = 20, mostTaps = 5;
+  return skipsColumns() || (phases == 1 && tapsX.taps > 1 && tapsX.taps <= mostTaps &&
+                            tileSize() / schedule.lanes <= fewProducts);
 }
 
 int64_t PanelPlan::columnOfKind(int64_t kind) const {
@@ -151,7 +158,7 @@ int64_t PanelPlan::columnOfKind(int64_t kind) const {
   return kind + 1 == tileKinds() ? width - tileColumns() : tileColumns();
 }
 
-bool PanelPlan::readsSource() const {
+bool PanelPlan::mayReadSource() const {
   if (!isInMemory || phases != 1 || !tapsY.isKnown || !tapsX.isKnown)
     return false;
   // Channels a multiple of a page apart fall into the same sets of the cache.
@@ -162,8 +169,11 @@ bool PanelPlan::readsSource() const {
   const auto known = batch.constant();
   const bool isWithinImages = tileImages() == 1 || (known && *known % tileImages() == 0);
   return isWithinRows && isWithinImages &&
-         (tapsY.isFull(height) || (skipsRows() && tileRows() == 1)) &&
-         (tapsX.isFull(width) || skipsColumns());
+         (tapsY.isFull(height) || (skipsRows() && tileRows() == 1));
+}
+
+bool PanelPlan::readsSource() const {
+  return mayReadSource() && (tapsX.isFull(width) || skipsColumns());
 }
 
 int64_t PanelPlan::lineStep() const {
@@ -226,7 +236,7 @@ constexpr double storeCost = 8;                 // Of a vector of results.
 double stepOfPanel(const PanelPlan &plan, int64_t vectors, const TargetInfo &target) {
   constexpr double bytesPerCycle = 12;
   const int64_t lines = plan.tileRows() * plan.tileImages();
-  const auto steps = static_cast<double>(plan.skipsColumns() ? plan.tapsX.taps : 1);
+  const auto steps = static_cast<double>(plan.unrollsTaps() ? plan.tapsX.taps : 1);
   const TileStep step{.factors = static_cast<double>(plan.tileColumns() * lines),
                       .vectors = static_cast<double>(vectors),
                       .overhead = (0.3 * static_cast<double>(lines) + 0.9) / steps,

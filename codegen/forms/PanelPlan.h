@@ -106,6 +106,8 @@ public:
   TapAxis tapsY, tapsX;
   bool skipsRows() const { return phases == 1 && !tapsY.isFull(height); }
   bool skipsColumns() const;
+  /// Whether the taps of a row are code of their own: where tiles leave out columns, or are small.
+  bool unrollsTaps() const;
   int64_t tileKinds() const { return skipsColumns() ? std::min<int64_t>(3, tilesX()) : 1; }
   /// Where a tile of a kind begins.
   int64_t columnOfKind(int64_t kind) const;
@@ -131,6 +133,8 @@ public:
 
 private:
   void setChannelSize();
+
+  bool mayReadSource() const; ///< If no column is padding.
 
   bool isInMemory;          ///< The source, as it is computed with.
   int64_t planes, planeEnd; ///< Of a channel; what a plane has besides its rows of positions.
