@@ -215,12 +215,24 @@ private:
     if (plan.inputs == 1)
       for (int64_t k = 0; k < windowSize; ++k)
         taps.push_back(vectors.loadSplat(vectors.step(factors, k)));
+    auto startOf = [&](Value row) {
+      return kernel.sub(kernel.mul(row, kernel.constant(plan.strideY)), kernel.constant(plan.lowY));
+    };
+    auto pointerTo = [&](Value sourceRow) {
+      return vectors.step(planes, kernel.mul(sourceRow, kernel.constant(plan.sourceWidth)));
+    };
+    if (plan.inputs > 1) {
+      kernel.loop(low, high, kernel.constant(1), {}, [&](Value row, ValueRange) {
+        Value start = startOf(row);
+        tilesOf(row, start, pointerTo(start));
+        return Values();
+      });
+      return;
+    }
     auto emitRows = [&](Value row, int64_t like, int64_t count) {
       recent.clear();
-      Value start =
-          kernel.sub(kernel.mul(row, kernel.constant(plan.strideY)), kernel.constant(plan.lowY));
-      base = vectors.step(planes, kernel.mul(start, kernel.constant(plan.sourceWidth)));
-      plan.inputs == 1 ? rowsOf(row, like, count) : tilesOf(row, like);
+      base = pointerTo(startOf(row));
+      rowsOf(row, like, count);
     };
     // Rows that are computed together belong to one part. Those within the source are a loop.
     const int64_t rows = schedule.block;
@@ -243,41 +255,36 @@ private:
     }
   }
 
-  /// A row of positions of `mr` outputs over several channels; as to borders it is like row `like`.
-  void tilesOf(Value row, int64_t like) {
+  /// A row of positions of `mr` outputs over several channels. The first tap reads row `start` of
+  /// the source, at `first`, were it there.
+  void tilesOf(Value row, Value start, Value first) {
+    // Rows of the window that are in the source.
     const int64_t windowSize = plan.tapsY * plan.tapsX;
-    Value first = base, result = kernel.mul(row, kernel.constant(plan.width));
+    Value dilation = kernel.constant(plan.dilationY), none = kernel.constant(0);
+    Value low = math.max(none, math.ceilDiv(kernel.sub(none, start), dilation));
+    Value high = kernel.minimum(
+        kernel.constant(plan.tapsY),
+        math.ceilDiv(kernel.sub(kernel.constant(plan.sourceHeight), start), dilation));
+    const int64_t rowStep = plan.dilationY * plan.sourceWidth;
+    first = vectors.step(first, kernel.mul(low, kernel.constant(rowStep)));
+    Value firstFactor = vectors.step(factors, kernel.mul(low, kernel.constant(plan.tapsX)));
+    Value result = kernel.mul(row, kernel.constant(plan.width));
     for (int64_t x = 0; x < plan.width; x += nr) {
       const int64_t count = ceilDivide(std::min(nr, plan.width - x), lanes);
       auto sizeOf = [&](int64_t v) { return std::min(lanes, plan.width - x - v * lanes); };
       Values carried(static_cast<size_t>(mr * count), zero(lanes));
       const size_t total = carried.size();
       carried.push_back(first);
-      carried.push_back(factors);
-      Values sums = kernel.loop(
-          kernel.constant(0), kernel.constant(plan.inputs), 1, carried,
-          [&](Value, ValueRange state) {
-            Values next(state.take_front(total));
-            base = state[total];
-            recent.clear();
-            for (int64_t k = 0; k < windowSize; ++k) {
-              Values elements;
-              for (int64_t v = 0; v < count; ++v)
-                elements.push_back(
-                    elementsOf(x + v * lanes, sizeOf(v), k / plan.tapsX, k % plan.tapsX, like));
-              if (llvm::none_of(elements, [](Value value) { return bool(value); }))
-                continue;
-              for (int64_t i = 0; i < mr; ++i) {
-                Value factor = vectors.loadSplat(
-                    vectors.step(state[total + 1], i * plan.inputs * windowSize + k));
-                for (int64_t v = 0; v < count; ++v)
-                  if (elements[static_cast<size_t>(v)]) {
-                    Value &sum = next[static_cast<size_t>(i * count + v)];
-                    sum = vectors.multiplyAdd(factor, elements[static_cast<size_t>(v)], sum);
-                  }
-              }
-            }
-            next.push_back(vectors.step(base, plan.sourceHeight * plan.sourceWidth));
+      carried.push_back(firstFactor);
+      Values sums =
+          kernel.loop(none, kernel.constant(plan.inputs), 1, carried, [&](Value, ValueRange state) {
+            Values next =
+                kernel.loop(low, high, kernel.constant(1), state, [&](Value, ValueRange ofRow) {
+                  base = ofRow[total];
+                  return multiplyRow(x, count, ofRow[total + 1], rowStep, ofRow, sizeOf);
+                });
+            next.truncate(total);
+            next.push_back(vectors.step(state[total], plan.sourceHeight * plan.sourceWidth));
             next.push_back(vectors.step(state[total + 1], windowSize));
             return next;
           });
@@ -286,6 +293,33 @@ private:
           store(sums[static_cast<size_t>(i * count + v)], kernel.add(channel, kernel.constant(i)),
                 kernel.add(result, kernel.constant(x + v * lanes)), sizeOf(v));
     }
+  }
+
+  /// Adds what a row of the window makes of `count` vectors at position `x` to the sums, which the
+  /// pointers to the source and the window's factors follow.
+  Values multiplyRow(int64_t x, int64_t count, Value window, int64_t rowStep, ValueRange state,
+                     llvm::function_ref<int64_t(int64_t)> sizeOf) {
+    const int64_t windowSize = plan.inputs * plan.tapsY * plan.tapsX;
+    Values next(state.drop_back(2));
+    recent.clear();
+    for (int64_t kx = 0; kx < plan.tapsX; ++kx) {
+      Values elements;
+      for (int64_t v = 0; v < count; ++v)
+        elements.push_back(elementsOf(x + v * lanes, sizeOf(v), 0, kx, insideRow));
+      if (llvm::none_of(elements, [](Value value) { return bool(value); }))
+        continue;
+      for (int64_t i = 0; i < mr; ++i) {
+        Value factor = vectors.loadSplat(vectors.step(window, i * windowSize + kx));
+        for (int64_t v = 0; v < count; ++v)
+          if (Value element = elements[static_cast<size_t>(v)]) {
+            Value &sum = next[static_cast<size_t>(i * count + v)];
+            sum = vectors.multiplyAdd(factor, element, sum);
+          }
+      }
+    }
+    next.push_back(vectors.step(base, rowStep));
+    next.push_back(vectors.step(window, plan.tapsX));
+    return next;
   }
 
   /// `count` rows from `row` on; as to borders they are like those from `like` on.
@@ -316,7 +350,12 @@ private:
     return sum;
   }
 
+  /// Like a row whose windows are within the source: which it is told to be.
+  static constexpr int64_t insideRow = -1;
+
   bool isRow(int64_t row, int64_t ky, int64_t like) const {
+    if (like == insideRow)
+      return true;
     const int64_t y = (like + row) * plan.strideY - plan.lowY + ky * plan.dilationY;
     return y >= 0 && y < plan.sourceHeight;
   }

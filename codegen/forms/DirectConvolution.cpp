@@ -25,10 +25,9 @@ constexpr int64_t longest = 1 << 20;  // Of an axis.
 constexpr double chunkCycles = 3000;  // Less is not worth handing to a thread...
 constexpr double sharedCycles = 4000; // ...nor is it where this is all there is.
 constexpr int64_t mostChunks = 16;
-// Where threads share rows of positions: parts of a plane are not smaller, in bytes, as those at
-// the edge are read by both; more parts than these are parts of a few images.
-constexpr int64_t leastPart = 1024;
-constexpr int64_t mostParts = 8;
+// Where threads share rows of positions: of planes of so many bytes, as rows at the edges of parts
+// are read by both, and more is asked for by prefetchers; in parts of so many, at most so many.
+constexpr int64_t leastPlane = 8192, leastPart = 512, mostParts = 8;
 constexpr double storeCost = 4; // Of a vector, with what is applied to it.
 
 /// Whether ops beside the convolution take one element per position, wherever it is.
@@ -62,9 +61,11 @@ int64_t grainOf(double cycles, double units) {
   return std::max<int64_t>(1, static_cast<int64_t>(std::ceil(units / chunks)));
 }
 
-/// Whether threads may share planes of so many bytes, cut into `parts` of their `rows`.
-bool isWorth(int64_t bytes, int64_t parts, int64_t rows) {
-  return bytes / parts >= leastPart && ceilDivide(rows, parts) * parts <= rows + rows / 16;
+/// Whether threads may share planes of so many bytes, of source and result, cut into `parts` of
+/// their `rows`.
+bool isWorth(int64_t source, int64_t result, int64_t parts, int64_t rows) {
+  return source >= leastPlane && result / parts >= leastPart &&
+         ceilDivide(rows, parts) * parts <= rows + rows / 16;
 }
 
 } // namespace
@@ -106,7 +107,8 @@ bool DirectPlan::applies(const ConvolutionLayout &layout, int64_t lanes) {
 }
 
 DirectPlan::DirectPlan(const ConvolutionLayout &layout, int64_t lanes)
-    : pointwise(layout.taps() == 1), elementBytes(byteSize(ir::ConvolutionOp(layout.op).getType().getDType())),
+    : pointwise(layout.taps() == 1),
+      elementBytes(byteSize(ir::ConvolutionOp(layout.op).getType().getDType())),
       batch(layout.batch), groups(*layout.groups.constant()), inputs(*layout.inputs.constant()),
       outputs(*layout.outputs.constant()), height(*layout.y.result.constant()),
       width(*layout.x.result.constant()), sourceHeight(*layout.y.source.constant()),
@@ -155,7 +157,10 @@ DirectPlan::Tile DirectPlan::windowTile() const {
         ofTiles += step(ofRow % vectors);
       const double cycles =
           static_cast<double>(inputs * tapsY * tapsX * (outputs / rows)) * ofTiles;
-      if (cycles < best.cycles)
+      // Of tiles that are about as fast, that of fewest outputs is the least code.
+      constexpr double muchFaster = 0.97;
+      if (cycles < muchFaster * best.cycles ||
+          (cycles * muchFaster < best.cycles && rows < best.outputs))
         best = {rows, vectors, cycles};
     }
   return best;
@@ -172,9 +177,10 @@ bool DirectPlan::isInner(int64_t row, int64_t rows) const {
 }
 
 int64_t DirectPlan::codeSize() const {
+  if (inputs > 1) // A row of the window is code, and all of the window's rows are one loop.
+    return vectorsOf(1) * tapsX * windowTile().outputs;
   const int64_t rows = rowsTogether(height);
-  const int64_t outputsTogether = inputs > 1 ? windowTile().outputs : 1;
-  const int64_t perGroup = vectorsOf(rows) * tapsY * tapsX * outputsTogether;
+  const int64_t perGroup = vectorsOf(rows) * tapsY * tapsX;
   int64_t size = perGroup;
   for (int64_t row = 0; row < height && size <= mostCode; row += rows)
     if (!isInner(row, rows))
@@ -203,6 +209,16 @@ double DirectPlan::choose(Schedule &schedule, const TargetInfo &target) const {
   else
     cutRows(schedule, images, all);
   schedule.grain = grainOf(all, images * static_cast<double>(unitsOfImage(schedule)));
+  // Chunks do not cross the edges of parts.
+  if (!pointwise && schedule.tiles.nBlock < height) {
+    const int64_t ofPart = groups * ceilDivide(outputs, schedule.tiles.mBlock);
+    const int64_t least = std::max(schedule.grain / 2, schedule.grain - 64);
+    for (int64_t grain = schedule.grain; grain > least; --grain)
+      if (ofPart % grain == 0 || grain % ofPart == 0) {
+        schedule.grain = grain;
+        break;
+      }
+  }
   return cycles;
 }
 
@@ -228,11 +244,11 @@ double DirectPlan::chooseWindows(Schedule &schedule, const TargetInfo &target) c
 }
 
 void DirectPlan::cutRows(Schedule &schedule, double images, double cycles) const {
-  const int64_t plane = std::min(sourceHeight * sourceWidth, positions()) * elementBytes;
+  const int64_t sourcePlane = sourceHeight * sourceWidth * elementBytes;
   int64_t parts = 1;
   if (cycles >= sharedCycles)
     while (images * static_cast<double>(2 * parts) <= mostParts &&
-           isWorth(plane, 2 * parts, height))
+           isWorth(sourcePlane, positions() * elementBytes, 2 * parts, height))
       parts *= 2;
   schedule.tiles.nBlock = ceilDivide(height, parts);
   schedule.block = rowsTogether(schedule.tiles.nBlock);
@@ -284,9 +300,10 @@ void DirectPlan::cutPositions(Schedule &schedule, double images, double cycles,
       cycles < sharedCycles ? 1 : std::clamp(cycles / chunkCycles, 2.0, double(mostChunks));
   const double planes = images * static_cast<double>(groups);
   const int64_t columns = ceilDivide(positions(), tiles.nr), strips = ceilDivide(outputs, tiles.mr);
+  const int64_t plane = positions() * elementBytes;
   int64_t cuts = 1, rowCuts = 1;
   while (images * static_cast<double>(2 * cuts) <= std::min<double>(parts, mostParts) &&
-         isWorth(positions() * elementBytes, 2 * cuts, columns))
+         isWorth(plane, plane, 2 * cuts, columns))
     cuts *= 2;
   // Short planes stay whole, or a thread would read half of what it wrote: channels are cut, an
   // even number of times.
