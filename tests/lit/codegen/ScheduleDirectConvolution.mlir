@@ -8,7 +8,7 @@
 // CHECK: sinter.fused "convolution_relu" (%{{.*}}f32[8, 3, 3, 3]
 // CHECK-SAME: block = 1 : i64
 // CHECK-SAME: mr = 8 : i64, nBlock = 6 : i64
-// CHECK-SAME: nr = 48 : i64
+// CHECK-SAME: nr = 16 : i64
 // CHECK: sinter.fused "convolution_relu" (%{{.*}}f32[8, 1, 3, 3]
 // CHECK-SAME: block = 3 : i64
 // CHECK-SAME: nBlock = 6 : i64
