@@ -3,8 +3,10 @@
 
 #include "sinter/sinter.h"
 
-#include <array>
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <iterator>
 #include <limits>
 
 namespace sinter::fuzz {
