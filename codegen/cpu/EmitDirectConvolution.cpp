@@ -36,24 +36,29 @@ public:
 
   void run() {
     const Schedule &schedule = kernel.plan.schedule;
-    // Units that follow each other share positions: a thread's part of those is its own.
+    // Units that follow each other are a thread's: of large planes a part of all channels.
+    const DimExpr strips(ceilDivide(plan.outputs, schedule.tiles.mBlock));
     llvm::SmallVector<DimExpr> dims{layout.batch};
-    if (plan.pointwise)
+    if (plan.pointwise) {
       llvm::append_values(dims, layout.groups,
-                          DimExpr(ceilDivide(plan.positions(), schedule.block)));
-    else
+                          DimExpr(ceilDivide(plan.positions(), schedule.block)), strips);
+      if (!plan.sharesPositions())
+        std::swap(dims[2], dims[3]);
+    } else {
       llvm::append_values(dims, DimExpr(ceilDivide(plan.height, schedule.tiles.nBlock)),
-                          layout.groups);
-    dims.push_back(ceilDivide(plan.outputs, schedule.tiles.mBlock));
+                          layout.groups, strips);
+    }
     IndexMath indices(kernel.builder, kernel.loc, *kernel.env.sizes, 1);
     kernel.loop(kernel.begin, kernel.end, kernel.constant(1), {}, [&](Value unit, ValueRange) {
       llvm::SmallVector<LaneIndex> at = indices.delinearize(unit, dims);
       batch = at[0].base;
       group = at[plan.pointwise ? 1 : 2].base;
-      if (plan.pointwise)
+      if (!plan.pointwise)
+        windowsUnit(at[1].base, at[3].base);
+      else if (plan.sharesPositions())
         pointwiseUnit(at[2].base, at[3].base);
       else
-        windowsUnit(at[1].base, at[3].base);
+        pointwiseUnit(at[3].base, at[2].base);
       return Values();
     });
   }

@@ -95,8 +95,9 @@ bool DirectPlan::applies(const ConvolutionLayout &layout, int64_t lanes) {
   if (plan.width == 1 && plan.height > 1)
     return false;
   if (!plan.pointwise)
-    return plan.inputs <= fewInputs && layout.taps() <= mostTaps && x.stride <= 2 &&
-           plan.rowsTogether(plan.height) > 0 && plan.codeSize() <= mostCode;
+    return plan.inputs <= fewInputs && (plan.inputs > 1 || layout.taps() <= mostTaps) &&
+           x.taps <= mostTaps && x.stride <= 2 && plan.rowsTogether(plan.height) > 0 &&
+           plan.codeSize() <= mostCode;
   if (y.stride != 1 || x.stride != 1 || plan.lowY != 0 || plan.lowX != 0 ||
       plan.height != plan.sourceHeight || plan.width != plan.sourceWidth)
     return false;
@@ -165,6 +166,8 @@ DirectPlan::Tile DirectPlan::windowTile() const {
     }
   return best;
 }
+
+bool DirectPlan::sharesPositions() const { return positions() * elementBytes >= leastPlane; }
 
 int64_t DirectPlan::vectorsOf(int64_t rows) const {
   return isFlat() && isDepthwise() ? ceilDivide(rows * width, lanes)

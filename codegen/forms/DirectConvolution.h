@@ -27,6 +27,8 @@ public:
   /// takes.
   double choose(Schedule &schedule, const TargetInfo &target) const;
 
+  /// Whether units of 1x1 windows that follow each other share positions, else channels.
+  bool sharesPositions() const;
   bool isDepthwise() const { return !pointwise && inputs == 1; }
   /// Rows of positions that depthwise kernels compute together, of `rows` that a unit has; 0 where
   /// a row has too many vectors.

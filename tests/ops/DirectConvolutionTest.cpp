@@ -118,6 +118,7 @@ TEST(DirectConvolutionTest, WindowsOverFewChannels) {
   expectSame({1, 3, 96, 96, 8, 3, {.strides = {2, 2}, .padding = same}}); // In parts.
   expectSame({1, 2, 33, 40, 7, 3, {.padding = Padding({0, 2}, {3, 0})}});
   expectSame({1, 4, 20, 18, 24, 5, {.strides = {2, 1}, .padding = Padding({2, 2}, {2, 2})}});
+  expectSame({1, 3, 40, 60, 8, 7, {.strides = {2, 2}, .padding = Padding({3, 3}, {3, 3})}});
   expectSame({2, 6, 21, 19, 10, 3, {.padding = same, .dilations = {2, 3}, .groups = 2}});
   expectSame({1, 3, 5, 4, 8, 3, {.padding = Padding({5, 6}, {4, 7})}}); // Windows of padding alone.
   expectSame({1, 3, 12, 20, 16, 3, {.strides = {2, 2}, .padding = same}, f64});
