@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <deque>
+#include <numeric>
 
 using namespace mlir;
 using namespace sinter::codegen;
@@ -333,15 +334,18 @@ private:
     auto vectorAt = [&](int64_t at, int64_t size) {
       store(sumsOf(at, size, like), channel, kernel.add(result, kernel.constant(at)), size);
     };
-    if (!plan.isFlat() || plan.width % lanes == 0) {
-      // Down a column of vectors, so that rows of the source are used again.
+    if (!plan.isFlat()) {
       for (int64_t x = 0; x < plan.width; x += lanes)
         for (int64_t r = 0; r < count; ++r)
           vectorAt(r * plan.width + x, std::min(lanes, plan.width - x));
       return;
     }
-    for (int64_t at = 0; at < count * plan.width; at += lanes)
-      vectorAt(at, std::min(lanes, count * plan.width - at));
+    // Down columns of vectors that begin at the same place of a row, so that rows of the source are
+    // used again.
+    const int64_t size = count * plan.width, step = std::lcm(plan.width, lanes);
+    for (int64_t first = 0; first < std::min(step, size); first += lanes)
+      for (int64_t at = first; at < size; at += step)
+        vectorAt(at, std::min(lanes, size - at));
   }
 
   /// The sums at positions [at, at + size) of a group of rows.

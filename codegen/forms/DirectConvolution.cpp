@@ -62,9 +62,10 @@ int64_t grainOf(double cycles, double units) {
 }
 
 /// Whether threads may share planes of so many bytes, of source and result, cut into `parts` of
-/// their `rows`.
-bool isWorth(int64_t source, int64_t result, int64_t parts, int64_t rows) {
-  return source >= leastPlane && result / parts >= leastPart &&
+/// their `rows`. Of several images each thread has some.
+bool isWorth(double images, int64_t source, int64_t result, int64_t parts, int64_t rows) {
+  constexpr double severalImages = 4;
+  return images < severalImages && source >= leastPlane && result / parts >= leastPart &&
          ceilDivide(rows, parts) * parts <= rows + rows / 16;
 }
 
@@ -251,7 +252,7 @@ void DirectPlan::cutRows(Schedule &schedule, double images, double cycles) const
   int64_t parts = 1;
   if (cycles >= sharedCycles)
     while (images * static_cast<double>(2 * parts) <= mostParts &&
-           isWorth(sourcePlane, positions() * elementBytes, 2 * parts, height))
+           isWorth(images, sourcePlane, positions() * elementBytes, 2 * parts, height))
       parts *= 2;
   schedule.tiles.nBlock = ceilDivide(height, parts);
   schedule.block = rowsTogether(schedule.tiles.nBlock);
@@ -306,7 +307,7 @@ void DirectPlan::cutPositions(Schedule &schedule, double images, double cycles,
   const int64_t plane = positions() * elementBytes;
   int64_t cuts = 1, rowCuts = 1;
   while (images * static_cast<double>(2 * cuts) <= std::min<double>(parts, mostParts) &&
-         isWorth(plane, plane, 2 * cuts, columns))
+         isWorth(images, plane, plane, 2 * cuts, columns))
     cuts *= 2;
   // Short planes stay whole, or a thread would read half of what it wrote: channels are cut, an
   // even number of times.
