@@ -3,6 +3,7 @@
 #include "sinter/codegen/forms/PanelPlan.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 using namespace sinter::ir;

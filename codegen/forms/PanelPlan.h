@@ -4,6 +4,7 @@
 #include "sinter/codegen/ConvolutionLayout.h"
 #include "sinter/codegen/Schedule.h"
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
