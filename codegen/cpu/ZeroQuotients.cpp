@@ -67,7 +67,28 @@ bool isQuotient(const Instruction &instruction) {
   return divides && (element->isFloatTy() || element->isDoubleTy());
 }
 
+bool isTurnedNegation(const Instruction &instruction) {
+  auto *type = dyn_cast<FixedVectorType>(instruction.getType());
+  return type && type->getElementType()->isDoubleTy() &&
+         instruction.getOpcode() == Instruction::FNeg &&
+         isa<ShuffleVectorInst>(instruction.getOperand(0));
+}
+
 } // namespace
+
+void hideTurnedNegations(Module &module) {
+  for (Function &function : module) {
+    SmallVector<Instruction *> negations;
+    for (Instruction &instruction : instructions(function))
+      if (isTurnedNegation(instruction))
+        negations.push_back(&instruction);
+    for (Instruction *negation : negations) {
+      Value *operand = negation->getOperand(0);
+      IRBuilder<> builder(negation);
+      negation->setOperand(0, builder.CreateArithmeticFence(operand, operand->getType()));
+    }
+  }
+}
 
 void hideZeroQuotients(Module &module) {
   for (Function &function : module) {

@@ -13,4 +13,8 @@ namespace sinter::cpu {
 /// no instruction.
 void hideZeroQuotients(llvm::Module &module);
 
+/// LLVM 22 takes element 0 of a negated shuffle of eight doubles in one register from the wrong
+/// place: that of the shuffle's operand. Such shuffles are hidden from their negation.
+void hideTurnedNegations(llvm::Module &module);
+
 } // namespace sinter::cpu

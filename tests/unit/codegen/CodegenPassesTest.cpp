@@ -225,4 +225,29 @@ TEST(ZeroQuotients, AreHiddenWhereBothMayBeZero) {
   EXPECT_FALSE(isHidden(part("x", "p", second) + "  %y = load <2 x float>, ptr %q\n"));
 }
 
+/// Whether the negation of %x, which `shuffle` defines, no longer sees how.
+bool hidesNegated(const std::string &shuffle) {
+  const std::string text = "define <8 x double> @f(<8 x double> %a, <8 x double> %b) {\n" +
+                           shuffle +
+                           "  %result = fneg <8 x double> %x\n  ret <8 x double> %result\n}\n";
+  llvm::LLVMContext context;
+  llvm::SMDiagnostic problem;
+  auto module = llvm::parseAssemblyString(text, problem, context);
+  if (!module)
+    throw std::runtime_error(problem.getMessage().str());
+  hideTurnedNegations(*module);
+  EXPECT_FALSE(llvm::verifyModule(*module, &llvm::errs()));
+  std::string after;
+  llvm::raw_string_ostream stream(after);
+  module->print(stream, nullptr);
+  return !llvm::StringRef(after).contains("fneg <8 x double> %x");
+}
+
+TEST(TurnedNegations, AreHidden) {
+  EXPECT_TRUE(
+      hidesNegated("  %x = shufflevector <8 x double> %a, <8 x double> %b, <8 x i32> <i32 9, "
+                   "i32 10, i32 11, i32 12, i32 13, i32 14, i32 15, i32 7>\n"));
+  EXPECT_FALSE(hidesNegated("  %x = fadd <8 x double> %a, %b\n"));
+}
+
 } // namespace
