@@ -9,6 +9,7 @@
 #include "sinter/codegen/ProgramText.h"
 #include "sinter/codegen/ScheduleText.h"
 #include "sinter/codegen/StoreChecks.h"
+#include "sinter/codegen/StrictRounding.h"
 #include "sinter/codegen/cpu/CompileKernels.h"
 #include "sinter/codegen/cpu/KernelFunction.h"
 #include "sinter/codegen/cpu/KernelKey.h"
@@ -189,8 +190,13 @@ void simplified(Compilation &compilation, const PipelineOptions &options) {
 
 void fused(Compilation &compilation, const PipelineOptions &options) {
   std::vector<std::unique_ptr<Pass>> required;
-  if (options.strictRounding)
+  if (options.strictRounding) {
     required.push_back(passes::createRoundResults());
+    compilation.graph().walk([](Operation *op) {
+      if (isa<ir::DivOp, ir::ReduceSumOp>(op))
+        op->setDiscardableAttr(strictAttr, UnitAttr::get(op->getContext()));
+    });
+  }
   required.push_back(passes::createNormalizeContractions(
       passes::NormalizeContractionsOptions{.gpu = isGpu(options)}));
   if (options.tf32 && isGpu(options))

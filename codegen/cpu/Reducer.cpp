@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/Reducer.h"
 
+#include "sinter/codegen/StrictRounding.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -140,8 +142,8 @@ Operation *Reducer::productOf(Operation *anchor, const TargetInfo &target) {
   Value sum = anchor->getOperand(0);
   Operation *product = sum.getDefiningOp();
   const bool adds = cast<IndexedOpInterface>(anchor).getIndexing().combiner == Combiner::Sum;
-  return adds && target.hasFma && isa<FloatType>(tensorType(sum).getElementType()) &&
-                 isa_and_nonnull<MulOp>(product)
+  return adds && !anchor->hasAttr(codegen::strictAttr) && target.hasFma &&
+                 isa<FloatType>(tensorType(sum).getElementType()) && isa_and_nonnull<MulOp>(product)
              ? product
              : nullptr;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/RowQuotients.h"
 
+#include "sinter/codegen/StrictRounding.h"
 #include "sinter/codegen/forms/Region.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,7 +21,8 @@ void RowQuotients::replaceDivisions(ElementEmitter &vectors, const DimExpr &row)
       row.constant().value_or(unknownSize) < fewestVectors * lanes)
     return;
   for (Operation &op : kernel.fused.getBody().front().without_terminator())
-    if (isa<ir::DivOp>(op) && isa<FloatType>(ir::tensorType(op.getResult(0)).getElementType()))
+    if (isa<ir::DivOp>(op) && !op.hasAttr(strictAttr) &&
+        isa<FloatType>(ir::tensorType(op.getResult(0)).getElementType()))
       vectors.setOverride(op.getResult(0), [this, &vectors, &op](llvm::ArrayRef<LaneIndex> index) {
         return divide(vectors, &op, index);
       });

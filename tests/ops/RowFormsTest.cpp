@@ -36,11 +36,14 @@ void expectSameBits(const ArrayMap &a, const ArrayMap &b, const std::string &wha
 
 /// Runs on every level; `body` gets what one thread computed.
 template <typename Body>
-void onEveryLevel(const Graph &graph, const NamedArrays &inputs, Body body) {
+void onEveryLevel(const Graph &graph, const NamedArrays &inputs, Body body,
+                  CompileOptions options = {}) {
   test::forEachLevel({"native", "x86-64-v3", "x86-64"}, [&](const char *level) {
     ArrayMap first;
     for (int64_t threads : {1, 2, 3, 7}) {
-      Executable executable = compile(graph, {.target = Target::cpu(level), .threads = threads});
+      options.target = Target::cpu(level);
+      options.threads = threads;
+      Executable executable = compile(graph, options);
       for (const Kernel &kernel : executable.program().kernels)
         EXPECT_EQ(kernel.form, "row") << level;
       ArrayMap got = executable.run(inputs);
@@ -145,7 +148,8 @@ TEST(RowTilesTest, WhichIsTheNearest) {
 // -- A row's reciprocal ---------------------------------------------------------------------------
 
 /// x / divisor, as a kernel of rows: the divisor is a sum of zeros and itself.
-template <typename T> void checkQuotients(DType dtype, int digits, double far) {
+template <typename T>
+void checkQuotients(DType dtype, int digits, double far, const CompileOptions &options = {}) {
   constexpr int64_t width = 640;
   using Limits = std::numeric_limits<T>;
   const T big = static_cast<T>(far);
@@ -198,7 +202,7 @@ template <typename T> void checkQuotients(DType dtype, int digits, double far) {
   g.output("y", x / d.sum({1}, true));
   NamedArrays inputs = {{"x", Array::from(xs, {rows, width})},
                         {"d", Array::from(ds, {rows, width})}};
-  onEveryLevel(g, inputs, [&](const ArrayMap &got) {
+  auto check = [&](const ArrayMap &got) {
     const T *y = got.at("y").as<T>();
     int64_t exact = 0, ordinary = 0;
     for (int64_t i = 0; i < rows * width; ++i) {
@@ -210,6 +214,8 @@ template <typename T> void checkQuotients(DType dtype, int digits, double far) {
         ASSERT_TRUE(std::isnan(wanted) || std::signbit(y[i]) == std::signbit(wanted)) << what;
         continue;
       }
+      if (options.strictRounding)
+        ASSERT_EQ(y[i], wanted) << what;
       const long double quotient = static_cast<long double>(a) / static_cast<long double>(b);
       const bool normal = std::fabs(wanted) >= Limits::min() && std::fabs(a) >= 1 / big;
       const T ulp = std::fabs(wanted) < Limits::min()
@@ -222,11 +228,40 @@ template <typename T> void checkQuotients(DType dtype, int digits, double far) {
     }
     EXPECT_GT(ordinary, 20000);
     EXPECT_GE(exact, ordinary - ordinary / 1000); // Others lie in the middle of two numbers.
-  });
+  };
+  onEveryLevel(g, inputs, check, options);
 }
 
 TEST(RowQuotientsTest, AreThoseOfADivision) { checkQuotients<float>(f32, 24, 0x1p100); }
 TEST(RowQuotientsTest, AreThoseOfADivisionInF64) { checkQuotients<double>(f64, 53, 0x1p900); }
+
+TEST(StrictRoundingTest, DividesByTheNumberItself) {
+  checkQuotients<float>(f32, 24, 0x1p100, {.strictRounding = true});
+}
+
+// (1 + 2^-12)^2 is rounded down to 1 + 2^-11, which the other half of the row takes away. Where the
+// product is not rounded, 2^-24 is left of it.
+TEST(StrictRoundingTest, AddsUpRoundedProducts) {
+  constexpr int64_t rows = 64, width = 2048;
+  std::vector<float> factors(rows * width, -1);
+  std::vector<float> others(rows * width, 1 + 0x1p-11f);
+  for (size_t i = 0; i < factors.size(); ++i)
+    if (i % width >= width / 2)
+      factors[i] = others[i] = 1 + 0x1p-12f;
+  Graph g;
+  Tensor x = g.placeholder("x", f32, {rows, width}), y = g.placeholder("y", f32, {rows, width});
+  g.output("sum", (x * y).sum({1}));
+  NamedArrays inputs = {{"x", Array::from(factors, {rows, width})},
+                        {"y", Array::from(others, {rows, width})}};
+  auto sums = [&](bool strict) {
+    return compile(g, {.strictRounding = strict}).run(inputs).at("sum").toVector<double>();
+  };
+  for (double sum : sums(true))
+    ASSERT_EQ(sum, 0);
+  if (Target::cpu().info().hasFma)
+    for (double sum : sums(false))
+      ASSERT_GT(sum, 0); // Else this test says nothing.
+}
 
 // -- Results that bypass the cache ----------------------------------------------------------------
 
