@@ -8,9 +8,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
+#include <new>
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace sinter::ops {
 namespace {
@@ -145,6 +151,42 @@ TEST(RowTilesTest, WhichIsTheNearest) {
   });
 }
 
+/// Numbers that end where no page follows. They are a multiple of 64 bytes.
+Array atTheEndOfAPage(std::vector<int64_t> sizes, unsigned seed) {
+  const Array values = numbers(sizes, seed);
+  const auto bytes = static_cast<size_t>(values.numBytes()),
+             page = static_cast<size_t>(sysconf(_SC_PAGESIZE)),
+             used = (bytes + page - 1) / page * page;
+  void *pages =
+      mmap(nullptr, used + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED)
+    throw std::bad_alloc();
+  auto *begin = static_cast<char *>(pages);
+  std::shared_ptr<void> owner(begin, [=](void *all) { munmap(all, used + page); });
+  EXPECT_EQ(mprotect(begin + used, page, PROT_NONE), 0);
+  std::memcpy(begin + used - bytes, values.data(), bytes);
+  return Array::wrap(begin + used - bytes, f32, std::move(sizes), {}, owner);
+}
+
+TEST(RowTilesTest, NothingIsReadBehindTheLastRow) {
+  constexpr int64_t lines = 16, rows = 24, width = 34; // No whole vectors of any length.
+  Graph g;
+  Tensor x = g.placeholder("x", f32, {lines, width}), y = g.placeholder("y", f32, {rows, width});
+  Tensor apart = abs(x.reshape({lines, 1, width}) - y.reshape({1, rows, width}));
+  g.output("most", apart.max({2}));
+  Array xs = atTheEndOfAPage({lines, width}, 1), ys = atTheEndOfAPage({rows, width}, 2);
+  onEveryLevel(g, {{"x", xs}, {"y", ys}}, [&](const ArrayMap &got) {
+    for (int64_t i = 0; i < lines; ++i)
+      for (int64_t j = 0; j < rows; ++j) {
+        float most = 0;
+        for (int64_t k = 0; k < width; ++k)
+          most = std::max(most,
+                          std::fabs(xs.as<float>()[i * width + k] - ys.as<float>()[j * width + k]));
+        ASSERT_EQ(got.at("most").as<float>()[i * rows + j], most) << i << " " << j;
+      }
+  });
+}
+
 // -- A row's reciprocal ---------------------------------------------------------------------------
 
 /// x / divisor, as a kernel of rows: the divisor is a sum of zeros and itself.
@@ -265,37 +307,36 @@ TEST(StrictRoundingTest, AddsUpRoundedProducts) {
 
 // -- Results that bypass the cache ----------------------------------------------------------------
 
-// Large results are written one after the other: what one of them would overwrite is read again.
+// Large results are written one after the other: where one of them would replace the state that all
+// are computed from, the next one still reads the old state.
 TEST(RowResultsTest, LargeOnesOfOneRowDoNotOverwriteIt) {
   constexpr int64_t rows = 2100, width = 1024;
-  Graph g;
-  Tensor h = cumsum(g.placeholder("x", f32, {rows, width}), 1);
-  Tensor y = h / sqrt((h * h).sum({1}, true)), z = h * h.max({1}, true);
-  g.output("y", cumsum(y, 1)); // All three are the graph's own.
-  g.output("z", cumsum(z, 1));
-  Array xs = numbers({rows, width}, 5);
-  for (int64_t threads : {1, 3}) {
-    Executable executable = compile(g, {.threads = threads});
-    EXPECT_EQ(executable.program().kernels.size(), 3u); // Both running sums are one.
-    ArrayMap got = executable.run({{"x", xs}});
-    for (int64_t i = 0; i < rows; ++i) {
-      std::vector<double> row;
-      double sum = 0, squares = 0, most = -inf;
-      for (int64_t k = 0; k < width; ++k) {
-        row.push_back(sum += static_cast<double>(xs.as<float>()[i * width + k]));
-        squares += sum * sum;
-        most = std::max(most, sum);
-      }
-      double first = 0, second = 0, scale = 0;
-      for (int64_t k = 0; k < width; ++k) {
-        const double value = row[static_cast<size_t>(k)];
-        first += value / std::sqrt(squares);
-        second += value * most;
-        scale += std::fabs(value);
-        ASSERT_NEAR(got.at("y").as<float>()[i * width + k], first, 1e-3) << i << " " << k;
-        ASSERT_NEAR(got.at("z").as<float>()[i * width + k], second,
-                    1e-4 * scale * std::fabs(most) + 1e-3)
-            << i << " " << k;
+  const Array xs = numbers({rows, width}, 5);
+  for (bool isFirst : {true, false}) {
+    Graph g;
+    Tensor x = g.state("x", f32, {rows, width});
+    Tensor first = x / sqrt((x * x).sum({1}, true)), second = x * x.max({1}, true);
+    g.update(x, isFirst ? first : second);
+    g.output("other", isFirst ? second : first);
+    for (int64_t threads : {1, 3}) {
+      Executable executable = compile(g, {.threads = threads});
+      ASSERT_EQ(executable.program().kernels.size(), 1u); // Else this test says nothing.
+      EXPECT_EQ(executable.program().kernels.front().form, "row");
+      State state(g, 0);
+      state.set("x", xs.clone());
+      const Array other = executable.run(state, {}).at("other"), updated = state.get("x");
+      const float *unit = (isFirst ? updated : other).as<float>();
+      const float *scaled = (isFirst ? other : updated).as<float>();
+      for (int64_t i = 0; i < rows; ++i) {
+        const float *row = xs.as<float>() + i * width;
+        const float most = *std::max_element(row, row + width);
+        double squares = 0;
+        for (int64_t k = 0; k < width; ++k)
+          squares += std::pow(static_cast<double>(row[k]), 2);
+        for (int64_t k = 0; k < width; ++k) {
+          ASSERT_NEAR(unit[i * width + k], row[k] / std::sqrt(squares), 1e-6) << i << " " << k;
+          ASSERT_EQ(scaled[i * width + k], row[k] * most) << i << " " << k;
+        }
       }
     }
   }
