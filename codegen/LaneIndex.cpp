@@ -53,6 +53,22 @@ Value IndexMath::constant(int64_t value) {
   return arith::ConstantIntOp::create(builder, loc, value, 64);
 }
 
+llvm::SmallVector<LaneIndex> IndexMath::ofRow(const Shape &shape, llvm::ArrayRef<DimExpr> dims,
+                                              llvm::ArrayRef<LaneIndex> row) {
+  llvm::SmallVector<LaneIndex> index;
+  size_t next = 0;
+  for (const DimExpr &size : shape) {
+    if (size.constant() == 1) {
+      index.push_back(uniform(constant(0)));
+      continue;
+    }
+    while (dims[next].constant() == 1)
+      ++next;
+    index.push_back(row[next++]);
+  }
+  return index;
+}
+
 Value IndexMath::asVector(const LaneIndex &index) {
   if (index.vector)
     return index.vector;

@@ -54,6 +54,10 @@ public:
   LaneIndex linearize(llvm::ArrayRef<LaneIndex> index, const Shape &shape);
   /// The inverse, for a uniform offset: one uniform index per dim.
   llvm::SmallVector<LaneIndex> delinearize(mlir::Value offset, llvm::ArrayRef<DimExpr> dims);
+  /// The index of one row in a value of `shape`: the `row` of `dims`, where dims of size 1 may come
+  /// and go.
+  llvm::SmallVector<LaneIndex> ofRow(const Shape &shape, llvm::ArrayRef<DimExpr> dims,
+                                     llvm::ArrayRef<LaneIndex> row);
   /// All lanes, as vector<lanes x i64>.
   mlir::Value asVector(const LaneIndex &index);
   /// low <= index < high for every lane: i1 when uniform, else vector<lanes x i1>; null when always

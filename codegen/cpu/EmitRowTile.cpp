@@ -172,18 +172,7 @@ private:
 
   /// The row's index in a per-row value, which may have size-1 dims besides.
   Index keptIndex(const Shape &shape) {
-    Index index;
-    size_t next = 0;
-    for (const DimExpr &size : shape) {
-      if (size.constant() == 1) {
-        index.push_back({kernel.constant(0), 0, {}});
-        continue;
-      }
-      while (outer[next].constant() == 1)
-        ++next;
-      index.push_back(rowIndices[current][next++]);
-    }
-    return index;
+    return Index(scalars.math().ofRow(shape, outer, rowIndices[current]));
   }
 
   KernelFunction &kernel;

@@ -397,18 +397,7 @@ private:
 
   /// The row's index in a per-row value, which may have size-1 dims besides.
   Index keptIndex(const Shape &shape) {
-    Index index;
-    size_t next = 0;
-    for (const DimExpr &dim : shape) {
-      if (dim.constant() == 1) {
-        index.push_back({zero, 0, {}});
-        continue;
-      }
-      while (keptDims[next].constant() == 1)
-        ++next;
-      index.push_back(kept[next++]);
-    }
-    return index;
+    return Index(elements->math().ofRow(shape, keptDims, kept));
   }
 
   llvm::SmallVector<BlockArgument> held;
