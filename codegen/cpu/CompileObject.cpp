@@ -195,7 +195,7 @@ void ObjectCompiler::prepare(Module &module) {
     cleanUp(module);
   storeSingleLanes(module);
   hideZeroQuotients(module);
-  hideTurnedNegations(module);
+  hideTurnedDoubles(module);
   if (vectorBytes >= 64) // Smaller networks are searched soon enough.
     cutShuffleNetworks(module, vectorBytes);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinter/codegen/cpu/ZeroQuotients.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
@@ -67,25 +68,55 @@ bool isQuotient(const Instruction &instruction) {
   return divides && (element->isFloatTy() || element->isDoubleTy());
 }
 
-bool isTurnedNegation(const Instruction &instruction) {
-  auto *type = dyn_cast<FixedVectorType>(instruction.getType());
-  return type && type->getElementType()->isDoubleTy() &&
-         instruction.getOpcode() == Instruction::FNeg &&
-         isa<ShuffleVectorInst>(instruction.getOperand(0));
+/// Whether element 0 of `value` is element 1 of a register, whatever shuffles it has gone through.
+bool beginsWithSecond(const Value *value) {
+  auto *type = dyn_cast<FixedVectorType>(value->getType());
+  if (!type || type->getNumElements() != 8 || !type->getElementType()->isDoubleTy())
+    return false;
+  int lane = 0;
+  for (unsigned depth = 0; depth < maxDepth; ++depth) {
+    if (auto *insert = dyn_cast<InsertElementInst>(value)) {
+      auto *at = dyn_cast<ConstantInt>(insert->getOperand(2));
+      if (at && at->equalsInt(static_cast<uint64_t>(lane)))
+        return false;
+      value = insert->getOperand(0);
+      continue;
+    }
+    auto *shuffle = dyn_cast<ShuffleVectorInst>(value);
+    if (!shuffle)
+      return false;
+    const int from = shuffle->getMaskValue(static_cast<unsigned>(lane));
+    if (from < 0)
+      return false;
+    auto *source = cast<FixedVectorType>(shuffle->getOperand(0)->getType());
+    const auto size = static_cast<int>(source->getNumElements());
+    lane = from % size;
+    if (lane == 1)
+      return true;
+    value = shuffle->getOperand(from < size ? 0 : 1);
+  }
+  return true;
+}
+
+/// Shuffles are looked through in turn; an element by itself and all of them come out right.
+bool mayTakeFirst(const User *user) {
+  return !isa<ShuffleVectorInst, InsertElementInst, ExtractElementInst, StoreInst>(user);
 }
 
 } // namespace
 
-void hideTurnedNegations(Module &module) {
+void hideTurnedDoubles(Module &module) {
   for (Function &function : module) {
-    SmallVector<Instruction *> negations;
+    SmallVector<Instruction *> turned;
     for (Instruction &instruction : instructions(function))
-      if (isTurnedNegation(instruction))
-        negations.push_back(&instruction);
-    for (Instruction *negation : negations) {
-      Value *operand = negation->getOperand(0);
-      IRBuilder<> builder(negation);
-      negation->setOperand(0, builder.CreateArithmeticFence(operand, operand->getType()));
+      if (isa<ShuffleVectorInst, InsertElementInst>(instruction) &&
+          beginsWithSecond(&instruction) && any_of(instruction.users(), mayTakeFirst))
+        turned.push_back(&instruction);
+    for (Instruction *shuffle : turned) {
+      IRBuilder<> builder(shuffle->getNextNode());
+      CallInst *hidden = builder.CreateArithmeticFence(shuffle, shuffle->getType());
+      shuffle->replaceUsesWithIf(
+          hidden, [&](Use &use) { return use.getUser() != hidden && mayTakeFirst(use.getUser()); });
     }
   }
 }

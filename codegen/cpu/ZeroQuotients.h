@@ -13,8 +13,9 @@ namespace sinter::cpu {
 /// no instruction.
 void hideZeroQuotients(llvm::Module &module);
 
-/// LLVM 22 takes element 0 of a negated shuffle of eight doubles in one register from the wrong
-/// place: that of the shuffle's operand. Such shuffles are hidden from their negation.
-void hideTurnedNegations(llvm::Module &module);
+/// Where nothing but element 0 of eight doubles counts, and a shuffle makes that of element 1 of a
+/// register, LLVM 22 may take element 0 of that register (of a negation, of sums). Such shuffles
+/// are hidden from what computes with them; that costs no instruction.
+void hideTurnedDoubles(llvm::Module &module);
 
 } // namespace sinter::cpu

@@ -225,29 +225,46 @@ TEST(ZeroQuotients, AreHiddenWhereBothMayBeZero) {
   EXPECT_FALSE(isHidden(part("x", "p", second) + "  %y = load <2 x float>, ptr %q\n"));
 }
 
-/// Whether the negation of %x, which `shuffle` defines, no longer sees how.
-bool hidesNegated(const std::string &shuffle) {
-  const std::string text = "define <8 x double> @f(<8 x double> %a, <8 x double> %b) {\n" +
-                           shuffle +
-                           "  %result = fneg <8 x double> %x\n  ret <8 x double> %result\n}\n";
+/// Whether a user of %x, which `lines` define, no longer sees how.
+bool hidesTurned(const std::string &lines, const std::string &user) {
+  const std::string text = "define <8 x double> @f(<8 x double> %a, <8 x double> %b, ptr %p) {\n" +
+                           lines + user + "  ret <8 x double> %a\n}\n";
   llvm::LLVMContext context;
   llvm::SMDiagnostic problem;
   auto module = llvm::parseAssemblyString(text, problem, context);
   if (!module)
     throw std::runtime_error(problem.getMessage().str());
-  hideTurnedNegations(*module);
+  hideTurnedDoubles(*module);
   EXPECT_FALSE(llvm::verifyModule(*module, &llvm::errs()));
   std::string after;
   llvm::raw_string_ostream stream(after);
   module->print(stream, nullptr);
-  return !llvm::StringRef(after).contains("fneg <8 x double> %x");
+  return llvm::StringRef(after).contains("arithmetic.fence.v8f64(<8 x double> %x)");
 }
 
-TEST(TurnedNegations, AreHidden) {
-  EXPECT_TRUE(
-      hidesNegated("  %x = shufflevector <8 x double> %a, <8 x double> %b, <8 x i32> <i32 9, "
-                   "i32 10, i32 11, i32 12, i32 13, i32 14, i32 15, i32 7>\n"));
-  EXPECT_FALSE(hidesNegated("  %x = fadd <8 x double> %a, %b\n"));
+TEST(TurnedDoubles, AreHidden) {
+  auto shuffle = [](const std::string &to, const std::string &from, const std::string &first) {
+    return "  %" + to + " = shufflevector <8 x double> %" + from +
+           ", <8 x double> %b, <8 x i32> <i32 " + first +
+           ", i32 3, i32 4, i32 5, i32 6, i32 7, i32 7, i32 8>\n";
+  };
+  const std::string negation = "  %r = fneg <8 x double> %x\n",
+                    sum = "  %r = fadd <8 x double> %x, %a\n",
+                    store = "  store <8 x double> %x, ptr %p\n";
+  EXPECT_TRUE(hidesTurned(shuffle("x", "a", "1"), negation));
+  EXPECT_TRUE(hidesTurned(shuffle("x", "a", "9"), negation));
+  EXPECT_TRUE(hidesTurned(shuffle("x", "a", "1"), sum));
+  EXPECT_FALSE(hidesTurned(shuffle("x", "a", "1"), store));
+  EXPECT_FALSE(hidesTurned(shuffle("x", "a", "2"), negation));
+  EXPECT_FALSE(hidesTurned("  %x = fadd <8 x double> %a, %b\n", negation));
+  // Through other shuffles and elements that are put in.
+  EXPECT_TRUE(hidesTurned(shuffle("y", "a", "1") + shuffle("x", "y", "0"), negation));
+  EXPECT_TRUE(hidesTurned(shuffle("y", "a", "1") +
+                              "  %x = insertelement <8 x double> %y, double 5.0, i32 7\n",
+                          negation));
+  EXPECT_FALSE(hidesTurned(shuffle("y", "a", "1") +
+                               "  %x = insertelement <8 x double> %y, double 5.0, i32 0\n",
+                           negation));
 }
 
 } // namespace
