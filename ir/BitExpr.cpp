@@ -5,6 +5,7 @@
 #include "sinter/ir/base/Philox.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/TypeUtilities.h"
 
 #include <array>
 #include <bit>
