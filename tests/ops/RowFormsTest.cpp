@@ -256,8 +256,9 @@ void checkQuotients(DType dtype, int digits, double far, const CompileOptions &o
         ASSERT_TRUE(std::isnan(wanted) || std::signbit(y[i]) == std::signbit(wanted)) << what;
         continue;
       }
-      if (options.strictRounding)
+      if (options.strictRounding) {
         ASSERT_EQ(y[i], wanted) << what;
+      }
       const long double quotient = static_cast<long double>(a) / static_cast<long double>(b);
       const bool normal = std::fabs(wanted) >= Limits::min() && std::fabs(a) >= 1 / big;
       const T ulp = std::fabs(wanted) < Limits::min()
@@ -300,9 +301,10 @@ TEST(StrictRoundingTest, AddsUpRoundedProducts) {
   };
   for (double sum : sums(true))
     ASSERT_EQ(sum, 0);
-  if (Target::cpu().info().hasFma)
+  if (Target::cpu().info().hasFma) {
     for (double sum : sums(false))
       ASSERT_GT(sum, 0); // Else this test says nothing.
+  }
 }
 
 // -- Results that bypass the cache ----------------------------------------------------------------
