@@ -4,6 +4,7 @@
 #include "sinter/frontend/Composite.h"
 #include "sinter/runtime/Session.h"
 #include "tests/Levels.h"
+#include "tests/ops/Numbers.h"
 
 #include <gtest/gtest.h>
 
@@ -15,15 +16,6 @@ namespace sinter::ops {
 namespace {
 
 using Values = std::vector<double>;
-
-Array numbers(std::vector<int64_t> sizes, unsigned seed) {
-  Array array(f32, std::move(sizes));
-  for (int64_t i = 0; i < array.numElements(); ++i) {
-    seed = seed * 1664525u + 1013904223u;
-    array.as<float>()[i] = static_cast<float>(seed >> 8) * 0x1p-23f - 1.0f;
-  }
-  return array;
-}
 
 void expectNear(const Array &got, const Values &wanted, double tolerance, const std::string &what) {
   Values values = got.toVector<double>();

@@ -5,6 +5,7 @@
 #include "sinter/frontend/Indexing.h"
 #include "sinter/runtime/Session.h"
 #include "tests/Levels.h"
+#include "tests/ops/Numbers.h"
 
 #include <gtest/gtest.h>
 
@@ -23,15 +24,6 @@ namespace {
 
 constexpr float inf = std::numeric_limits<float>::infinity();
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-
-Array numbers(std::vector<int64_t> sizes, unsigned seed) {
-  Array array(f32, std::move(sizes));
-  for (int64_t i = 0; i < array.numElements(); ++i) {
-    seed = seed * 1664525u + 1013904223u;
-    array.as<float>()[i] = static_cast<float>(seed >> 8) * 0x1p-23f - 1.0f;
-  }
-  return array;
-}
 
 void expectSameBits(const ArrayMap &a, const ArrayMap &b, const std::string &what) {
   for (const auto &[name, array] : a)
